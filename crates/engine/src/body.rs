@@ -1,0 +1,119 @@
+//! The request's body as a stream of bytes and lines, buffered.
+//!
+//! Memory grows with what arrives, never with what somebody asks for.
+
+use crate::exchange::{BodyError, Exchange};
+
+/// Bytes that one small read asks the exchange for.
+const CHUNK: usize = 8 << 10;
+/// The most that one large read asks for.
+const STEP: usize = 1 << 20;
+
+/// What is known of the body, and what is not yet read of it.
+#[derive(Debug)]
+pub(crate) struct Body {
+    buffer: Vec<u8>,
+    start: usize,
+    /// More may come from the exchange.
+    more: bool,
+    /// The exchange has been asked once.
+    begun: bool,
+    error: Option<BodyError>,
+}
+
+impl Body {
+    /// A body whose first bytes have come with the request.
+    pub(crate) fn new(first: &[u8], more: bool) -> Self {
+        Self { buffer: first.to_vec(), start: 0, more, begun: !first.is_empty(), error: None }
+    }
+
+    /// Reads `limit` bytes, or fewer at the end; without a limit all that is left.
+    pub(crate) fn read(
+        &mut self,
+        exchange: &mut dyn Exchange,
+        limit: Option<usize>,
+    ) -> Result<Vec<u8>, BodyError> {
+        self.check()?;
+        if limit == Some(0) && !self.begun && self.more {
+            self.ask(exchange, &mut [])?;
+        }
+        let limit = limit.unwrap_or(usize::MAX);
+        let mut bytes = self.take(limit);
+        while bytes.len() < limit && self.more {
+            let missing = limit - bytes.len();
+            if missing < CHUNK {
+                self.fill(exchange)?;
+                bytes.extend_from_slice(&self.take(missing));
+                continue;
+            }
+            let length = bytes.len();
+            let step = missing.min(length.clamp(CHUNK, STEP));
+            bytes.resize(length + step, 0);
+            let count = self.ask(exchange, &mut bytes[length..])?;
+            bytes.truncate(length + count);
+        }
+        Ok(bytes)
+    }
+
+    /// Reads up to and including the next `\n`, at most `limit` bytes.
+    pub(crate) fn line(
+        &mut self,
+        exchange: &mut dyn Exchange,
+        limit: Option<usize>,
+    ) -> Result<Vec<u8>, BodyError> {
+        self.check()?;
+        let limit = limit.unwrap_or(usize::MAX);
+        let mut searched = 0;
+        loop {
+            let waiting = &self.buffer[self.start..];
+            let fresh = &waiting[searched..];
+            let end = fresh.iter().position(|byte| *byte == b'\n').map(|at| searched + at + 1);
+            if end.is_some() || waiting.len() >= limit || !self.more {
+                return Ok(self.take(end.unwrap_or(usize::MAX).min(limit)));
+            }
+            searched = waiting.len();
+            self.fill(exchange)?;
+        }
+    }
+
+    fn check(&self) -> Result<(), BodyError> {
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    fn take(&mut self, limit: usize) -> Vec<u8> {
+        let end = self.buffer.len().min(self.start.saturating_add(limit));
+        let bytes = self.buffer[self.start..end].to_vec();
+        self.start = end;
+        if self.start == self.buffer.len() {
+            self.buffer = Vec::new();
+            self.start = 0;
+        }
+        bytes
+    }
+
+    /// Adds what the exchange has to the buffer.
+    fn fill(&mut self, exchange: &mut dyn Exchange) -> Result<(), BodyError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.drain(..std::mem::take(&mut self.start));
+        let length = buffer.len();
+        buffer.resize(length + length.clamp(CHUNK, STEP), 0);
+        let result = self.ask(exchange, &mut buffer[length..]);
+        buffer.truncate(length + result.as_ref().copied().unwrap_or(0));
+        self.buffer = buffer;
+        result.map(drop)
+    }
+
+    fn ask(&mut self, exchange: &mut dyn Exchange, to: &mut [u8]) -> Result<usize, BodyError> {
+        self.begun = true;
+        match exchange.read(to) {
+            Ok(count) => {
+                self.more &= count > 0 || to.is_empty();
+                Ok(count)
+            }
+            Err(error) => {
+                self.error = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! An interpreter that has been set up for applications.
+
+use std::sync::OnceLock;
+
+use python::{Attached, ClassHandle, Handle, Interpreter, Result};
+
+use crate::fault::Sink;
+use crate::file_wrapper::FileWrapper;
+use crate::input::Input;
+use crate::log::Log;
+use crate::response::StartResponse;
+use crate::settings::Settings;
+use crate::{module, path, signal, streams};
+
+/// The classes of an interpreter.
+pub(crate) struct Classes {
+    pub(crate) file_wrapper: ClassHandle<FileWrapper>,
+    pub(crate) input: ClassHandle<Input>,
+    pub(crate) log: ClassHandle<Log>,
+    pub(crate) start_response: ClassHandle<StartResponse>,
+}
+
+/// An interpreter that has been set up. Its handles live as long as the process.
+pub(crate) struct Environment {
+    pub(crate) interpreter: Interpreter,
+    pub(crate) classes: Classes,
+    pub(crate) request_timeout: Handle,
+    pub(crate) active_requests: Handle,
+    module: Handle,
+    /// The application group that the main interpreter also goes by.
+    alias: OnceLock<()>,
+}
+
+impl Environment {
+    /// Sets up the interpreter that the thread is attached to, for the application group `name`.
+    pub(crate) fn set_up<'py>(
+        py: Attached<'py>,
+        settings: &Settings,
+        name: &str,
+        sink: &mut dyn Sink,
+    ) -> Result<'py, Self> {
+        let classes = Classes {
+            file_wrapper: py.class()?.handle(),
+            input: py.class()?.handle(),
+            log: py.class()?.handle(),
+            start_response: py.class()?.handle(),
+        };
+        streams::install(py, settings, &classes)?;
+        path::install(py, settings, sink)?;
+        if settings.restrict_signal {
+            python::signals::preserved(|| signal::install(py, &settings.log))?;
+        }
+        let parts = module::install(py, settings, &classes, name, sink)?;
+        Ok(Self {
+            interpreter: Interpreter::current(py),
+            classes,
+            request_timeout: parts.request_timeout.handle(),
+            active_requests: parts.active_requests.handle(),
+            module: parts.module.handle(),
+            alias: OnceLock::new(),
+        })
+    }
+
+    /// The main interpreter runs a named application group: the application sees the name.
+    pub(crate) fn name_once<'py>(&self, py: Attached<'py>, name: &[u8]) -> Result<'py, ()> {
+        if name.is_empty() || self.alias.set(()).is_err() {
+            return Ok(());
+        }
+        self.module.bind(py).set_attr(c"application_group", &py.latin1(name)?)
+    }
+}

@@ -1,0 +1,70 @@
+//! The one door between a WSGI application and the world outside its interpreter.
+//!
+//! Daemon mode (frames over a socket), embedded mode (calls into httpd) and the engine's own tests
+//! are three implementations of [`Exchange`]; the engine is written once. The facts of the request
+//! come as a [`wsgi::request::Request`] beside it; everything that has an effect goes through here.
+//!
+//! No method is called while the thread is attached to an interpreter: each may block for as long as
+//! a client is slow.
+
+use std::os::fd::BorrowedFd;
+
+use wsgi::frame::BodyFault;
+use wsgi::level::Level;
+use wsgi::response::Status;
+
+/// Why the request's body could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("request data read error: {text}")]
+pub struct BodyError {
+    /// What kind of fault it is.
+    pub fault: BodyFault,
+    /// The words of whoever noticed it.
+    pub text: String,
+}
+
+/// Nobody takes the response any more: the client, or the Apache child between it and us, is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the client has closed the connection")]
+pub struct Gone;
+
+/// What a request can do to the world.
+pub trait Exchange: Send {
+    /// Reads up to `buffer.len()` bytes of the request's body; 0 is the end of input. The first
+    /// call lets Apache answer an `Expect: 100-continue`, even where `buffer` is empty.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError>;
+
+    /// Sends status and headers, which have been checked. Called at most once, before any data.
+    fn head(&mut self, status: &Status, headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone>;
+
+    /// Sends a piece of the body, of any length, and flushes it.
+    fn data(&mut self, bytes: &[u8]) -> Result<(), Gone>;
+
+    /// Sends `length` bytes of a regular file from `offset`, without moving the descriptor's own
+    /// position. The descriptor is borrowed for the call only.
+    fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), Gone>;
+
+    /// Writes one line (no end of line in it) into the request's error log.
+    fn log(&mut self, level: Level, text: &[u8]);
+
+    /// Called once by whoever ran the request, when the engine is done with it. The default does
+    /// nothing: it is for exchanges whose owner looks at the outcome himself.
+    fn finish(&mut self, outcome: Outcome) {
+        let _ = outcome;
+    }
+}
+
+/// How a request ended, for whoever has to finish the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The head and the whole body were sent.
+    Complete,
+    /// Nothing was sent; Apache makes the response, with this status.
+    Failed(u16),
+    /// Something was sent, and the rest will not come: the client must be able to see that.
+    Aborted,
+    /// The client went away; there is nobody to tell.
+    Gone,
+    /// Nothing was run: the script has changed, and this process must be replaced first.
+    Declined,
+}

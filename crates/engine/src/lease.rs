@@ -1,0 +1,134 @@
+//! The lease: what Python objects hold of a request, until the request ends.
+//!
+//! `wsgi.input`, `wsgi.errors`, `start_response` and `write` share one. The end of the request
+//! empties it, and whoever kept one of those objects gets a `RuntimeError`. Its lock is never
+//! waited for while attached, so a thread that holds it and waits for the GIL blocks nobody.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use python::{Attached, Error, Exception, Result};
+use wsgi::level::Level;
+use wsgi::request::{BodyRest, Request};
+
+use crate::body::Body;
+use crate::exchange::Exchange;
+use crate::log::{Lines, RECORD};
+use crate::response::Response;
+
+/// A request that may have ended.
+pub(crate) struct Lease {
+    live: Mutex<Option<Live>>,
+    /// `dormouse.panic` was asked for.
+    #[cfg(feature = "panic-hook")]
+    pub(crate) panics: bool,
+}
+
+/// A request that goes on.
+pub(crate) struct Live {
+    pub(crate) exchange: Box<dyn Exchange>,
+    pub(crate) body: Body,
+    pub(crate) response: Response,
+    /// What the request has written to its error log.
+    pub(crate) errors: Lines,
+}
+
+impl Lease {
+    pub(crate) fn new(request: &Request<'_>, exchange: Box<dyn Exchange>) -> Self {
+        let live = Live {
+            exchange,
+            body: Body::new(request.body, request.body_rest == BodyRest::Pull),
+            response: Response::default(),
+            errors: Lines::default(),
+        };
+        Self {
+            live: Mutex::new(Some(live)),
+            #[cfg(feature = "panic-hook")]
+            panics: request
+                .environ
+                .clone()
+                .any(|(name, value)| name == b"dormouse.panic" && value == b"engine"),
+        }
+    }
+
+    /// Does something that may block, detached.
+    pub(crate) fn with<'py, R: Send>(
+        &self,
+        py: Attached<'py>,
+        work: impl FnOnce(&mut Live) -> R + Send,
+    ) -> Result<'py, R> {
+        py.detach(|| self.lock().as_mut().map(work)).ok_or_else(|| ended(py))
+    }
+
+    /// Does something that never blocks; detaches only where the lock would have to be waited for.
+    pub(crate) fn quick<'py, R: Send>(
+        &self,
+        py: Attached<'py>,
+        work: impl FnOnce(&mut Live) -> R + Send,
+    ) -> Result<'py, R> {
+        let mut live = match self.live.try_lock() {
+            Ok(live) => live,
+            Err(TryLockError::Poisoned(live)) => live.into_inner(),
+            Err(TryLockError::WouldBlock) => return self.with(py, work),
+        };
+        live.as_mut().map(work).ok_or_else(|| ended(py))
+    }
+
+    /// Ends the request. The thread is not attached.
+    ///
+    /// # Panics
+    /// If it has been ended before: only the engine's `handle` does it, once.
+    pub(crate) fn end(&self) -> Live {
+        let mut live = self.lock().take().expect("a request ends once");
+        live.flush_errors();
+        live
+    }
+
+    /// Writes a line into the request's error log. The thread is not attached.
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        if let Some(live) = self.lock().as_mut() {
+            live.log(level, text.as_bytes());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    pub(crate) fn log(&mut self, level: Level, text: &[u8]) {
+        for line in text.split(|byte| *byte == b'\n') {
+            // An empty line has no pieces, and is a record all the same.
+            let pieces = line.chunks(RECORD);
+            if pieces.len() == 0 {
+                self.exchange.log(level, line);
+            }
+            pieces.for_each(|piece| self.exchange.log(level, piece));
+        }
+    }
+
+    /// Writes to the request's error log, whole lines only.
+    pub(crate) fn write_errors(&mut self, text: &[u8]) {
+        for line in self.errors.push(text) {
+            self.exchange.log(Level::Error, &line);
+        }
+    }
+
+    /// Writes what is left of a line.
+    pub(crate) fn flush_errors(&mut self) {
+        if let Some(line) = self.errors.rest() {
+            self.exchange.log(Level::Error, &line);
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").finish_non_exhaustive()
+    }
+}
+
+fn ended(py: Attached<'_>) -> Error<'_> {
+    Error::new(py, Exception::RuntimeError, "the request that this object belongs to has ended")
+}

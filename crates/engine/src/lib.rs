@@ -1,0 +1,34 @@
+//! Runs WSGI applications: an [`Engine`] takes a request's facts and an [`exchange::Exchange`],
+//! finds or makes the interpreter, loads the script, calls the application and sends what it
+//! answers.
+//!
+//! It relies on `python` for everything that touches CPython and on `wsgi` for the rules. It knows
+//! no socket and no httpd, and it never blocks while its thread is attached to an interpreter,
+//! except inside of Python code.
+#![forbid(unsafe_code)]
+
+mod body;
+mod call;
+mod engine;
+mod environ;
+mod environment;
+pub mod exchange;
+mod fault;
+mod file_wrapper;
+mod input;
+mod lease;
+mod log;
+mod module;
+mod path;
+mod response;
+mod script;
+mod settings;
+mod signal;
+mod streams;
+mod thread;
+
+pub use engine::{Engine, EngineError};
+pub use settings::{ApacheFacts, ServerLog, Settings};
+
+/// The version of mod_wsgi whose behaviour applications find here.
+pub const MOD_WSGI_VERSION: (u32, u32, u32) = (6, 0, 5);

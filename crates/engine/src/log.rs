@@ -1,0 +1,265 @@
+//! `mod_wsgi.Log`: the raw stream below `wsgi.errors`, `sys.stderr` and `sys.stdout`.
+//!
+//! One record per line: the part of a line that has no end yet is kept until it comes, or until
+//! somebody flushes. While a thread is inside a request, its standard streams write into the
+//! request's log; otherwise into the server's, where each thread has its own unfinished line.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+
+use python::{
+    Arguments, Attached, Class, Error, Exception, Getter, Members, Method, Object, Result,
+};
+use wsgi::level::Level;
+
+use crate::lease::{Lease, Live};
+use crate::settings::ServerLog;
+use crate::thread;
+
+/// The longest record in bytes; httpd cuts at about that.
+pub(crate) const RECORD: usize = 8000;
+
+/// Text on its way to a log, cut into lines.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Adds text and takes out the lines that are complete (or too long for a record).
+    pub(crate) fn push(&mut self, text: &[u8]) -> Vec<Vec<u8>> {
+        self.0.extend_from_slice(text);
+        let mut lines = Vec::new();
+        let mut rest = self.0.as_slice();
+        loop {
+            let end = rest.iter().take(RECORD + 1).position(|byte| *byte == b'\n');
+            let (line, after) = match end {
+                Some(end) => (&rest[..end], &rest[end + 1..]),
+                None if rest.len() > RECORD => rest.split_at(RECORD),
+                None => break,
+            };
+            lines.push(line.strip_suffix(b"\r").unwrap_or(line).to_vec());
+            rest = after;
+        }
+        self.0 = rest.to_vec();
+        lines
+    }
+
+    /// Takes out the line that has no end.
+    pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
+        Some(std::mem::take(&mut self.0)).filter(|line| !line.is_empty())
+    }
+}
+
+/// The Python class `mod_wsgi.Log`.
+pub(crate) struct Log {
+    name: &'static str,
+    target: Target,
+}
+
+enum Target {
+    Request(Arc<Lease>),
+    Server { log: Arc<dyn ServerLog>, unfinished: Mutex<HashMap<ThreadId, Lines>> },
+}
+
+impl Log {
+    /// `wsgi.errors` of a request.
+    pub(crate) fn of_request(lease: Arc<Lease>) -> Self {
+        Self { name: "<wsgi.errors>", target: Target::Request(lease) }
+    }
+
+    /// A standard stream.
+    pub(crate) fn of_server(name: &'static str, log: Arc<dyn ServerLog>) -> Self {
+        Self { name, target: Target::Server { log, unfinished: Mutex::default() } }
+    }
+
+    fn write<'py>(&self, py: Attached<'py>, text: &[u8]) -> Result<'py, ()> {
+        match (&self.target, thread::lease()) {
+            (Target::Request(lease), _) => lease.with(py, |live| live.write_errors(text)),
+            (Target::Server { .. }, Some(lease)) => lease.with(py, |live| live.write_errors(text)),
+            (Target::Server { log, unfinished }, None) => {
+                let id = std::thread::current().id();
+                let lines = {
+                    let mut unfinished = lock(unfinished);
+                    let mut own = unfinished.remove(&id).unwrap_or_default();
+                    let lines = own.push(text);
+                    if !own.0.is_empty() {
+                        unfinished.insert(id, own);
+                    }
+                    lines
+                };
+                py.detach(|| lines.iter().for_each(|line| log.line(Level::Error, line)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Nothing is an error here: TextIOWrapper flushes when it is dropped, whenever that is.
+    fn flush(&self, py: Attached<'_>) {
+        match (&self.target, thread::lease()) {
+            (Target::Request(lease), _) => _ = lease.with(py, Live::flush_errors),
+            (Target::Server { .. }, Some(lease)) => _ = lease.with(py, Live::flush_errors),
+            (Target::Server { log, unfinished }, None) => {
+                let own = lock(unfinished).remove(&std::thread::current().id());
+                if let Some(line) = own.and_then(|mut own| own.rest()) {
+                    py.detach(|| log.line(Level::Error, &line));
+                }
+            }
+        }
+    }
+}
+
+/// The lock is only held for moments, and nothing is waited for meanwhile.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Class for Log {
+    const NAME: &'static CStr = c"mod_wsgi.Log";
+    const DOC: &'static CStr = c"A binary stream into Apache's error log, one record per line.";
+
+    fn members() -> Members<Self> {
+        Members::new()
+            .method::<Write>()
+            .method::<Flush>()
+            .method::<Close>()
+            .method::<IsATty>()
+            .method::<Readable>()
+            .method::<Seekable>()
+            .method::<Writable>()
+            .method::<FileNo>()
+            .getter::<Closed>()
+            .getter::<Name>()
+    }
+}
+
+struct Write;
+
+impl Method for Write {
+    type Class = Log;
+    const NAME: &'static CStr = c"write";
+    const DOC: &'static CStr = c"Writes bytes; the number of them is returned.";
+
+    fn call<'py>(
+        this: &Log,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let py = object.py();
+        let [Some(data)] = arguments.positional("write", 1)? else { return Ok(py.none()) };
+        let data = if data.is_str() { encoded(&data)? } else { data.to_bytes()? };
+        let bytes = data.as_bytes()?;
+        this.write(py, bytes)?;
+        py.int(i64::try_from(bytes.len()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Text where bytes belong: old applications do that.
+fn encoded<'py>(text: &Object<'py>) -> Result<'py, Object<'py>> {
+    let py = text.py();
+    let warning = py.import(c"builtins")?.attr(c"DeprecationWarning")?;
+    let message = py.text("write bytes to the buffer of a log stream, not str")?;
+    py.import(c"warnings")?.call_method(c"warn", &[&message, &warning])?;
+    text.call_method(c"encode", &[&py.text("utf-8")?, &py.text("replace")?])
+}
+
+struct Flush;
+
+impl Method for Flush {
+    type Class = Log;
+    const NAME: &'static CStr = c"flush";
+    const DOC: &'static CStr = c"Writes out a line that has no end yet.";
+
+    fn call<'py>(
+        this: &Log,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let [] = arguments.positional("flush", 0)?;
+        this.flush(object.py());
+        Ok(object.py().none())
+    }
+}
+
+struct Close;
+
+impl Method for Close {
+    type Class = Log;
+    const NAME: &'static CStr = c"close";
+    const DOC: &'static CStr = c"Writes out a line that has no end yet; the stream stays open.";
+
+    fn call<'py>(
+        this: &Log,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        Flush::call(this, object, arguments)
+    }
+}
+
+/// A method without arguments that says yes or no.
+macro_rules! answer {
+    ($type:ident, $name:literal, $value:literal) => {
+        struct $type;
+
+        impl Method for $type {
+            type Class = Log;
+            const NAME: &'static CStr = $name;
+            const DOC: &'static CStr = c"As of every raw stream.";
+
+            fn call<'py>(
+                _this: &Log,
+                object: &Object<'py>,
+                _arguments: Arguments<'py>,
+            ) -> Result<'py, Object<'py>> {
+                Ok(object.py().bool($value))
+            }
+        }
+    };
+}
+
+answer!(IsATty, c"isatty", false);
+answer!(Readable, c"readable", false);
+answer!(Seekable, c"seekable", false);
+answer!(Writable, c"writable", true);
+
+struct FileNo;
+
+impl Method for FileNo {
+    type Class = Log;
+    const NAME: &'static CStr = c"fileno";
+    const DOC: &'static CStr = c"Raises OSError: there is no descriptor.";
+
+    fn call<'py>(
+        _this: &Log,
+        object: &Object<'py>,
+        _arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let text = "a stream into Apache's error log has no file descriptor";
+        Err(Error::new(object.py(), Exception::OsError, text))
+    }
+}
+
+struct Closed;
+
+impl Getter for Closed {
+    type Class = Log;
+    const NAME: &'static CStr = c"closed";
+    const DOC: &'static CStr = c"Always False.";
+
+    fn get<'py>(_this: &Log, py: Attached<'py>) -> Result<'py, Object<'py>> {
+        Ok(py.bool(false))
+    }
+}
+
+struct Name;
+
+impl Getter for Name {
+    type Class = Log;
+    const NAME: &'static CStr = c"name";
+    const DOC: &'static CStr = c"Which stream this is.";
+
+    fn get<'py>(this: &Log, py: Attached<'py>) -> Result<'py, Object<'py>> {
+        py.text(this.name)
+    }
+}

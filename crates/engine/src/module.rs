@@ -1,0 +1,221 @@
+//! The modules `mod_wsgi` and `apache` as applications find them.
+//!
+//! Events, metrics and telemetry are not part of them.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use python::{
+    Arguments, Attached, Class, Error, Exception, Function, Members, Method, Object, Result,
+};
+use wsgi::level::Level;
+
+use crate::MOD_WSGI_VERSION;
+use crate::environ::version;
+use crate::environment::Classes;
+use crate::fault::{self, Sink};
+use crate::settings::{ServerLog, Settings};
+use crate::thread;
+
+/// What of the module the engine needs again.
+pub(crate) struct Parts<'py> {
+    pub(crate) module: Object<'py>,
+    pub(crate) request_timeout: Object<'py>,
+    pub(crate) active_requests: Object<'py>,
+}
+
+/// Makes both modules and puts them into `sys.modules`. `name` is the application group's.
+pub(crate) fn install<'py>(
+    py: Attached<'py>,
+    settings: &Settings,
+    classes: &Classes,
+    name: &str,
+    sink: &mut dyn Sink,
+) -> Result<'py, Parts<'py>> {
+    let module = py.new_module("mod_wsgi")?;
+    let request_timeout = py.new_exception(
+        c"mod_wsgi.RequestTimeout",
+        c"Raised in a request that runs for too long.",
+        &Exception::BaseException.class(py),
+    )?;
+    let active_requests = py.dict()?;
+    let lazy = py.class::<LazyNames>()?.instance(LazyNames(Arc::clone(&settings.log)))?;
+    module.set_attr(c"version", &version(py, MOD_WSGI_VERSION)?)?;
+    module.set_attr(c"process_group", &py.text(&settings.process_group)?)?;
+    module.set_attr(c"application_group", &py.text(name)?)?;
+    module.set_attr(c"maximum_processes", &py.int(settings.maximum_processes.max(1).into())?)?;
+    module.set_attr(c"threads_per_process", &py.int(settings.threads.max(1).into())?)?;
+    module.set_attr(c"FileWrapper", classes.file_wrapper.bind(py).object())?;
+    module.set_attr(c"RequestTimeout", &request_timeout)?;
+    module.set_attr(c"active_requests", &active_requests)?;
+    module.set_attr(c"request_data", &py.function::<RequestData>()?)?;
+    module.set_attr(c"__getattr__", &lazy.attr(c"__getattr__")?)?;
+    match installed_package(py) {
+        Ok(Some(path)) => module.set_attr(c"__path__", &path)?,
+        Ok(None) => {}
+        Err(error) => fault::log(py, sink, "the look-up of an installed mod_wsgi package", &error),
+    }
+    py.modules()?.set("mod_wsgi", &module)?;
+    install_apache(py, settings, sink)?;
+    Ok(Parts { module, request_timeout, active_requests })
+}
+
+/// The directories of a `mod_wsgi` package on `sys.path`, so that its sub-packages can be
+/// imported. The package itself is not run.
+fn installed_package(py: Attached<'_>) -> Result<'_, Option<Object<'_>>> {
+    let finder = py.import(c"importlib.machinery")?.attr(c"PathFinder")?;
+    let spec = finder.call_method(c"find_spec", &[&py.text("mod_wsgi")?])?;
+    if spec.is_none() {
+        return Ok(None);
+    }
+    let places = spec.attr(c"submodule_search_locations")?;
+    if places.is_none() {
+        return Ok(None);
+    }
+    let list = py.list()?;
+    for place in places.iterate()? {
+        list.append(&place?)?;
+    }
+    Ok(Some(list))
+}
+
+/// In an Apache child a module `apache` of the user's comes first.
+fn install_apache<'py>(
+    py: Attached<'py>,
+    settings: &Settings,
+    sink: &mut dyn Sink,
+) -> Result<'py, ()> {
+    let own = if settings.daemon { None } else { users_apache(py, sink) };
+    let module = own.map_or_else(|| py.new_module("apache"), Ok)?;
+    let facts = &settings.apache;
+    let (major, minor, patch) = facts.version;
+    module.set_attr(c"version", &version(py, (major.into(), minor.into(), patch.into()))?)?;
+    module.set_attr(c"maximum_processes", &py.int(facts.maximum_processes.max(1).into())?)?;
+    module.set_attr(c"threads_per_process", &py.int(facts.threads_per_process.max(1).into())?)?;
+    module.set_attr(c"description", &py.text(&facts.description)?)?;
+    module.set_attr(c"mpm_name", &py.text(&facts.mpm_name)?)?;
+    module.set_attr(c"build_date", &py.text(&facts.build_date)?)?;
+    py.modules()?.set("apache", &module)
+}
+
+fn users_apache<'py>(py: Attached<'py>, sink: &mut dyn Sink) -> Option<Object<'py>> {
+    match py.import(c"apache") {
+        Ok(module) => Some(module),
+        Err(error) => {
+            if !error.is_instance_of(Exception::ModuleNotFoundError) {
+                fault::log(py, sink, "the import of the module apache", &error);
+            }
+            None
+        }
+    }
+}
+
+struct RequestData;
+
+impl Function for RequestData {
+    const NAME: &'static CStr = c"request_data";
+    const DOC: &'static CStr = c"The dict of the request that this thread is inside of.";
+
+    fn call<'py>(py: Attached<'py>, arguments: Arguments<'py>) -> Result<'py, Object<'py>> {
+        let [] = arguments.positional("request_data", 0)?;
+        let outside = || {
+            let text = "request_data() is only there while the thread is inside of a request";
+            Error::new(py, Exception::RuntimeError, text)
+        };
+        thread::data(py).ok_or_else(outside)
+    }
+}
+
+/// What is made when it is first asked for, because it needs the module `logging`.
+struct LazyNames(Arc<dyn ServerLog>);
+
+impl Class for LazyNames {
+    const NAME: &'static CStr = c"mod_wsgi.LazyNames";
+    const DOC: &'static CStr = c"The names of mod_wsgi that are made when they are asked for.";
+
+    fn members() -> Members<Self> {
+        Members::new().method::<GetAttr>().method::<Write>()
+    }
+}
+
+struct GetAttr;
+
+impl Method for GetAttr {
+    type Class = LazyNames;
+    const NAME: &'static CStr = c"__getattr__";
+    const DOC: &'static CStr = c"Makes LogHandler.";
+
+    fn call<'py>(
+        _this: &LazyNames,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let py = object.py();
+        let [Some(name)] = arguments.positional("__getattr__", 1)? else { return Ok(py.none()) };
+        let shown = name.display();
+        if shown != "LogHandler" {
+            let text = format!("module 'mod_wsgi' has no attribute '{shown}'");
+            return Err(Error::new(py, Exception::AttributeError, &text));
+        }
+        let globals = py.dict()?;
+        globals.set("__name__", &py.text("mod_wsgi")?)?;
+        globals.set("write", &object.attr(c"write")?)?;
+        py.run(LOG_HANDLER, "<mod_wsgi.LogHandler>", &globals)?;
+        let class = globals.item(&name)?;
+        if let Some(module) = py.loaded_module("mod_wsgi")? {
+            module.set_attr(c"LogHandler", &class)?;
+        }
+        Ok(class)
+    }
+}
+
+const LOG_HANDLER: &str = r#"
+import logging
+
+class LogHandler(logging.Handler):
+    """Writes records into Apache's error log, at the level that fits."""
+
+    def emit(self, record):
+        try:
+            write(record.levelno, self.format(record))
+        except Exception:
+            self.handleError(record)
+"#;
+
+struct Write;
+
+impl Method for Write {
+    type Class = LazyNames;
+    const NAME: &'static CStr = c"write";
+    const DOC: &'static CStr = c"write(level, text) with a level of the module logging.";
+
+    fn call<'py>(
+        this: &LazyNames,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let py = object.py();
+        let [Some(level), Some(text)] = arguments.positional("write", 2)? else {
+            return Ok(py.none());
+        };
+        let level = level_of(level.to_i64()?);
+        let text = text.display();
+        match thread::lease() {
+            Some(lease) => lease.with(py, |live| live.log(level, text.as_bytes()))?,
+            None => py.detach(|| {
+                text.split('\n').for_each(|line| this.0.line(level, line.as_bytes()));
+            }),
+        }
+        Ok(py.none())
+    }
+}
+
+fn level_of(number: i64) -> Level {
+    match number {
+        50.. => Level::Crit,
+        40.. => Level::Error,
+        30.. => Level::Warning,
+        20.. => Level::Info,
+        _ => Level::Debug,
+    }
+}

@@ -1,0 +1,99 @@
+//! What a new interpreter knows of its surroundings: `sys.argv`, `sys.path`, `os.environ`.
+
+use std::os::unix::ffi::OsStrExt;
+
+use python::{Attached, Object, Result};
+use wsgi::level::Level;
+
+use crate::fault::Sink;
+use crate::settings::Settings;
+
+/// Sets up `sys.argv`, `os.environ` and `sys.path`.
+pub(crate) fn install<'py>(
+    py: Attached<'py>,
+    settings: &Settings,
+    sink: &mut dyn Sink,
+) -> Result<'py, ()> {
+    let sys = py.import(c"sys")?;
+    let argv = py.list()?;
+    argv.append(&py.text("mod_wsgi")?)?;
+    sys.set_attr(c"argv", &argv)?;
+    let environ = py.import(c"os")?.attr(c"environ")?;
+    if let Some(eggs) = &settings.python_eggs {
+        environ.set("PYTHON_EGG_CACHE", &py.fs_path(eggs.as_os_str().as_bytes())?)?;
+    }
+    if settings.daemon {
+        set_user(&environ).unwrap_or_else(|error| {
+            // A user without an entry keeps what is there.
+            sink.line(Level::Info, format!("No HOME for the effective user: {error}."));
+        });
+    }
+    let path = sys.attr(c"path")?;
+    add_sites(&path, settings, sink)?;
+    if let Some(home) = &settings.home {
+        let home = py.fs_path(home.as_os_str().as_bytes())?;
+        path.call_method(c"insert", &[&py.int(0)?, &home])?;
+    }
+    Ok(())
+}
+
+/// `HOME` and the names of the user, from the passwd entry of the effective user.
+fn set_user<'py>(environ: &Object<'py>) -> Result<'py, ()> {
+    let py = environ.py();
+    let uid = py.import(c"os")?.call_method(c"geteuid", &[])?;
+    let entry = py.import(c"pwd")?.call_method(c"getpwuid", &[&uid])?;
+    let name = entry.attr(c"pw_name")?;
+    for variable in ["USER", "USERNAME", "LOGNAME"] {
+        let variable = py.text(variable)?;
+        if environ.item_opt(&variable)?.is_some() {
+            environ.set_item(&variable, &name)?;
+        }
+    }
+    environ.set("HOME", &entry.attr(c"pw_dir")?)
+}
+
+/// The python-path entries, with what their `.pth` files add, go in front of everything else.
+fn add_sites<'py>(path: &Object<'py>, settings: &Settings, sink: &mut dyn Sink) -> Result<'py, ()> {
+    if settings.python_path.is_empty() {
+        return Ok(());
+    }
+    let py = path.py();
+    let before: Vec<Object<'py>> = path.iterate()?.collect::<Result<'py, _>>()?;
+    let site = py.import(c"site")?;
+    let mut first = Vec::new();
+    for entry in &settings.python_path {
+        let entry = py.fs_path(entry.as_os_str().as_bytes())?;
+        if let Err(error) = site.call_method(c"addsitedir", &[&entry]) {
+            let shown = entry.display();
+            let text = format!("WSGI0094: Call to site.addsitedir() failed for {shown}: {error}.");
+            sink.line(Level::Error, text);
+        }
+        // An entry that was on the path already moves to the front as well.
+        first.push(entry);
+    }
+    for entry in path.iterate()? {
+        let entry = entry?;
+        if !contains(&before, &entry)? && !contains(&first, &entry)? {
+            first.push(entry);
+        }
+    }
+    path.call_method(c"clear", &[])?;
+    for entry in &first {
+        path.append(entry)?;
+    }
+    for entry in &before {
+        if !contains(&first, entry)? {
+            path.append(entry)?;
+        }
+    }
+    Ok(())
+}
+
+fn contains<'py>(entries: &[Object<'py>], entry: &Object<'py>) -> Result<'py, bool> {
+    for other in entries {
+        if other.call_method(c"__eq__", &[entry])?.is(&other.py().bool(true)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,77 @@
+//! What an engine is told once, when it is made.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wsgi::level::Level;
+
+/// The server-level error log: for what belongs to no request.
+pub trait ServerLog: Send + Sync {
+    /// Writes one line (no end of line in it). Called on threads that are not attached.
+    fn line(&self, level: Level, text: &[u8]);
+}
+
+/// What an engine is told once.
+#[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags that applications see")]
+pub struct Settings {
+    /// The process group's name; empty in embedded mode.
+    pub process_group: String,
+    /// Directories for the front of `sys.path`, with their `.pth` files.
+    pub python_path: Vec<PathBuf>,
+    /// The process's home directory, for `sys.path[0]`.
+    pub home: Option<PathBuf>,
+    /// `PYTHON_EGG_CACHE`.
+    pub python_eggs: Option<PathBuf>,
+    /// Request threads of this process.
+    pub threads: u32,
+    /// `wsgi.multithread`.
+    pub multithread: bool,
+    /// `wsgi.multiprocess`.
+    pub multiprocess: bool,
+    /// `wsgi.run_once`.
+    pub run_once: bool,
+    /// `mod_wsgi.maximum_processes`.
+    pub maximum_processes: u32,
+    /// Facts about the server.
+    pub apache: ApacheFacts,
+    /// A daemon worker, not an Apache child: a changed script means another process.
+    pub daemon: bool,
+    /// `WSGIRestrictStdin`.
+    pub restrict_stdin: bool,
+    /// `WSGIRestrictStdout`.
+    pub restrict_stdout: bool,
+    /// `WSGIRestrictSignal`: `signal.signal` installs nothing.
+    pub restrict_signal: bool,
+    /// Apache runs as a single process (`-X`): standard input and output stay what they are.
+    pub single_process: bool,
+    /// The server-level error log.
+    pub log: Arc<dyn ServerLog>,
+}
+
+/// Facts about the Apache in front, for the modules `mod_wsgi` and `apache`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApacheFacts {
+    /// `apache.version`.
+    pub version: (u8, u8, u8),
+    /// `apache.description`, as in the `Server` header.
+    pub description: String,
+    /// `apache.mpm_name`.
+    pub mpm_name: String,
+    /// `apache.build_date`.
+    pub build_date: String,
+    /// `apache.maximum_processes`: the MPM's limit.
+    pub maximum_processes: u32,
+    /// `apache.threads_per_process`: the MPM's number.
+    pub threads_per_process: u32,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("process_group", &self.process_group)
+            .field("daemon", &self.daemon)
+            .finish_non_exhaustive()
+    }
+}

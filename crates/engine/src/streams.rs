@@ -1,0 +1,68 @@
+//! `sys.stdin`, `sys.stdout` and `sys.stderr` of an interpreter.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use python::{Attached, Attribute, Class, Error, Exception, Members, Object, Result};
+
+use crate::environment::Classes;
+use crate::log::Log;
+use crate::settings::Settings;
+
+/// Replaces the standard streams as the settings want.
+pub(crate) fn install<'py>(
+    py: Attached<'py>,
+    settings: &Settings,
+    classes: &Classes,
+) -> Result<'py, ()> {
+    let sys = py.import(c"sys")?;
+    let log = |name| {
+        let stream = Log::of_server(name, Arc::clone(&settings.log));
+        text_over(&classes.log.bind(py).instance(stream)?)
+    };
+    sys.set_attr(c"stderr", &log("<stderr>")?)?;
+    if settings.single_process {
+        return Ok(());
+    }
+    let restricted = py.class::<Restricted>()?;
+    let stdout = if settings.restrict_stdout {
+        restricted.instance(Restricted("sys.stdout"))?
+    } else {
+        log("<stdout>")?
+    };
+    sys.set_attr(c"stdout", &stdout)?;
+    if settings.restrict_stdin {
+        sys.set_attr(c"stdin", &restricted.instance(Restricted("sys.stdin"))?)?;
+    }
+    Ok(())
+}
+
+/// A text stream that hands every write on to a binary one.
+pub(crate) fn text_over<'py>(binary: &Object<'py>) -> Result<'py, Object<'py>> {
+    let py = binary.py();
+    let options = py.dict()?;
+    options.set("encoding", &py.text("utf-8")?)?;
+    options.set("errors", &py.text("replace")?)?;
+    options.set("line_buffering", &py.bool(true))?;
+    options.set("write_through", &py.bool(true))?;
+    py.import(c"io")?.attr(c"TextIOWrapper")?.call_with(&[binary], Some(&options))
+}
+
+/// A stream that nobody may use.
+struct Restricted(&'static str);
+
+impl Class for Restricted {
+    const NAME: &'static CStr = c"mod_wsgi.Restricted";
+    const DOC: &'static CStr = c"A standard stream that an application may not use.";
+
+    fn members() -> Members<Self> {
+        Members::new().attribute()
+    }
+}
+
+impl Attribute for Restricted {
+    fn attribute<'py>(&self, py: Attached<'py>, _name: &Object<'py>) -> Result<'py, Object<'py>> {
+        let text = format!("access to {} is restricted by the server's configuration", self.0);
+        Err(Error::new(py, Exception::OsError, &text))
+    }
+}

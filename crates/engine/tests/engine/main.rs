@@ -1,0 +1,11 @@
+//! The engine, run on a real CPython over an exchange in memory.
+#![cfg_attr(libpython, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
+#[cfg(libpython)]
+mod suite;
+
+#[cfg(not(libpython))]
+#[test]
+fn libpython_is_there() {
+    panic!("no shared libpython was found when this was built; see the build script's warning");
+}

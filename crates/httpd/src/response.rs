@@ -1,0 +1,171 @@
+//! What a handler sends: head, data, files, and the sign that something is missing.
+
+use core::ffi::c_int;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use httpd_sys as sys;
+
+use crate::request::Request;
+use crate::table::TableMut;
+
+/// The client does not take the response any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendError;
+
+/// When data that is passed on has to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// At once.
+    Now,
+    /// With what follows.
+    Later,
+}
+
+impl Request<'_> {
+    /// Sets the status; `line` is code and reason.
+    pub fn set_status(&mut self, code: u16, line: &[u8]) {
+        let line = self.pool().dup(line);
+        // SAFETY: the request is live and the copy lives in its pool.
+        unsafe {
+            (*self.as_ptr()).status = c_int::from(code);
+            (*self.as_ptr()).status_line = line.as_ptr();
+        }
+    }
+
+    /// Sets the content type, which may bring in filters.
+    pub fn set_content_type(&mut self, value: &[u8]) {
+        let value = self.pool().dup(value);
+        // SAFETY: as above.
+        unsafe { sys::ap_set_content_type(self.as_ptr(), value.as_ptr()) }
+    }
+
+    /// The response's headers.
+    pub fn headers_out(&mut self) -> TableMut<'_> {
+        // SAFETY: the tables of a request live as long as the request.
+        unsafe { TableMut::from_raw((*self.as_ptr()).headers_out, self.pool()) }
+    }
+
+    /// The headers that stay when httpd makes the response itself.
+    pub fn error_headers_out(&mut self) -> TableMut<'_> {
+        // SAFETY: as above.
+        unsafe { TableMut::from_raw((*self.as_ptr()).err_headers_out, self.pool()) }
+    }
+
+    /// Passes `data` on to the output filters.
+    pub fn send(&mut self, data: &[u8], flush: Flush) -> Result<(), SendError> {
+        self.pass(flush, |brigade, allocator| {
+            // SAFETY: a transient bucket borrows `data` until the brigade is passed on; filters
+            // that keep it copy it, as its type demands, and `pass` empties the brigade.
+            unsafe {
+                let (place, length) = (data.as_ptr().cast(), data.len());
+                let bucket = sys::apr_bucket_transient_create(place, length, allocator);
+                sys::brigade_insert_tail(brigade, bucket);
+            }
+        })
+    }
+
+    /// Makes everything that was passed on leave.
+    pub fn flush(&mut self) -> Result<(), SendError> {
+        self.pass(Flush::Now, |_, _| {})
+    }
+
+    /// Sends `length` bytes of `file` from `offset`. The descriptor is kept until the request is
+    /// over, because httpd may send after the handler has returned.
+    pub fn send_file(
+        &mut self,
+        file: OwnedFd,
+        offset: u64,
+        length: u64,
+        flush: Flush,
+    ) -> Result<(), SendError> {
+        let pool = self.pool();
+        let descriptor = pool.own(file).as_raw_fd();
+        let (Ok(offset), Ok(length)) =
+            (sys::apr_off_t::try_from(offset), sys::apr_off_t::try_from(length))
+        else {
+            return Err(SendError);
+        };
+        self.pass(flush, |brigade, _| {
+            // SAFETY: the descriptor stays open as long as the pool; APR does not close a file that
+            // was put together from a descriptor.
+            unsafe {
+                let mut handle = core::ptr::null_mut();
+                let mut descriptor = descriptor;
+                sys::apr_os_file_put(
+                    &raw mut handle,
+                    &raw mut descriptor,
+                    sys::APR_FOPEN_READ.cast_signed(),
+                    pool.as_ptr(),
+                );
+                sys::apr_brigade_insert_file(brigade, handle, offset, length, pool.as_ptr());
+            }
+        })
+    }
+
+    /// Cuts the response short so that the client can see it: no last chunk (HTTP/1.1), a reset
+    /// stream (HTTP/2), and the connection is closed.
+    pub fn cut_short(&mut self) {
+        let request = self.as_ptr();
+        // SAFETY: the connection is live as long as the request.
+        unsafe { (*(*request).connection).keepalive = sys::AP_CONN_CLOSE };
+        // What the protocol filters understand as "the backend broke" (mod_proxy does the same).
+        let broke = sys::HTTP_BAD_GATEWAY.cast_signed();
+        let _ = self.pass(Flush::Later, |brigade, allocator| {
+            // SAFETY: pool, brigade and allocator belong to this live request.
+            unsafe {
+                let none = core::ptr::null();
+                let pool = (*request).pool;
+                let error = sys::ap_bucket_error_create(broke, none, pool, allocator);
+                sys::brigade_insert_tail(brigade, error);
+                sys::brigade_insert_tail(brigade, sys::apr_bucket_eos_create(allocator));
+            }
+        });
+    }
+
+    /// Whether the head of the response has left the handler's reach.
+    pub fn head_sent(&self) -> bool {
+        // SAFETY: the record is live; the HTTP header filter sets this once it has written.
+        unsafe { (*self.as_ptr()).sent_bodyct != 0 }
+    }
+
+    /// Reads and drops what is left of the request's body; httpd's status for it.
+    pub fn discard_body(&mut self) -> Result<(), u16> {
+        // SAFETY: the request is live.
+        let status = unsafe { sys::ap_discard_request_body(self.as_ptr()) };
+        if status == sys::OK.cast_signed() {
+            Ok(())
+        } else {
+            Err(u16::try_from(status).unwrap_or(400))
+        }
+    }
+
+    /// Fills a brigade and passes it on; it is empty again when this returns.
+    fn pass(
+        &mut self,
+        flush: Flush,
+        fill: impl FnOnce(*mut sys::apr_bucket_brigade, *mut sys::apr_bucket_alloc_t),
+    ) -> Result<(), SendError> {
+        let request = self.as_ptr();
+        // SAFETY: the request, its connection and its filters are live; the brigade is made from
+        // the request's pool, and emptied before the data that it may borrow goes away.
+        unsafe {
+            let connection = (*request).connection;
+            if (*connection).aborted != 0 {
+                return Err(SendError);
+            }
+            if self.output.is_null() {
+                self.output = sys::apr_brigade_create((*request).pool, (*connection).bucket_alloc);
+            }
+            let brigade = self.output;
+            fill(brigade, (*connection).bucket_alloc);
+            if flush == Flush::Now {
+                let bucket = sys::apr_bucket_flush_create((*connection).bucket_alloc);
+                sys::brigade_insert_tail(brigade, bucket);
+            }
+            let status = sys::ap_pass_brigade((*request).output_filters, brigade);
+            sys::apr_brigade_cleanup(brigade.cast());
+            let taken = status == sys::APR_SUCCESS && (*connection).aborted == 0;
+            if taken { Ok(()) } else { Err(SendError) }
+        }
+    }
+}

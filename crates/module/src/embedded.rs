@@ -1,0 +1,112 @@
+//! Embedded mode: Python in this httpd child.
+//!
+//! Python's library and the engine are loaded at the first request that needs them, and stay until
+//! the child ends.
+
+use std::os::fd::BorrowedFd;
+use std::sync::OnceLock;
+
+use httpd::{Flush, Pool, Request, Status};
+use wsgi::embed::{Answer, fault_code};
+use wsgi::level::Level;
+use wsgi::plan::EmbeddedSpec;
+use wsgi::response::Head;
+
+use crate::routing::main_config;
+use crate::sys::{self, Engine, Serve};
+use crate::{check, log, relay, respond};
+
+/// The engine of this process. A child serves one configuration, so it never changes.
+static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+
+/// Called in each new child: has Python end with it, if it comes to that.
+pub(crate) fn enter_child(pool: Pool<'_>) {
+    pool.own(EndPython);
+}
+
+struct EndPython;
+
+impl Drop for EndPython {
+    fn drop(&mut self) {
+        if let Some(Ok(engine)) = ENGINE.get() {
+            engine.shutdown();
+        }
+    }
+}
+
+/// Serves the request whose frame's payload is `payload`.
+pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
+    let engine = match ENGINE.get_or_init(load) {
+        Ok(engine) => *engine,
+        Err(error) => {
+            log(request, Level::Error, &format!("WSGI0210: no Python in this process: {error}"));
+            return Status::Http(500);
+        }
+    };
+    let mut served = Served { request, head_sent: false };
+    match engine.handle(&mut served, payload) {
+        Answer::Done => Status::Ok,
+        Answer::Aborted => {
+            served.request.cut_short();
+            Status::Ok
+        }
+        Answer::Failed(_) if served.head_sent => {
+            served.request.cut_short();
+            Status::Ok
+        }
+        Answer::Failed(status) => Status::Http(status),
+    }
+}
+
+fn load() -> Result<Engine, String> {
+    let (python, python_path) = main_config(|config| {
+        let python = config.runtime.embedded.get().cloned();
+        (python, config.settings.global.python_path.clone())
+    });
+    let python = python.ok_or("the configuration does not say which")??;
+    let load = sys::load(&python.library, &sys::own_directory().join("_mod_wsgi.abi3.so"))?;
+    let spec = EmbeddedSpec {
+        python,
+        python_path,
+        server: check::server_facts(),
+        single_process: httpd::single_process(),
+    };
+    let spec = serde_json::to_vec(&spec).map_err(|error| error.to_string())?;
+    sys::start_engine(load, &spec)
+}
+
+struct Served<'a, 'r> {
+    request: &'a mut Request<'r>,
+    head_sent: bool,
+}
+
+impl Serve for Served<'_, '_> {
+    fn read(&mut self, place: &mut [u8]) -> isize {
+        match self.request.read(place) {
+            Ok(count) => isize::try_from(count).unwrap_or(isize::MAX),
+            Err(error) => fault_code(relay::body_fault(&error)),
+        }
+    }
+
+    fn head(&mut self, payload: &[u8]) -> bool {
+        let Ok(head) = Head::decode(payload) else { return false };
+        self.head_sent = true;
+        respond::apply(self.request, &head);
+        true
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> bool {
+        self.request.send(bytes, Flush::Now).is_ok()
+    }
+
+    fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> bool {
+        // The application may close its file as soon as it is told that it was sent; httpd may
+        // send it later than that.
+        let Ok(file) = file.try_clone_to_owned() else { return false };
+        self.request.send_file(file, offset, length, Flush::Now).is_ok()
+    }
+
+    fn log(&mut self, level: Level, text: &[u8]) {
+        log(&*self.request, level, &String::from_utf8_lossy(text));
+    }
+}

@@ -1,0 +1,64 @@
+//! The facts of a request that make up its environ, read from httpd.
+
+use httpd::Request;
+use wsgi::environ::{Environ, Facts, Redirect};
+
+/// What the caller has decided about a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choices {
+    /// Whether the application sees the `Authorization` header.
+    pub(crate) pass_authorization: bool,
+}
+
+/// Builds the environ of a request. It borrows from the request's pool.
+pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices) -> Environ<'e> {
+    let (server_address, _) = request.local_address();
+    let (context_prefix, context_document_root) = request.context();
+    let redirected_from = request.redirected_from().map(|from| Redirect {
+        uri: from.uri,
+        query: from.query,
+        user: from.user,
+    });
+    let facts = Facts {
+        request_line: request.request_line(),
+        method: request.method(),
+        protocol: request.protocol(),
+        uri: request.uri(),
+        path_info: request.path_info(),
+        query: request.query(),
+        server_software: request.server_banner(),
+        server_name: request.server_name_for_url(),
+        server_address,
+        server_port: request.server_port(),
+        server_admin: request.server_admin(),
+        remote_address: request.client_address(),
+        remote_port: request.client_port(),
+        document_root: request.document_root(),
+        context_prefix,
+        context_document_root,
+        filename: request.filename().unwrap_or_default(),
+        scheme: request.scheme(),
+        user: request.user(),
+        auth_type: request.auth_type(),
+        tls: request.is_tls(),
+        redirected_from,
+        pass_authorization: choices.pass_authorization,
+        head_as_get: request.has_content_filter(),
+    };
+    let mut environ =
+        Environ::build(&facts, request.environment().entries(), request.headers_in().entries());
+    let (_, port) = request.local_address();
+    environ.set(b"mod_wsgi.listener_host".as_slice(), request.local_host().unwrap_or_default());
+    environ.set(b"mod_wsgi.listener_port".as_slice(), port.to_string().into_bytes());
+    environ.set(b"mod_wsgi.server_pid".as_slice(), std::process::id().to_string().into_bytes());
+    environ.set(b"mod_wsgi.request_handler".as_slice(), request.handler().unwrap_or_default());
+    environ.set(b"mod_wsgi.handler_script".as_slice(), b"".as_slice());
+    let (request_id, connection_id) = request.log_ids();
+    if let Some(id) = request_id {
+        environ.set(b"mod_wsgi.request_id".as_slice(), id);
+    }
+    if let Some(id) = connection_id {
+        environ.set(b"mod_wsgi.connection_id".as_slice(), id);
+    }
+    environ
+}

@@ -1,0 +1,198 @@
+//! The process groups of one configuration, from httpd's parent's side.
+//!
+//! A configuration is used from `post_config` until the parent clears its pool; children of it may
+//! live on for a while after a graceful restart. `wsgid` and its groups live exactly as long as any of
+//! them, by way of the [`Lifeline`].
+
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use httpd::{OtherChild, Pool, RunMode, Server, StartPass, main_server, watch_process};
+use wsgi::level::Level;
+use wsgi::plan::Plan;
+
+use crate::config::Runtime;
+use crate::lifeline::Lifeline;
+use crate::routing::{Route, Routes, definitions, main_config, server_name};
+use crate::{Wsgi, check, log, main_interpreter, supervisor, sys};
+
+/// What the server's banner says.
+const BANNER: [&core::ffi::CStr; 2] =
+    [c"mod_wsgi/6.0", sys::c_text(concat!("Dormouse/", env!("CARGO_PKG_VERSION"), "\0"))];
+
+/// What a configuration has started.
+pub(crate) struct Generation {
+    /// Where its groups are.
+    pub(crate) routes: Routes,
+    /// The process that started it.
+    parent: u32,
+    plan: Plan,
+    wsgid: Mutex<Wsgid>,
+}
+
+struct Wsgid {
+    /// `None` once the parent has let go.
+    lifeline: Option<Lifeline>,
+    /// `None` while it does not run.
+    pid: Option<i32>,
+    started: Instant,
+}
+
+/// `wsgid` is not started again at once if it ended so soon.
+const TOO_SOON: Duration = Duration::from_secs(5);
+/// How long the parent waits for the groups to end when httpd stops.
+const FAREWELL: Duration = Duration::from_secs(8);
+
+/// Starts what the configuration needs. Called when it comes into use.
+pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
+    if httpd::start_pass() == StartPass::Check || httpd::run_mode() == RunMode::Test {
+        return Ok(());
+    }
+    for component in BANNER {
+        httpd::add_version_component(pool, component);
+    }
+    let runtime = &main.config::<Wsgi>().runtime;
+    let plan = check::plan(main);
+    let routes = routes(main, &plan);
+    let lifeline =
+        Lifeline::new().map_err(|error| format!("wsgid cannot be started: no pipe: {error}"))?;
+    let wsgid = Wsgid { lifeline: Some(lifeline), pid: None, started: Instant::now() };
+    let generation =
+        Generation { routes, parent: std::process::id(), plan, wsgid: Mutex::new(wsgid) };
+    if !generation.plan.groups.is_empty() {
+        generation.start_wsgid(main).map_err(|error| error.to_string())?;
+    }
+    // The configuration is used once.
+    let _ = runtime.generation.set(generation);
+    pool.own(LetGo(Arc::clone(runtime)));
+    Ok(())
+}
+
+/// Called in each new child of httpd.
+pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
+    if let Some(generation) = main.config::<Wsgi>().runtime.generation.get()
+        && generation.parent != std::process::id()
+    {
+        // A child of a parent that was killed would serve on, and nobody could tell it to stop.
+        sys::end_with_parent(generation.parent);
+    }
+    crate::embedded::enter_child(pool);
+}
+
+/// Called in the parent every now and then: starts `wsgid` again if that was put off.
+pub(crate) fn watch(main: Server<'_>) {
+    let Some(generation) = main.config::<Wsgi>().runtime.generation.get() else { return };
+    if generation.parent == std::process::id() && generation.is_down() {
+        generation.restart_wsgid(main);
+    }
+}
+
+fn routes(main: Server<'_>, plan: &Plan) -> Routes {
+    let mut only = main_interpreter::only_scripts(main);
+    definitions(main)
+        .into_iter()
+        .zip(&plan.groups)
+        .map(|(definition, planned)| {
+            let name = definition.spec.name.clone();
+            let route = Route {
+                socket: planned.socket.clone(),
+                processes: definition.spec.process_count(),
+                owner: definition.server.is_virtual().then(|| server_name(definition.server)),
+                only_script: only.remove(&name),
+            };
+            (name, route)
+        })
+        .collect()
+}
+
+impl Generation {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Wsgid> {
+        // Nothing that panics is done under the lock.
+        self.wsgid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_down(&self) -> bool {
+        let wsgid = self.lock();
+        wsgid.pid.is_none() && wsgid.lifeline.is_some() && !self.plan.groups.is_empty()
+    }
+
+    fn start_wsgid(&self, main: Server<'_>) -> Result<(), supervisor::SupervisorError> {
+        let mut wsgid = self.lock();
+        let Some(lifeline) = &wsgid.lifeline else { return Ok(()) };
+        let logs = definitions(main).into_iter().filter_map(|group| check::own_log(group.server));
+        let inherited: Vec<BorrowedFd<'_>> = [lifeline.watched()].into_iter().chain(logs).collect();
+        let pid = supervisor::serve(&self.plan, &inherited)?;
+        wsgid.pid = Some(pid);
+        wsgid.started = Instant::now();
+        watch_process(main, pid, Watch);
+        Ok(())
+    }
+
+    fn restart_wsgid(&self, main: Server<'_>) {
+        match self.start_wsgid(main) {
+            Ok(()) => log(&main, Level::Notice, "wsgid was started again"),
+            Err(error) => {
+                log(&main, Level::Error, &format!("{error}; its process groups do not answer"));
+            }
+        }
+    }
+
+    /// Ends the parent's part; true if `wsgid` ends now and is worth waiting for.
+    fn let_go(&self) -> Option<i32> {
+        let mut wsgid = self.lock();
+        let last = wsgid.lifeline.take()?.let_go();
+        wsgid.pid.filter(|_| last)
+    }
+}
+
+/// Hears of the end of a `wsgid`, of this configuration or of one before it.
+struct Watch;
+
+impl OtherChild for Watch {
+    fn ended(self, pid: i32, status: i32) {
+        main_server(|main| {
+            let Some(generation) = main.config::<Wsgi>().runtime.generation.get() else { return };
+            let mut wsgid = generation.lock();
+            if wsgid.pid != Some(pid) || wsgid.lifeline.is_none() {
+                return;
+            }
+            wsgid.pid = None;
+            let soon = wsgid.started.elapsed() < TOO_SOON;
+            drop(wsgid);
+            let status = std::os::unix::process::ExitStatusExt::from_raw(status);
+            let status: std::process::ExitStatus = status;
+            let text = format!("wsgid {pid} has ended unasked ({status}); it is started again");
+            log(&main, Level::Error, &text);
+            if !soon {
+                generation.restart_wsgid(main);
+            }
+        });
+    }
+}
+
+/// Lets go of the configuration's `wsgid` when the configuration's pool is cleared.
+struct LetGo(Arc<Runtime>);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        let Some(generation) = self.0.generation.get() else { return };
+        if generation.parent != std::process::id() {
+            return;
+        }
+        // After a graceful restart children of this configuration still hold the lifeline, and
+        // `wsgid` goes on serving them. Otherwise httpd stops or starts anew, and whoever waits for
+        // that must find no process of it left.
+        if let Some(pid) = generation.let_go() {
+            sys::wait_for_end(pid, FAREWELL);
+        }
+    }
+}
+
+/// The route to a group, lent to `with`; `None` if nobody defines the group.
+pub(crate) fn with_route<R>(group: &str, with: impl FnOnce(&Route) -> R) -> Option<R> {
+    main_config(|config| {
+        let generation = config.runtime.generation.get()?;
+        generation.routes.get(group).map(with)
+    })
+}

@@ -1,0 +1,98 @@
+//! `mod_wsgi.so`: WSGI under httpd, without any Python in it.
+//!
+//! This crate wires the rules of `wsgi` to httpd's hooks. It reads the configuration
+//! (`config`), has it checked and its process groups started by `wsgid` (`check`,
+//! `generation`), decides for each request where it runs (`dispatch`), and carries it there: to a
+//! worker over a socket (`relay`), or to the engine in this process (`embedded`).
+
+mod check;
+mod config;
+mod dispatch;
+mod embedded;
+mod environ;
+mod generation;
+mod lifeline;
+mod main_interpreter;
+mod relay;
+mod respond;
+mod routing;
+mod supervisor;
+mod sys;
+
+use httpd::{Command, Module, Order, Pool, Record, Request, Server, Status};
+
+use crate::config::{DirConfig, ServerConfig};
+
+/// What `<IfModule>` knows the module by, as mod_wsgi.
+const SOURCE_NAME: &core::ffi::CStr = c"mod_wsgi.c";
+
+/// The module.
+pub(crate) struct Wsgi;
+
+impl Module for Wsgi {
+    type Server = ServerConfig;
+    type Dir = DirConfig;
+
+    const TRANSLATE_ORDER: Order = sys::TRANSLATE_ORDER;
+
+    fn record() -> &'static Record<Self> {
+        sys::record()
+    }
+
+    fn create_server() -> ServerConfig {
+        ServerConfig::default()
+    }
+
+    fn merge_server(_base: &ServerConfig, over: &ServerConfig) -> ServerConfig {
+        // What a virtual host says stays apart from what the main server says: aliases are searched
+        // in both, one after the other, and the rest is said in the main server only.
+        over.clone()
+    }
+
+    fn create_dir(_path: Option<&[u8]>) -> DirConfig {
+        DirConfig::default()
+    }
+
+    fn merge_dir(base: &DirConfig, over: &DirConfig) -> DirConfig {
+        over.over(base)
+    }
+
+    fn directive(
+        which: usize,
+        arguments: &str,
+        command: &Command<'_>,
+        server: &mut ServerConfig,
+        dir: &mut DirConfig,
+    ) -> Result<(), String> {
+        config::directive(which, arguments, command, server, dir)
+    }
+
+    fn check_config(server: Server<'_>) -> Result<(), Vec<String>> {
+        check::check(server)
+    }
+
+    fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {
+        generation::begin(pool, server)
+    }
+
+    fn child_init(pool: Pool<'_>, server: Server<'_>) {
+        generation::enter_child(pool, server);
+    }
+
+    fn monitor(server: Server<'_>) {
+        generation::watch(server);
+    }
+
+    fn translate_name(request: &mut Request<'_>) -> Status {
+        dispatch::translate(request)
+    }
+
+    fn handler(request: &mut Request<'_>) -> Status {
+        dispatch::handle(request)
+    }
+}
+
+/// Writes a line into a request's or server's error log as this module.
+pub(crate) fn log(to: &impl httpd::Log, level: wsgi::level::Level, text: &str) {
+    to.line(sys::record().index(), level.number(), text.as_bytes());
+}

@@ -1,0 +1,25 @@
+//! The head of a response, applied to httpd's request.
+
+use httpd::Request;
+use wsgi::response::Head;
+
+/// Sets status and headers as the application gave them. They leave with the first data.
+pub(crate) fn apply(request: &mut Request<'_>, head: &Head<'_>) {
+    request.set_status(head.code, head.line);
+    for (name, value) in head.headers.clone() {
+        if name.eq_ignore_ascii_case(b"content-type") {
+            request.set_content_type(value);
+        } else if ONE_VALUE.iter().any(|one| name.eq_ignore_ascii_case(one)) {
+            request.headers_out().set(name, value);
+        } else if name.eq_ignore_ascii_case(b"www-authenticate") {
+            // Kept when httpd makes an error document of its own.
+            request.error_headers_out().add(name, value);
+        } else {
+            request.headers_out().add(name, value);
+        }
+    }
+}
+
+/// Headers of which the last one counts.
+const ONE_VALUE: [&[u8]; 4] =
+    [b"content-length", b"content-range", b"location", b"transfer-encoding"];

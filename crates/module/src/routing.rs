@@ -1,0 +1,66 @@
+//! Where the process groups are, and who may reach them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use httpd::{Server, main_server};
+use wsgi::daemon::GroupSpec;
+use wsgi::group_name::with_port;
+
+use crate::Wsgi;
+use crate::config::ServerConfig;
+
+/// A process group as an httpd child sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// Where it listens.
+    pub(crate) socket: PathBuf,
+    /// How many processes it has.
+    pub(crate) processes: u32,
+    /// Name of the virtual host that defines it; requests for others do not reach it. `None` where
+    /// the main server defines it, for everybody.
+    pub(crate) owner: Option<String>,
+    /// The only script that is mapped to the group, which then runs in the main interpreter.
+    pub(crate) only_script: Option<String>,
+}
+
+/// All process groups by name.
+pub(crate) type Routes = HashMap<String, Route>;
+
+/// The main server's configuration, lent to `with`.
+///
+/// # Panics
+/// If there is no configuration, which is not so while a hook runs.
+pub(crate) fn main_config<R>(with: impl FnOnce(&ServerConfig) -> R) -> R {
+    main_server(|server| with(server.config::<Wsgi>())).expect("a hook runs on a configuration")
+}
+
+/// The name of a server as it counts for who may reach a group.
+pub(crate) fn server_name(server: Server<'_>) -> String {
+    String::from_utf8_lossy(server.name().unwrap_or_default()).into_owned()
+}
+
+/// `ServerName`, with its port unless that is the usual one.
+pub(crate) fn server_with_port(server: Server<'_>, port: u16) -> String {
+    with_port(&server_name(server), port)
+}
+
+/// A group that the configuration defines, with the server that it stands in.
+pub(crate) struct Definition<'s> {
+    pub(crate) spec: &'s GroupSpec,
+    pub(crate) place: String,
+    pub(crate) server: Server<'s>,
+}
+
+/// All groups of the configuration, in the order of their definition.
+pub(crate) fn definitions(main: Server<'_>) -> Vec<Definition<'_>> {
+    main.and_following()
+        .flat_map(|server| {
+            server.config::<Wsgi>().settings.groups.iter().map(move |group| Definition {
+                spec: &group.spec,
+                place: format!("{}:{}", group.place.0, group.place.1),
+                server,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,313 @@
+//! What only the C interfaces of the linker, the kernel and the engine offer.
+#![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use httpd::{CommandTable, Order, Record};
+use wsgi::embed::{Answer, Api, Host, Load, SYMBOL};
+use wsgi::level::Level;
+
+use crate::{SOURCE_NAME, Wsgi, config};
+
+static COMMANDS: CommandTable<{ config::COUNT + 1 }> =
+    CommandTable::new::<Wsgi>(&config::commands());
+
+/// The record that `LoadModule wsgi_module` looks for.
+// SAFETY: httpd's modules are found by this name, and no other object in this library has it.
+#[unsafe(no_mangle)]
+static wsgi_module: Record<Wsgi> = Record::new(SOURCE_NAME, &COMMANDS);
+
+/// The exported record.
+pub(crate) fn record() -> &'static Record<Wsgi> {
+    &wsgi_module
+}
+
+/// Script aliases come behind mod_alias's and before what maps everything.
+pub(crate) const TRANSLATE_ORDER: Order = Order {
+    after: &[c"mod_alias.c".as_ptr(), core::ptr::null()],
+    before: &[c"mod_userdir.c".as_ptr(), c"mod_vhost_alias.c".as_ptr(), core::ptr::null()],
+};
+
+/// A constant text with its end mark as a C string.
+pub(crate) const fn c_text(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("the text ends with its only NUL"),
+    }
+}
+
+/// The directory that this library was loaded from.
+pub(crate) fn own_directory() -> PathBuf {
+    // SAFETY: the address is one in this library; the linker fills in the structure, whose file
+    // name lives as long as the library.
+    let path = unsafe {
+        let mut info: libc::Dl_info = core::mem::zeroed();
+        let found = libc::dladdr((&raw const wsgi_module).cast(), &raw mut info);
+        (found != 0 && !info.dli_fname.is_null()).then(|| CStr::from_ptr(info.dli_fname))
+    };
+    let path = path.map(|path| Path::new(OsStr::from_bytes(path.to_bytes())));
+    let path = path.and_then(|path| path.canonicalize().ok()).unwrap_or_default();
+    path.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Makes `command` find these descriptors under the numbers from 3 on.
+pub(crate) fn hand_on(command: &mut Command, descriptors: &[BorrowedFd<'_>]) {
+    const ABOVE: RawFd = 64;
+    // Copies above every number that is wanted, so that none is overwritten before it is used.
+    let copies: Vec<OwnedFd> = descriptors
+        .iter()
+        // SAFETY: the call makes a new descriptor, or a negative number, which is left out.
+        .map(|from| unsafe { libc::fcntl(from.as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE) })
+        .filter(|copy| *copy >= 0)
+        // SAFETY: nobody else owns the new descriptor.
+        .map(|copy| unsafe { OwnedFd::from_raw_fd(copy) })
+        .collect();
+    let complete = copies.len() == descriptors.len();
+    let place_all = move || {
+        for (place, copy) in (3..).zip(&copies) {
+            // SAFETY: both are numbers of the new process, which runs nothing else yet.
+            if unsafe { libc::dup2(copy.as_raw_fd(), place) } < 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        if complete { Ok(()) } else { Err(std::io::Error::from_raw_os_error(libc::EMFILE)) }
+    };
+    // SAFETY: between fork and exec only `dup2` is called.
+    unsafe { command.pre_exec(place_all) };
+}
+
+/// Has the kernel end this process when its parent, which must be `parent`, ends. The threaded MPMs
+/// hear of their end through a pipe of the parent's, and pay no heed to any signal but this one.
+pub(crate) fn end_with_parent(parent: u32) {
+    // SAFETY: the calls set and read attributes of this process.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if std::os::unix::process::parent_id() != parent {
+            libc::raise(libc::SIGKILL);
+        }
+    }
+}
+
+/// Waits until the process `pid` has ended, but not longer than `patience`. Whoever is responsible
+/// for its exit status still gets it.
+pub(crate) fn wait_for_end(pid: i32, patience: Duration) {
+    // SAFETY: the call makes a new descriptor, or a negative number.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let Ok(descriptor) = RawFd::try_from(descriptor) else { return };
+    if descriptor < 0 {
+        return;
+    }
+    // SAFETY: nobody else owns the new descriptor.
+    let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    let mut watched = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let timeout = c_int::try_from(patience.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: one structure, as the number says.
+    unsafe { libc::poll(&raw mut watched, 1, timeout) };
+}
+
+/// Receives bytes and the descriptors that come with them. 0 bytes is the end of the stream.
+pub(crate) fn receive(
+    stream: BorrowedFd<'_>,
+    place: &mut [u8],
+    files: &mut Vec<OwnedFd>,
+) -> nix::Result<usize> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    let mut ancillary = nix::cmsg_space!([RawFd; 4]);
+    let mut parts = [std::io::IoSliceMut::new(place)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut ancillary), flags)?;
+    for part in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(received) = part {
+            // SAFETY: the kernel has just made these descriptors for us.
+            files.extend(received.into_iter().map(|file| unsafe { OwnedFd::from_raw_fd(file) }));
+        }
+    }
+    Ok(message.bytes)
+}
+
+/// Loads Python's library and the engine into this process, and finds the engine's entry.
+pub(crate) fn load(library: &Path, engine: &Path) -> Result<Load, String> {
+    // Python's extension modules take their symbols from whoever has them, so these must be visible.
+    open(library, libc::RTLD_NOW | libc::RTLD_GLOBAL)?;
+    let engine = open(engine, libc::RTLD_NOW | libc::RTLD_LOCAL)?;
+    // SAFETY: the handle is live. The symbol's name changes with the contract, so what is found has
+    // the type that the contract says.
+    unsafe {
+        let entry = libc::dlsym(engine, SYMBOL.as_ptr());
+        if entry.is_null() {
+            return Err(format!(
+                "the engine has no {}; it is of another version",
+                SYMBOL.to_string_lossy()
+            ));
+        }
+        Ok(core::mem::transmute::<*mut c_void, Load>(entry))
+    }
+}
+
+fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
+    // SAFETY: loading runs the library's own start-up code; both are ours or the configured Python's.
+    // The libraries stay for the life of the process.
+    unsafe {
+        let handle = libc::dlopen(name.as_ptr(), flags);
+        if handle.is_null() {
+            let error: *const c_char = libc::dlerror();
+            let text = if error.is_null() { c"unknown error" } else { CStr::from_ptr(error) };
+            return Err(text.to_string_lossy().into_owned());
+        }
+        Ok(handle)
+    }
+}
+
+/// Has the engine start Python.
+pub(crate) fn start_engine(load: Load, spec: &[u8]) -> Result<Engine, String> {
+    let mut error = vec![0; 4096];
+    let mut length = 0;
+    // SAFETY: all pointers lead to as many bytes as is said; the entry comes from `load`.
+    let api = unsafe {
+        let place = error.as_mut_ptr();
+        load(spec.as_ptr(), spec.len(), server_line, place, error.len(), &raw mut length)
+    };
+    if api.is_null() {
+        error.truncate(length);
+        return Err(String::from_utf8_lossy(&error).into_owned());
+    }
+    // SAFETY: the engine's table is a constant of a library that is never unloaded.
+    Ok(Engine(unsafe { &*api }))
+}
+
+/// The engine, loaded into this process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Engine(&'static Api);
+
+/// What the engine may do to a request while it serves it.
+pub(crate) trait Serve {
+    /// Reads from the body into `place`; a negative number is a fault (see [`wsgi::embed`]).
+    fn read(&mut self, place: &mut [u8]) -> isize;
+    /// Takes the payload of a head frame; false if the client is gone.
+    fn head(&mut self, payload: &[u8]) -> bool;
+    /// Sends a piece of the body; false if the client is gone.
+    fn data(&mut self, bytes: &[u8]) -> bool;
+    /// Sends a part of a file; false if the client is gone.
+    fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> bool;
+    /// Writes a line into the request's log.
+    fn log(&mut self, level: Level, text: &[u8]);
+}
+
+impl Engine {
+    /// Has the engine serve a request; `payload` is that of a request frame.
+    pub(crate) fn handle<S: Serve>(self, request: &mut S, payload: &[u8]) -> Answer {
+        let host = Host {
+            read: host_read::<S>,
+            head: host_head::<S>,
+            data: host_data::<S>,
+            file: host_file::<S>,
+            log: host_log::<S>,
+        };
+        let context = core::ptr::from_mut(request).cast();
+        // SAFETY: host, context and payload outlive the call, after which the engine uses none of
+        // them; `request` is not touched meanwhile but through the functions of the host.
+        let code =
+            unsafe { (self.0.handle)(&raw const host, context, payload.as_ptr(), payload.len()) };
+        Answer::from_code(code)
+    }
+
+    /// Ends the interpreters.
+    pub(crate) fn shutdown(self) {
+        // SAFETY: the table is valid for the life of the process.
+        unsafe { (self.0.shutdown)() }
+    }
+}
+
+/// Runs a callback of the engine; a panic must not reach it.
+fn guarded<R>(otherwise: R, callback: impl FnOnce() -> R) -> R {
+    // What the callback was doing to the request is over either way, and the answer says it failed.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback)).unwrap_or(otherwise)
+}
+
+// The engine calls the five functions below with the context that `handle` gave it, and with pointers
+// to as many bytes as it says, during that call, one at a time.
+
+/// # Safety
+/// See above.
+unsafe extern "C" fn host_read<S: Serve>(
+    context: *mut c_void,
+    place: *mut u8,
+    length: usize,
+) -> isize {
+    // SAFETY: see above.
+    let (request, place) =
+        unsafe { (&mut *context.cast::<S>(), core::slice::from_raw_parts_mut(place, length)) };
+    guarded(-1, || request.read(place))
+}
+
+/// # Safety
+/// See above.
+unsafe extern "C" fn host_head<S: Serve>(
+    context: *mut c_void,
+    payload: *const u8,
+    length: usize,
+) -> i32 {
+    // SAFETY: see above.
+    let (request, payload) =
+        unsafe { (&mut *context.cast::<S>(), core::slice::from_raw_parts(payload, length)) };
+    i32::from(!guarded(false, || request.head(payload)))
+}
+
+/// # Safety
+/// See above.
+unsafe extern "C" fn host_data<S: Serve>(
+    context: *mut c_void,
+    bytes: *const u8,
+    length: usize,
+) -> i32 {
+    // SAFETY: see above.
+    let (request, bytes) =
+        unsafe { (&mut *context.cast::<S>(), core::slice::from_raw_parts(bytes, length)) };
+    i32::from(!guarded(false, || request.data(bytes)))
+}
+
+/// # Safety
+/// See above; the descriptor stays open during the call.
+unsafe extern "C" fn host_file<S: Serve>(
+    context: *mut c_void,
+    descriptor: i32,
+    offset: u64,
+    length: u64,
+) -> i32 {
+    // SAFETY: see above.
+    let (request, file) =
+        unsafe { (&mut *context.cast::<S>(), BorrowedFd::borrow_raw(descriptor)) };
+    i32::from(!guarded(false, || request.file(file, offset, length)))
+}
+
+/// # Safety
+/// See above.
+unsafe extern "C" fn host_log<S: Serve>(
+    context: *mut c_void,
+    level: u8,
+    text: *const u8,
+    length: usize,
+) {
+    // SAFETY: see above.
+    let (request, text) =
+        unsafe { (&mut *context.cast::<S>(), core::slice::from_raw_parts(text, length)) };
+    guarded((), || request.log(Level::from_number(level).unwrap_or(Level::Error), text));
+}
+
+/// # Safety
+/// The engine calls it with a text of as many bytes as it says.
+unsafe extern "C" fn server_line(level: u8, text: *const u8, length: usize) {
+    // SAFETY: see above.
+    let text = unsafe { core::slice::from_raw_parts(text, length) };
+    guarded((), || {
+        httpd::main_server(|server| httpd::Log::line(&server, record().index(), level, text));
+    });
+}

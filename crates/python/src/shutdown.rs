@@ -1,0 +1,53 @@
+//! What CPython does before an interpreter ends, as plain calls: for processes that end without
+//! finalising Python.
+
+use crate::attached::Attached;
+use crate::error::Result;
+
+/// Joins the interpreter's non-daemon threads. Nothing happens where nobody imported `threading`.
+///
+/// What `threading._shutdown` does is right only on the thread that `threading` takes for the main
+/// one: up to 3.12 it waits for that thread too, which in an httpd child is long gone.
+pub(crate) fn join_threads(py: Attached<'_>) -> Result<'_, ()> {
+    let Some(threading) = py.loaded_module("threading")? else { return Ok(()) };
+    let main = threading.call_method(c"main_thread", &[])?;
+    let current = threading.call_method(c"current_thread", &[])?;
+    if main.is(&current) {
+        return threading.call_method(c"_shutdown", &[]).map(drop);
+    }
+    // What `concurrent.futures` registers, so that its threads end.
+    if let Some(calls) = threading.attr_opt(c"_threading_atexits")? {
+        let calls = calls.iterate()?.collect::<Result<'_, Vec<_>>>()?;
+        for call in calls.iter().rev() {
+            call.call(&[])?;
+        }
+    }
+    for thread in threading.call_method(c"enumerate", &[])?.iterate()? {
+        let thread = thread?;
+        let joined = !thread.is(&main) && !thread.attr(c"daemon")?.is_true()?;
+        if joined {
+            thread.call_method(c"join", &[])?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the interpreter's `atexit` functions, once.
+pub(crate) fn run_atexit(py: Attached<'_>) -> Result<'_, ()> {
+    if let Some(atexit) = py.loaded_module("atexit")? {
+        atexit.call_method(c"_run_exitfuncs", &[])?;
+    }
+    Ok(())
+}
+
+impl<'py> Attached<'py> {
+    /// Joins the interpreter's non-daemon threads.
+    pub fn join_threads(self) -> Result<'py, ()> {
+        join_threads(self)
+    }
+
+    /// Runs the interpreter's `atexit` functions; they do not run again.
+    pub fn run_atexit(self) -> Result<'py, ()> {
+        run_atexit(self)
+    }
+}

@@ -1,0 +1,11 @@
+//! The safe door to CPython, tried on a real one. All tests share one initialised Python.
+#![cfg_attr(libpython, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
+#[cfg(libpython)]
+mod suite;
+
+#[cfg(not(libpython))]
+#[test]
+fn libpython_is_there() {
+    panic!("no shared libpython was found when this was built; see the build script's warning");
+}

@@ -1,0 +1,131 @@
+//! Whom a process group runs as.
+
+use std::path::PathBuf;
+
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use wsgi::daemon::{GroupSpec, Principal};
+use wsgi::plan::Account;
+
+/// A user with everything that a process of theirs needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The user's name, or `#uid` where the number has none.
+    pub(crate) name: String,
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+    /// Supplementary groups, `gid` among them.
+    pub(crate) groups: Vec<Gid>,
+    /// Home directory; `None` where the user database has none.
+    pub(crate) home: Option<PathBuf>,
+    /// Whether processes have to change to this user first.
+    pub(crate) change: bool,
+}
+
+/// Why a group cannot run as its user.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AccountError {
+    #[error("there is no user {0:?}; create it, or name another one in user=")]
+    NoUser(String),
+    #[error("there is no group {0:?}; create it, or name another one in group=")]
+    NoGroup(String),
+    #[error(
+        "applications are not run as root; name another user in user=, or in httpd's User \
+         directive"
+    )]
+    Root,
+    #[error("the user database cannot be read: {0}")]
+    Database(nix::Error),
+}
+
+impl Identity {
+    /// The user of a process group: its own, or the one that httpd's children run as. Where we are not
+    /// root there is no choice: it is whoever we are.
+    pub(crate) fn of_group(spec: &GroupSpec, children: &Account) -> Result<Self, AccountError> {
+        if !Uid::effective().is_root() {
+            return Self::current();
+        }
+        let uid = match &spec.user {
+            Some(Principal::Name(name)) => named_user(name)?.uid,
+            Some(Principal::Id(uid)) => Uid::from_raw(*uid),
+            None => Uid::from_raw(children.uid),
+        };
+        let gid = match &spec.group {
+            Some(Principal::Name(name)) => {
+                Group::from_name(name)
+                    .map_err(AccountError::Database)?
+                    .ok_or_else(|| AccountError::NoGroup(name.clone()))?
+                    .gid
+            }
+            Some(Principal::Id(gid)) => Gid::from_raw(*gid),
+            None => Gid::from_raw(children.gid),
+        };
+        if uid.is_root() {
+            return Err(AccountError::Root);
+        }
+        Self::new(uid, gid, true)
+    }
+
+    /// The user that httpd's children run as.
+    pub(crate) fn of_children(children: &Account) -> Result<Self, AccountError> {
+        let change = Uid::effective().is_root() && children.uid != 0;
+        Self::new(Uid::from_raw(children.uid), Gid::from_raw(children.gid), change)
+    }
+
+    fn current() -> Result<Self, AccountError> {
+        Self::new(Uid::effective(), Gid::effective(), false)
+    }
+
+    fn new(uid: Uid, gid: Gid, change: bool) -> Result<Self, AccountError> {
+        let user = User::from_uid(uid).map_err(AccountError::Database)?;
+        let groups = user
+            .as_ref()
+            .and_then(|user| std::ffi::CString::new(user.name.as_str()).ok())
+            .and_then(|name| getgrouplist(&name, gid).ok())
+            .unwrap_or_else(|| vec![gid]);
+        Ok(Self {
+            name: user.as_ref().map_or_else(|| format!("#{uid}"), |user| user.name.clone()),
+            uid,
+            gid,
+            groups,
+            home: user.map(|user| user.dir),
+            change,
+        })
+    }
+}
+
+fn named_user(name: &str) -> Result<User, AccountError> {
+    User::from_name(name)
+        .map_err(AccountError::Database)?
+        .ok_or_else(|| AccountError::NoUser(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_names_and_root_are_refused() {
+        if !Uid::effective().is_root() {
+            // Without privileges every group runs as us, whatever it asks for.
+            let spec = GroupSpec { user: Some(Principal::Id(0)), ..GroupSpec::named("x") };
+            let children = Account { uid: 1, gid: 1, user: "x".into() };
+            let identity = Identity::of_group(&spec, &children).unwrap();
+            assert_eq!((identity.uid, identity.change), (Uid::effective(), false));
+            return;
+        }
+        let children = Account { uid: 0, gid: 0, user: "root".into() };
+        let group = |user, group| {
+            let spec = GroupSpec { user, group, ..GroupSpec::named("x") };
+            Identity::of_group(&spec, &children)
+        };
+        assert_eq!(group(None, None), Err(AccountError::Root));
+        let missing = || "no-such-name".to_owned();
+        let user = Some(Principal::Name(missing()));
+        assert_eq!(group(user, None), Err(AccountError::NoUser(missing())));
+        let user = Some(Principal::Id(65_534));
+        let named = Some(Principal::Name(missing()));
+        assert_eq!(group(user.clone(), named), Err(AccountError::NoGroup(missing())));
+        let identity = group(user, Some(Principal::Id(65_534))).unwrap();
+        assert!(identity.change && identity.groups.contains(&Gid::from_raw(65_534)));
+    }
+}

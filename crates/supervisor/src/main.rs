@@ -1,0 +1,50 @@
+//! `wsgid`: the supervisor of process groups.
+//!
+//! httpd's parent starts it once for each configuration, as mod_cgid starts its daemon. It binds the
+//! groups' sockets, starts their workers (each the group's own Python, under the group's own user),
+//! replaces those that end, and ends with the last httpd process of its configuration. It never
+//! loads Python itself.
+
+mod account;
+mod backoff;
+mod check;
+mod group;
+mod log;
+mod probe;
+mod program;
+mod reach;
+mod serve;
+mod sys;
+mod worker;
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use wsgi::plan::Plan;
+
+/// Exit status for a command line or a plan that makes no sense: nothing a restart could mend.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    let act: fn(&Plan) -> ExitCode = match command.as_str() {
+        "serve" => serve::run,
+        "check" => check::run,
+        _ => {
+            eprintln!("wsgid is started by httpd's mod_wsgi.so; it has no use of its own.");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let mut text = String::new();
+    let plan = std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())
+        .and_then(|_| serde_json::from_str(&text).map_err(|error| error.to_string()));
+    match plan {
+        Ok(plan) => act(&plan),
+        Err(error) => {
+            eprintln!("wsgid: the plan on standard input cannot be read: {error}");
+            ExitCode::from(USAGE)
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Which program is the Python of a process group, and where the pieces of Dormouse are.
+
+use std::path::{Path, PathBuf};
+
+/// Where the system's own Python is looked for, in this order. The search path of whoever started
+/// httpd plays no part: it differs between a terminal and a service manager.
+const SYSTEM: [&str; 2] = ["/usr/bin/python3", "/usr/local/bin/python3"];
+
+/// Why there is no Python to run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProgramError {
+    #[error("{0} does not exist; name a virtual environment or a Python installation")]
+    HomeMissing(PathBuf),
+    #[error(
+        "{0} is not a Python: it has neither bin/python nor bin/python3; name a virtual environment \
+         or a Python installation (what sys.prefix says)"
+    )]
+    NotAHome(PathBuf),
+    #[error("there is no python3 on this system ({}); install it, or name one in python-home=", SYSTEM.join(", "))]
+    NoSystemPython,
+}
+
+/// The program below `home`, or the system's.
+pub(crate) fn python(home: Option<&Path>) -> Result<PathBuf, ProgramError> {
+    let Some(home) = home else {
+        let program = SYSTEM.iter().map(PathBuf::from).find(|program| program.exists());
+        return program.ok_or(ProgramError::NoSystemPython);
+    };
+    if !home.is_dir() {
+        return Err(ProgramError::HomeMissing(home.to_owned()));
+    }
+    ["bin/python", "bin/python3"]
+        .iter()
+        .map(|name| home.join(name))
+        .find(|program| program.exists())
+        .ok_or_else(|| ProgramError::NotAHome(home.to_owned()))
+}
+
+/// The engine, which lies beside this program.
+pub(crate) fn engine() -> std::io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("_mod_wsgi.abi3.so"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_without_python_are_told_apart() {
+        let missing = Path::new("/no/such/venv");
+        assert_eq!(python(Some(missing)), Err(ProgramError::HomeMissing(missing.into())));
+        let proc = Path::new("/proc");
+        assert_eq!(python(Some(proc)), Err(ProgramError::NotAHome(proc.into())));
+    }
+}

@@ -1,0 +1,161 @@
+//! `wsgid serve`: the main loop.
+
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use wsgi::level::Level;
+use wsgi::plan::{Plan, supervisor_descriptor};
+
+use crate::group::Group;
+use crate::log::{Log, is_open};
+use crate::sys::{close_inherited, inherited};
+
+/// Runs the groups of a plan until nobody can send them work any more.
+pub(crate) fn run(plan: &Plan) -> ExitCode {
+    let log = Log::new(plan.log_level);
+    match Supervisor::new(plan, log) {
+        Ok(mut supervisor) => {
+            supervisor.run();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            // Whoever started us hears it from there and logs it once.
+            tell(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says to httpd's parent how the start went; an empty text is good news.
+fn tell(text: &str) {
+    let mut ready = std::io::stdout();
+    // If the parent has gone, the lifeline will say so.
+    let _ = ready.write_all(text.as_bytes()).and_then(|()| ready.flush());
+    crate::sys::close_ready();
+}
+
+struct Supervisor {
+    groups: Vec<Group>,
+    /// `None` once it has ended.
+    lifeline: Option<OwnedFd>,
+    signals: SignalFd,
+    log: Log,
+    ending: bool,
+}
+
+impl Supervisor {
+    fn new(plan: &Plan, log: Log) -> Result<Self, String> {
+        let logs = plan.groups.iter().filter_map(|group| group.log).max();
+        close_inherited(1 + logs.unwrap_or(supervisor_descriptor::LIFELINE));
+        // A group of our own: Ctrl-C in httpd's terminal is httpd's to answer.
+        let _ = nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0));
+        let lifeline = inherited(supervisor_descriptor::LIFELINE)
+            .map_err(|error| format!("wsgid has no lifeline: {error}"))?;
+        let signals = signals().map_err(|error| format!("wsgid cannot get signals: {error}"))?;
+        let mut groups = Vec::new();
+        for group in plan.groups.clone() {
+            let (name, place) = (group.spec.name.clone(), group.place.clone());
+            let failed = |error: &dyn std::fmt::Display| {
+                format!("process group {name} ({place}) cannot be started: {error}")
+            };
+            let log_file = group.log.map(inherited).transpose().map_err(|error| failed(&error))?;
+            let log_file = log_file.filter(|file| is_open(file.as_fd()));
+            groups.push(Group::new(plan, group, log_file, log).map_err(|error| failed(&error))?);
+        }
+        tell("");
+        Ok(Self { groups, lifeline: Some(lifeline), signals, log, ending: false })
+    }
+
+    fn run(&mut self) {
+        loop {
+            for group in &mut self.groups {
+                group.reap();
+                group.enforce();
+                group.fill();
+            }
+            if self.ending && self.groups.iter().all(|group| group.workers().is_empty()) {
+                return;
+            }
+            self.wait();
+        }
+    }
+
+    /// Sleeps until something happens or is due, and hears what it is.
+    fn wait(&mut self) {
+        let mut places = Vec::new();
+        let mut descriptors = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        for (group_place, group) in self.groups.iter().enumerate() {
+            for (worker_place, worker) in group.workers().iter().enumerate() {
+                // One that is ready has nothing more to say; its end comes as a signal.
+                if !worker.is_ready() {
+                    places.push((group_place, worker_place));
+                    descriptors.push(PollFd::new(worker.control(), PollFlags::POLLIN));
+                }
+            }
+        }
+        // Nobody writes to the lifeline: its end alone is news.
+        let lifeline = self.lifeline.as_ref();
+        descriptors.extend(lifeline.map(|end| PollFd::new(end.as_fd(), PollFlags::empty())));
+        let moment = self.groups.iter().filter_map(Group::next_moment).min();
+        let timeout = moment.map_or(PollTimeout::NONE, |moment| {
+            let left = moment.saturating_duration_since(Instant::now());
+            // Rounded up, so that the moment has come when we wake.
+            PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
+        });
+        // An interrupted call is as good as one that returned: everything is looked at anyway.
+        let _ = poll(&mut descriptors, timeout);
+        let happened = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(false);
+        let lifeline_ended = descriptors.get(1 + places.len()).is_some_and(happened);
+        let spoke: Vec<_> = descriptors[1..]
+            .iter()
+            .zip(places)
+            .filter(|(descriptor, _)| happened(descriptor))
+            .map(|(_, place)| place)
+            .collect();
+        drop(descriptors);
+        for (group, worker) in spoke {
+            self.groups[group].hear(worker);
+        }
+        let asked = self.hear_signals();
+        if (lifeline_ended || asked) && !self.ending {
+            self.end(if asked { "it was asked to" } else { "the last httpd process is gone" });
+        }
+    }
+
+    /// Takes the signals that have come; true if one of them asks for the end.
+    fn hear_signals(&mut self) -> bool {
+        let mut asked = false;
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            asked |= info.ssi_signo == Signal::SIGTERM as u32;
+        }
+        asked
+    }
+
+    fn end(&mut self, why: &str) {
+        self.ending = true;
+        self.log.line(Level::Info, &format!("wsgid ends: {why}"));
+        for group in &mut self.groups {
+            group.end();
+        }
+        // Its end was heard; polled further it would only wake us without pause.
+        self.lifeline = None;
+    }
+}
+
+/// The signals that wsgid acts upon, as a descriptor; those of httpd's terminal are left to httpd.
+fn signals() -> nix::Result<SignalFd> {
+    let mut wanted = SigSet::empty();
+    for signal in [Signal::SIGCHLD, Signal::SIGTERM] {
+        wanted.add(signal);
+    }
+    wanted.thread_block()?;
+    for signal in [Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGPIPE] {
+        crate::sys::ignore(signal)?;
+    }
+    SignalFd::with_flags(&wanted, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+}

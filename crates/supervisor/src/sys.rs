@@ -1,0 +1,188 @@
+//! What only the operating system's C interface offers.
+#![allow(unsafe_code, reason = "the one file of this crate that talks to the kernel without nix")]
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use nix::unistd::{Gid, Uid};
+
+use crate::account::Identity;
+
+/// How a new process differs from this one.
+#[derive(Debug)]
+pub(crate) struct Change<'c> {
+    /// Whom it runs as.
+    pub(crate) identity: &'c Identity,
+    /// Descriptors that it finds under these numbers; all others but 0, 1 and 2 are closed. The
+    /// numbers count up from 3.
+    pub(crate) descriptors: Vec<(RawFd, &'c OwnedFd)>,
+    /// File mode creation mask.
+    pub(crate) umask: Option<u32>,
+    /// Working directory, entered as the new user.
+    pub(crate) directory: Option<&'c Path>,
+}
+
+/// Descriptors of this process that are handed on are kept above this number, so that putting one in
+/// its place never overwrites another.
+pub(crate) const ABOVE: RawFd = 64;
+
+/// Makes `command` start its program with `change` applied, and die with this process.
+pub(crate) fn apply(command: &mut Command, change: &Change<'_>) {
+    let identity = change.identity;
+    let (uid, gid, switch) = (identity.uid, identity.gid, identity.change);
+    let groups: Vec<libc::gid_t> = identity.groups.iter().map(|group| group.as_raw()).collect();
+    let umask = change.umask;
+    let directory = change.directory.map(Path::to_owned);
+    let places: Vec<(RawFd, RawFd)> =
+        change.descriptors.iter().map(|(place, from)| (*place, from.as_raw_fd())).collect();
+    assert!(places.iter().all(|(place, from)| *from > ABOVE && *place < ABOVE));
+    let parent = std::process::id();
+    let prepare = move || {
+        for (place, from) in &places {
+            check(duplicate(*from, *place))?;
+        }
+        close_from(3 + RawFd::try_from(places.len()).unwrap_or(ABOVE))?;
+        reset_signals()?;
+        if switch {
+            set_groups(&groups)?;
+            nix::unistd::setresgid(gid, gid, gid)?;
+            nix::unistd::setresuid(uid, uid, uid)?;
+            prove_dropped(uid, gid)?;
+        }
+        if let Some(umask) = umask {
+            // SAFETY: the call has no way to fail and touches no memory.
+            unsafe { libc::umask(umask) };
+        }
+        if let Some(directory) = &directory {
+            nix::unistd::chdir(directory.as_path())?;
+        }
+        // After the change of user, which would clear it.
+        die_with(parent)
+    };
+    // SAFETY: between fork and exec only system calls are made; what they need was allocated before
+    // the fork, and this process has one thread.
+    unsafe { command.pre_exec(prepare) };
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn duplicate(from: RawFd, place: RawFd) -> libc::c_int {
+    // SAFETY: both are numbers; `place` belongs to the new process alone, which has not begun.
+    unsafe { libc::dup2(from, place) }
+}
+
+/// Closes all descriptors from `first` on when a program is executed.
+fn close_from(first: RawFd) -> io::Result<()> {
+    let first = libc::c_uint::try_from(first).unwrap_or(libc::c_uint::MAX);
+    let flags = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
+    // SAFETY: marking descriptors takes nothing away from anybody who is still running.
+    check(unsafe { libc::close_range(first, libc::c_uint::MAX, flags) })
+}
+
+fn set_groups(groups: &[libc::gid_t]) -> io::Result<()> {
+    // SAFETY: the pointer leads to as many groups as the length says.
+    check(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })
+}
+
+/// A change of user that did not take must not go unnoticed.
+fn prove_dropped(uid: Uid, gid: Gid) -> io::Result<()> {
+    let changed = Uid::current() == uid
+        && Uid::effective() == uid
+        && Gid::current() == gid
+        && Gid::effective() == gid
+        && (uid.is_root() || nix::unistd::setuid(Uid::from_raw(0)).is_err());
+    if changed { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EPERM)) }
+}
+
+/// What `wsgid` has blocked or ignored must not be inherited by programs.
+fn reset_signals() -> io::Result<()> {
+    use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
+    for number in [Signal::SIGPIPE, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1] {
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { signal(number, SigHandler::SigDfl) }?;
+    }
+    Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
+}
+
+/// Has the kernel end this process when `parent` ends, whatever ends it.
+fn die_with(parent: u32) -> io::Result<()> {
+    // SAFETY: the call sets an attribute of this process.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) })?;
+    if std::os::unix::process::parent_id() == parent {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(libc::ESRCH))
+    }
+}
+
+/// Ignores a signal.
+pub(crate) fn ignore(signal: nix::sys::signal::Signal) -> nix::Result<()> {
+    // SAFETY: ignoring runs no code of ours.
+    unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }.map(|_| ())
+}
+
+/// Replaces standard output, which httpd's parent reads to its end, by the error log.
+pub(crate) fn close_ready() {
+    // SAFETY: both descriptors are open, and nothing is buffered for standard output.
+    unsafe { libc::dup2(libc::STDERR_FILENO, wsgi::plan::supervisor_descriptor::READY) };
+}
+
+/// Closes every descriptor from `first` on, now: what httpd has left open is not ours.
+pub(crate) fn close_inherited(first: RawFd) {
+    let first = libc::c_uint::try_from(first).unwrap_or(libc::c_uint::MAX);
+    // SAFETY: called first thing in `main`, before anything in this process owns a descriptor that
+    // high. A kernel without the call leaves them open, which `close_from` mends for workers.
+    unsafe { libc::close_range(first, libc::c_uint::MAX, 0) };
+}
+
+/// Takes a descriptor that this process was started with, above [`ABOVE`] and not to be inherited.
+pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the number comes from the plan of whoever started us; if nothing is open under it the
+    // call says so. The original stays open and is closed for programs that are executed.
+    unsafe {
+        let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, ABOVE + 1);
+        check(copy)?;
+        libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
+        Ok(std::os::fd::FromRawFd::from_raw_fd(copy))
+    }
+}
+
+/// A copy of a descriptor, above [`ABOVE`] and not to be inherited.
+pub(crate) fn raised(descriptor: &OwnedFd) -> io::Result<OwnedFd> {
+    use nix::fcntl::{FcntlArg, fcntl};
+    let number = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(ABOVE + 1))?;
+    // SAFETY: the call has just made this descriptor for us.
+    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(number) })
+}
+
+/// A moment in local time as httpd's log writes it.
+pub(crate) fn local_time(seconds: libc::time_t, microseconds: libc::c_long) -> String {
+    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    // SAFETY: all fields of the structure are numbers or a pointer, for which zero is a value; the
+    // call reads one place and writes the other.
+    let time = unsafe {
+        let mut time: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&raw const seconds, &raw mut time);
+        time
+    };
+    let name = |names: &[&'static str], place: libc::c_int| {
+        usize::try_from(place).ok().and_then(|place| names.get(place).copied()).unwrap_or("???")
+    };
+    format!(
+        "{} {} {:02} {:02}:{:02}:{:02}.{microseconds:06} {}",
+        name(&DAYS, time.tm_wday),
+        name(&MONTHS, time.tm_mon),
+        time.tm_mday,
+        time.tm_hour,
+        time.tm_min,
+        time.tm_sec,
+        time.tm_year + 1900,
+    )
+}

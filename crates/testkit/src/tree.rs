@@ -1,0 +1,198 @@
+//! The processes of a server, found through /proc.
+//!
+//! Found by descent from httpd's parent process, by its session, and by a mark in the environment,
+//! so that a process whose parent has died is still known. A zombie does not count: it has ended,
+//! and who reaps it is not the server's affair.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+/// The role of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// httpd's parent process.
+    Parent,
+    /// A child of httpd that serves requests, or helps it as the daemon of `mod_cgid` does.
+    Child,
+    /// `wsgid`.
+    Supervisor,
+    /// A process with the engine in it, which is not httpd's; a template is one, too.
+    Worker,
+    /// Anything else, such as a program that an application started.
+    Other,
+}
+
+/// A process as it was at one moment.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Its id.
+    pub pid: i32,
+    /// The id of its parent at that moment.
+    pub ppid: i32,
+    /// Its role.
+    pub kind: Kind,
+    /// Its program; empty where the kernel does not tell.
+    pub exe: PathBuf,
+    /// What `ps` shows.
+    pub command: String,
+    session: i32,
+    /// With the pid, tells a process from a later one.
+    started: u64,
+}
+
+/// Memory of a process in bytes, from `smaps_rollup`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// All resident pages.
+    pub rss: u64,
+    /// Resident pages, each divided by the number of processes that share it.
+    pub pss: u64,
+    /// Resident pages that no other process has.
+    pub private: u64,
+}
+
+impl Memory {
+    /// Of the process, if it lives.
+    pub fn of(pid: i32) -> Result<Self> {
+        let path = format!("/proc/{pid}/smaps_rollup");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let sum = |names: &[&str]| {
+            let of = |line: &str| -> Option<u64> {
+                let (name, value) = line.split_once(':')?;
+                let kilobytes = value.trim().strip_suffix(" kB")?.parse::<u64>().ok()?;
+                names.contains(&name).then_some(kilobytes * 1024)
+            };
+            text.lines().filter_map(of).sum()
+        };
+        Ok(Self {
+            rss: sum(&["Rss"]),
+            pss: sum(&["Pss"]),
+            private: sum(&["Private_Clean", "Private_Dirty"]),
+        })
+    }
+}
+
+/// What was ever seen of a server's processes.
+#[derive(Debug)]
+pub struct Tree {
+    parent: i32,
+    httpd: PathBuf,
+    mark: String,
+    seen: BTreeSet<(i32, u64)>,
+}
+
+impl Tree {
+    /// `parent` is the first process, and `httpd` the program; `mark` is a `NAME=value` of its
+    /// environment that no other process has.
+    pub fn new(parent: i32, httpd: &Path, mark: String) -> Self {
+        let httpd = httpd.canonicalize().unwrap_or_else(|_| httpd.to_owned());
+        Self { parent, httpd, mark, seen: BTreeSet::new() }
+    }
+
+    /// Those that live, parents before children.
+    pub fn processes(&mut self) -> Vec<Process> {
+        let all: BTreeMap<i32, Process> =
+            pids().filter_map(|pid| Some((pid, read(pid)?))).collect();
+        let mut found: Vec<Process> =
+            all.values().filter(|process| self.is_ours(process, &all)).cloned().collect();
+        for process in &mut found {
+            self.seen.insert((process.pid, process.started));
+            process.kind = self.kind(process);
+        }
+        found.sort_by_key(|process| (process.kind, process.started, process.pid));
+        found
+    }
+
+    fn is_ours(&self, process: &Process, all: &BTreeMap<i32, Process>) -> bool {
+        if process.session == self.parent
+            || self.seen.contains(&(process.pid, process.started))
+            || environment_has(process.pid, &self.mark)
+        {
+            return true;
+        }
+        let mut at = process;
+        while let Some(up) = all.get(&at.ppid) {
+            if up.pid == self.parent {
+                return true;
+            }
+            at = up;
+        }
+        false
+    }
+
+    fn kind(&self, process: &Process) -> Kind {
+        if process.pid == self.parent {
+            Kind::Parent
+        } else if process.exe == self.httpd {
+            Kind::Child
+        } else if process.exe.file_name().is_some_and(|name| name == "wsgid") {
+            Kind::Supervisor
+        } else if maps(process.pid).is_ok_and(|maps| maps.contains("/_mod_wsgi.abi3.so")) {
+            Kind::Worker
+        } else {
+            Kind::Other
+        }
+    }
+}
+
+/// The text of `/proc/PID/maps`.
+pub(crate) fn maps(pid: i32) -> Result<String> {
+    let path = format!("/proc/{pid}/maps");
+    fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// `None` for a process that has ended or is a zombie.
+fn read(pid: i32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, so the fields are counted from its end.
+    let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let command = String::from_utf8_lossy(&command).replace('\0', " ").trim_end().to_owned();
+    Some(Process {
+        pid,
+        ppid: fields.get(1)?.parse().ok()?,
+        kind: Kind::Other,
+        exe: program(pid),
+        command,
+        session: fields.get(3)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// The program's path, also after its file was replaced.
+fn program(pid: i32) -> PathBuf {
+    let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let text = exe.to_string_lossy();
+    text.strip_suffix(" (deleted)").map(PathBuf::from).unwrap_or(exe)
+}
+
+fn environment_has(pid: i32, mark: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_read() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let process = read(pid).unwrap();
+        assert_eq!(process.exe, std::env::current_exe().unwrap());
+        let memory = Memory::of(pid).unwrap();
+        assert!(memory.rss >= memory.pss && memory.pss >= memory.private && memory.private > 0);
+        assert!(maps(pid).unwrap().contains(" r-xp "));
+    }
+}

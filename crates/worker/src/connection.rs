@@ -1,0 +1,267 @@
+//! A connection from an httpd child: the worker's side of the frames.
+
+use std::io::{IoSlice, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::exchange::{BodyError, Exchange, Gone, Outcome};
+use engine::{Engine, ServerLog};
+use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, sockopt};
+use wsgi::frame::{self, BodyFault, FrameType, HEADER, Header, LogLine, MAX_PAYLOAD};
+use wsgi::inbox::Inbox;
+use wsgi::level::Level;
+use wsgi::request::Request;
+use wsgi::response::{Head, Status};
+use wsgi::wire::Writer;
+
+use crate::ending::Ending;
+use crate::log::ProcessLog;
+use crate::panics::caught;
+
+/// A body piece up to this length is copied behind its header, so that both leave in one call.
+const SMALL: usize = 16 * 1024;
+
+/// Serves the request of a connection that was just accepted, and closes it.
+pub(crate) fn serve(
+    stream: UnixStream,
+    engine: &Engine,
+    peers: &[u32],
+    timeout: Duration,
+    ending: &Ending,
+    log: &Arc<ProcessLog>,
+) {
+    let line = |level, text: String| log.line(level, text.as_bytes());
+    match getsockopt(&stream, sockopt::PeerCredentials) {
+        Ok(peer) if peers.contains(&peer.uid()) => {}
+        Ok(peer) => {
+            let uid = peer.uid();
+            return line(
+                Level::Alert,
+                format!("WSGI0034: a connection from user {uid} is refused"),
+            );
+        }
+        Err(error) => {
+            return line(Level::Alert, format!("WSGI0033: who connects is unknown: {error}"));
+        }
+    }
+    let limits = stream
+        .set_read_timeout(Some(timeout))
+        .and_then(|()| stream.set_write_timeout(Some(timeout)));
+    if let Err(error) = limits {
+        return line(Level::Error, format!("WSGI0080: a connection has no time limit: {error}"));
+    }
+    let mut inbox = Inbox::default();
+    let payload = match receive(&stream, &mut inbox) {
+        Ok(Some(frame)) if frame.0 == FrameType::Request => frame.1,
+        Ok(Some((kind, _))) => {
+            return line(Level::Error, format!("WSGI0080: {}", frame::FrameError::Turn(kind)));
+        }
+        // The httpd child went away before it had asked for anything.
+        Ok(None) => return,
+        Err(error) => return line(Level::Error, format!("WSGI0080: {error}")),
+    };
+    let request = match Request::decode(&payload) {
+        Ok(request) => request,
+        Err(error) => return line(Level::Error, format!("WSGI0080: {error}")),
+    };
+    let connection =
+        Connection { stream, inbox, output: Vec::new(), gone: false, log: log.clone() };
+    match caught(|| engine.handle(&request, Box::new(connection))) {
+        Ok((outcome, mut exchange)) => {
+            if outcome == Outcome::Declined {
+                // First nobody here takes a connection any more, then the child asks again.
+                ending.want();
+            }
+            exchange.finish(outcome);
+        }
+        // The connection went with the panic: the child sees a lost worker, and answers 502.
+        Err(panic) => {
+            line(Level::Error, format!("internal error while serving a request: {panic}"));
+        }
+    }
+}
+
+type Received = (FrameType, Vec<u8>);
+
+/// The next frame of the stream; `None` at its end.
+fn receive(stream: &UnixStream, inbox: &mut Inbox) -> Result<Option<Received>, String> {
+    loop {
+        let frame = inbox.next_frame().map_err(|error| error.to_string())?;
+        if let Some(frame) = frame {
+            return Ok(Some((frame.kind, frame.payload.to_vec())));
+        }
+        match std::io::Read::read(&mut &*stream, inbox.room()) {
+            Ok(0) => return Ok(None),
+            Ok(count) => inbox.received(count),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// A request's way to the httpd child.
+struct Connection {
+    stream: UnixStream,
+    inbox: Inbox,
+    /// Frames that were made and not yet sent.
+    output: Vec<u8>,
+    /// The child has closed its end.
+    gone: bool,
+    log: Arc<ProcessLog>,
+}
+
+impl Connection {
+    /// Makes a frame, to be sent with what follows or by [`Self::send`].
+    fn put(&mut self, kind: FrameType, payload: impl FnOnce(&mut Vec<u8>)) {
+        frame::write(&mut self.output, kind, payload);
+    }
+
+    /// Sends the frames that were made.
+    fn send(&mut self) -> Result<(), Gone> {
+        if self.gone {
+            self.output.clear();
+            return Err(Gone);
+        }
+        let sent = (&self.stream).write_all(&self.output);
+        self.output.clear();
+        self.note(sent.is_ok())
+    }
+
+    fn note(&mut self, sent: bool) -> Result<(), Gone> {
+        self.gone |= !sent;
+        if self.gone { Err(Gone) } else { Ok(()) }
+    }
+
+    /// Sends a frame of the body, with the frames that were made in front of it.
+    fn send_piece(&mut self, piece: &[u8]) -> Result<(), Gone> {
+        if piece.len() <= SMALL {
+            self.put(FrameType::Data, |payload| payload.extend_from_slice(piece));
+            return self.send();
+        }
+        let header = Header { kind: FrameType::Data, length: piece.len() }.encode();
+        self.output.extend_from_slice(&header);
+        if self.gone {
+            return self.send();
+        }
+        let sent = write_both(&self.stream, &self.output, piece);
+        self.output.clear();
+        self.note(sent.is_ok())
+    }
+
+    /// Asks for a piece of the request's body.
+    fn ask(&mut self, wanted: usize) -> Result<Received, BodyError> {
+        let broken = |text: String| BodyError { fault: BodyFault::Gone, text };
+        let wanted = u32::try_from(wanted.min(MAX_PAYLOAD)).expect("a payload's length");
+        self.put(FrameType::WantBody, |payload| {
+            Writer::new(payload).u32(wanted);
+        });
+        self.send().map_err(|Gone| broken("the connection to httpd is closed".into()))?;
+        match receive(&self.stream, &mut self.inbox) {
+            Ok(Some(frame)) => Ok(frame),
+            Ok(None) => {
+                self.gone = true;
+                Err(broken("the connection to httpd is closed".into()))
+            }
+            Err(error) => {
+                self.gone = true;
+                Err(broken(error))
+            }
+        }
+    }
+}
+
+fn write_both(mut stream: &UnixStream, first: &[u8], second: &[u8]) -> std::io::Result<()> {
+    let mut parts = [IoSlice::new(first), IoSlice::new(second)];
+    let mut parts = &mut parts[..];
+    while !parts.is_empty() {
+        match stream.write_vectored(parts) {
+            Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut parts, count),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+impl Exchange for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
+        let (kind, payload) = self.ask(buffer.len())?;
+        match kind {
+            FrameType::Body => {
+                let place = buffer.get_mut(..payload.len()).ok_or_else(|| BodyError {
+                    fault: BodyFault::Broken,
+                    text: "httpd sent more than was asked for".into(),
+                })?;
+                place.copy_from_slice(&payload);
+                Ok(payload.len())
+            }
+            FrameType::BodyFailed => Err(match BodyFault::decode(&payload) {
+                Ok((fault, text)) => {
+                    BodyError { fault, text: String::from_utf8_lossy(text).into_owned() }
+                }
+                Err(error) => BodyError { fault: BodyFault::Broken, text: error.to_string() },
+            }),
+            kind => {
+                let text = frame::FrameError::Turn(kind).to_string();
+                Err(BodyError { fault: BodyFault::Broken, text })
+            }
+        }
+    }
+
+    fn head(&mut self, status: &Status, headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+        let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        // It leaves with the first data: one call to the kernel for both.
+        self.put(FrameType::Head, |payload| Head::encode(status, headers, payload));
+        if self.gone { Err(Gone) } else { Ok(()) }
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        bytes.chunks(MAX_PAYLOAD).try_for_each(|piece| self.send_piece(piece))
+    }
+
+    fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), Gone> {
+        self.send()?;
+        let mut frame = Vec::with_capacity(HEADER + 16);
+        frame::write(&mut frame, FrameType::File, |payload| {
+            Writer::new(payload).u64(offset).u64(length);
+        });
+        let files = [file.as_raw_fd()];
+        let attached = [ControlMessage::ScmRights(&files)];
+        let sent = loop {
+            let parts = [IoSlice::new(&frame)];
+            let flags = MsgFlags::MSG_NOSIGNAL;
+            match sendmsg::<()>(self.stream.as_raw_fd(), &parts, &attached, flags, None) {
+                Ok(count) => break (&self.stream).write_all(&frame[count..]).is_ok(),
+                Err(nix::Error::EINTR) => {}
+                Err(_) => break false,
+            }
+        };
+        self.note(sent)
+    }
+
+    fn log(&mut self, level: Level, text: &[u8]) {
+        let text = &text[..text.len().min(MAX_PAYLOAD / 2)];
+        self.put(FrameType::Log, |payload| LogLine { level, text }.encode(payload));
+        if self.send() == Err(Gone) {
+            // The request's own log cannot be reached any more; the process's can.
+            self.log.line(level, text);
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Complete => self.put(FrameType::End, |_| {}),
+            Outcome::Aborted => self.put(FrameType::Abort, |_| {}),
+            Outcome::Declined => self.put(FrameType::Decline, |_| {}),
+            Outcome::Failed(status) => self.put(FrameType::Fail, |payload| {
+                Writer::new(payload).u16(status);
+            }),
+            Outcome::Gone => return,
+        }
+        // If nobody is there to hear it, it does not matter any more.
+        let _ = self.send();
+    }
+}

@@ -1,0 +1,141 @@
+//! Embedded mode: Python in an httpd child.
+
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, OnceLock};
+
+use engine::exchange::{BodyError, Exchange, Gone, Outcome};
+use engine::{Engine, ServerLog, Settings};
+use python::{Options, initialize};
+use wsgi::embed::Answer;
+use wsgi::frame::BodyFault;
+use wsgi::level::Level;
+use wsgi::plan::EmbeddedSpec;
+use wsgi::request::Request;
+use wsgi::response::{Head, Status};
+
+use crate::panics::caught;
+use crate::serve::apache_facts;
+use crate::sys::HostCalls;
+
+/// The engine of this process: a child of httpd has one, for good.
+static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
+
+/// Starts Python and makes the engine.
+pub(crate) fn load(spec: &[u8], log: Arc<dyn ServerLog>) -> Result<(), String> {
+    let spec: EmbeddedSpec = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
+    let options = Options { program: Some(spec.python.executable.clone()), ..Options::default() };
+    let initialized = initialize(&options).map_err(|error| error.to_string())?;
+    if initialized.joined {
+        log.line(Level::Warning, b"another module has started Python in this process; it is used");
+    }
+    let engine = initialized.main.attach(|py| {
+        let version = version(py).map_err(|error| error.to_string())?;
+        if !initialized.joined && version != spec.python.version {
+            return Err(format!(
+                "{} was asked for and is {:?}, but its library {} is {version:?}",
+                spec.python.executable.display(),
+                spec.python.version,
+                spec.python.library.display(),
+            ));
+        }
+        Engine::new(py, settings(&spec, log)).map_err(|error| error.to_string())
+    })?;
+    ENGINE.set(engine).map_err(|_| "the engine was loaded before".to_owned())
+}
+
+/// `sys.version`, on one line.
+fn version(py: python::Attached<'_>) -> python::Result<'_, String> {
+    let version = py.import(c"sys")?.attr(c"version")?.utf8()?;
+    Ok(version.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>) -> Settings {
+    Settings {
+        process_group: String::new(),
+        python_path: spec.python_path.clone(),
+        home: None,
+        python_eggs: None,
+        threads: spec.server.threads,
+        multithread: spec.server.threads != 1,
+        multiprocess: spec.server.children != 1,
+        run_once: false,
+        maximum_processes: spec.server.children,
+        apache: apache_facts(&spec.server),
+        daemon: false,
+        restrict_stdin: false,
+        restrict_stdout: false,
+        restrict_signal: true,
+        single_process: spec.single_process,
+        log,
+    }
+}
+
+/// Serves a request; `payload` is that of a request frame.
+pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Answer {
+    let Some(engine) = ENGINE.get() else { return Answer::Failed(500) };
+    let mut host_of_errors = host;
+    let request = match Request::decode(payload) {
+        Ok(request) => request,
+        Err(error) => {
+            host_of_errors.log(Level::Error, format!("WSGI0080: {error}").as_bytes());
+            return Answer::Failed(500);
+        }
+    };
+    match caught(|| engine.handle(&request, Box::new(InHttpd(host))).0) {
+        Ok(Outcome::Complete | Outcome::Gone) => Answer::Done,
+        Ok(Outcome::Aborted) => Answer::Aborted,
+        Ok(Outcome::Failed(status)) => Answer::Failed(status),
+        // Not in embedded mode: a changed script is loaded anew.
+        Ok(Outcome::Declined) => Answer::Failed(503),
+        Err(panic) => {
+            let text = format!("internal error while serving the request: {panic}");
+            host_of_errors.log(Level::Error, text.as_bytes());
+            Answer::Failed(500)
+        }
+    }
+}
+
+/// Ends the interpreters.
+pub(crate) fn shutdown() {
+    if let Some(engine) = ENGINE.get() {
+        // httpd ends the child either way; there is nobody to tell of a panic.
+        let _ = caught(|| engine.shutdown());
+    }
+}
+
+/// The exchange of a request whose connection is in this very process.
+struct InHttpd(HostCalls);
+
+impl Exchange for InHttpd {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
+        self.0.read(buffer).map_err(|fault| BodyError { fault, text: words(fault).into() })
+    }
+
+    fn head(&mut self, status: &Status, headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+        let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let mut payload = Vec::with_capacity(512);
+        Head::encode(status, headers, &mut payload);
+        self.0.head(&payload).then_some(()).ok_or(Gone)
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.0.data(bytes).then_some(()).ok_or(Gone)
+    }
+
+    fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), Gone> {
+        self.0.file(file, offset, length).then_some(()).ok_or(Gone)
+    }
+
+    fn log(&mut self, level: Level, text: &[u8]) {
+        self.0.log(level, text);
+    }
+}
+
+fn words(fault: BodyFault) -> &'static str {
+    match fault {
+        BodyFault::Gone => "the client has closed the connection",
+        BodyFault::Timeout => "the client sent nothing for as long as Timeout allows",
+        BodyFault::TooLarge => "the body is longer than LimitRequestBody allows",
+        BodyFault::Broken => "the request's body is malformed",
+    }
+}

@@ -1,0 +1,219 @@
+//! What only the C interfaces of CPython's loader, the kernel and httpd's side of the contract offer.
+#![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
+
+use core::ffi::c_void;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use engine::ServerLog;
+use nix::fcntl::FdFlag;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use python::module::Definition;
+use wsgi::embed::{Api, Host, ServerLog as LogFunction, fault_from_code};
+use wsgi::frame::BodyFault;
+use wsgi::level::Level;
+
+use crate::{Extension, embedded};
+
+static EXTENSION: Definition<Extension> = Definition::new();
+
+/// What CPython looks for when it loads this library as the module `_mod_wsgi`.
+// SAFETY: the name is CPython's rule for the module's name, and no other object has it.
+#[unsafe(no_mangle)]
+extern "C" fn PyInit__mod_wsgi() -> *mut c_void {
+    EXTENSION.init().cast()
+}
+
+/// Takes a descriptor that `wsgid` has left open for this process; programs that it executes do not
+/// get it.
+pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, String> {
+    // SAFETY: the numbers are those of the contract with wsgid (`wsgi::plan::descriptor`), each is
+    // taken once, and one that is not open is noticed by the call below.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    match nix::fcntl::fcntl(&descriptor, nix::fcntl::FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
+        Ok(_) => Ok(descriptor),
+        Err(error) => {
+            // Not ours to close.
+            let _ = descriptor.into_raw_fd();
+            Err(format!("descriptor {number} is not open ({error}); serve() is for wsgid alone"))
+        }
+    }
+}
+
+static SIGNALS: AtomicI32 = AtomicI32::new(-1);
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
+/// Exit status of a process that the application forked and that gets one of our signals.
+const FOREIGN: i32 = 255;
+
+/// Has the signals that ask for the end written into a stream, which is returned.
+pub(crate) fn catch_signals() -> Result<UnixStream, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("WSGI0090: signals: {error}");
+    let (ours, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
+    theirs.set_nonblocking(true).map_err(|error| failed(&error))?;
+    OWNER.store(nix::unistd::getpid().as_raw(), Ordering::Relaxed);
+    SIGNALS.store(theirs.into_raw_fd(), Ordering::Relaxed);
+    let action =
+        SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_RESTART, SigSet::empty());
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1] {
+        // SAFETY: the handler does nothing but what a handler may do.
+        unsafe { sigaction(signal, &action) }.map_err(|error| failed(&error))?;
+    }
+    Ok(ours)
+}
+
+extern "C" fn on_signal(_number: libc::c_int) {
+    // SAFETY: getpid, write and _exit may be called in a handler; errno is put back.
+    unsafe {
+        if libc::getpid() != OWNER.load(Ordering::Relaxed) {
+            libc::_exit(FOREIGN);
+        }
+        let errno = *libc::__errno_location();
+        libc::write(SIGNALS.load(Ordering::Relaxed), [0u8].as_ptr().cast(), 1);
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// Ends the process at once: no destructors, no `atexit` of C.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: it does not return, so nothing sees what was left half done.
+    unsafe { libc::_exit(status) }
+}
+
+/// Sets the name that `ps` shows. The process was started with a long command line, which is written
+/// over; Python has copied what it needs of it.
+pub(crate) fn set_title(title: &str) {
+    let Some((first, behind)) = argument_area() else { return };
+    let room = behind - first;
+    if room == 0 {
+        return;
+    }
+    // SAFETY: the kernel says that the arguments of this process lie there; they are writable
+    // memory of the stack, and nobody else looks at them any more.
+    unsafe {
+        let place = core::slice::from_raw_parts_mut(first as *mut u8, room);
+        place.fill(0);
+        let length = title.len().min(room - 1);
+        place[..length].copy_from_slice(&title.as_bytes()[..length]);
+    }
+}
+
+/// Where the arguments lie: fields 48 and 49 of `/proc/self/stat`.
+fn argument_area() -> Option<(usize, usize)> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field is a name that may hold anything, up to the last parenthesis.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut numbers = fields.split_ascii_whitespace().skip(45).map(str::parse);
+    let (first, behind) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    (first > 0 && behind > first).then_some((first, behind))
+}
+
+/// What httpd's side offers for one request.
+#[derive(Clone, Copy)]
+pub(crate) struct HostCalls {
+    host: Host,
+    context: *mut c_void,
+}
+
+// SAFETY: the contract allows the functions to be called by any thread, one at a time; the engine has
+// them behind a lock, and gives the exchange back before the request ends.
+unsafe impl Send for HostCalls {}
+
+impl HostCalls {
+    /// Reads from the request's body.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyFault> {
+        // SAFETY: (of this and the functions below) the request is being served, so the context is
+        // valid, and the pointers lead to as many bytes as is said.
+        let count = unsafe { (self.host.read)(self.context, buffer.as_mut_ptr(), buffer.len()) };
+        usize::try_from(count).map_err(|_| fault_from_code(count))
+    }
+
+    /// Sends the head; false if the client is gone.
+    pub(crate) fn head(&mut self, payload: &[u8]) -> bool {
+        // SAFETY: see above.
+        unsafe { (self.host.head)(self.context, payload.as_ptr(), payload.len()) == 0 }
+    }
+
+    /// Sends a piece of the body; false if the client is gone.
+    pub(crate) fn data(&mut self, bytes: &[u8]) -> bool {
+        // SAFETY: see above.
+        unsafe { (self.host.data)(self.context, bytes.as_ptr(), bytes.len()) == 0 }
+    }
+
+    /// Sends a part of a file; false if the client is gone.
+    pub(crate) fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> bool {
+        // SAFETY: see above; the descriptor is open.
+        unsafe { (self.host.file)(self.context, file.as_raw_fd(), offset, length) == 0 }
+    }
+
+    /// Writes a line into the request's error log.
+    pub(crate) fn log(&mut self, level: Level, text: &[u8]) {
+        // SAFETY: see above.
+        unsafe { (self.host.log)(self.context, level.number(), text.as_ptr(), text.len()) }
+    }
+}
+
+/// httpd's main error log, as a function of httpd's side.
+struct HostLog(LogFunction);
+
+impl ServerLog for HostLog {
+    fn line(&self, level: Level, text: &[u8]) {
+        // SAFETY: the function is httpd's and stays for the life of the process.
+        unsafe { (self.0)(level.number(), text.as_ptr(), text.len()) }
+    }
+}
+
+static API: Api = Api { handle: api_handle, shutdown: api_shutdown };
+
+/// The entry for embedded mode: see [`wsgi::embed::Load`].
+///
+/// # Safety
+/// Called once by httpd's side, with pointers as the contract says.
+// SAFETY: the name is that of the contract, and no other object has it.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dormouse_embed_1(
+    spec: *const u8,
+    spec_length: usize,
+    log: LogFunction,
+    error: *mut u8,
+    room: usize,
+    error_length: *mut usize,
+) -> *const Api {
+    // SAFETY: see above.
+    let (spec, place) = unsafe {
+        (
+            core::slice::from_raw_parts(spec, spec_length),
+            core::slice::from_raw_parts_mut(error, room),
+        )
+    };
+    let loaded = crate::panics::caught(|| embedded::load(spec, Arc::new(HostLog(log))));
+    match loaded.and_then(|result| result) {
+        Ok(()) => &raw const API,
+        Err(text) => {
+            let length = text.len().min(room);
+            place[..length].copy_from_slice(&text.as_bytes()[..length]);
+            // SAFETY: a place for a number, as the contract says.
+            unsafe { *error_length = length };
+            core::ptr::null()
+        }
+    }
+}
+
+/// # Safety
+/// Called by httpd's side as [`Api::handle`] says.
+unsafe extern "C" fn api_handle(
+    host: *const Host,
+    context: *mut c_void,
+    payload: *const u8,
+    length: usize,
+) -> i32 {
+    // SAFETY: see above.
+    let (host, payload) = unsafe { (*host, core::slice::from_raw_parts(payload, length)) };
+    embedded::handle(HostCalls { host, context }, payload).code()
+}
+
+extern "C" fn api_shutdown() {
+    embedded::shutdown();
+}

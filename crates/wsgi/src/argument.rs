@@ -1,0 +1,107 @@
+//! Arguments of directives: what is wrong with one, in words that help.
+
+/// Why the arguments of a directive were refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArgumentError {
+    /// Something that must be there is not.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// More arguments than the directive takes.
+    #[error("there is an argument too many: {0:?}")]
+    TooMany(String),
+    /// A value that the directive does not take.
+    #[error("{value:?} is not allowed here: the value must be {allowed}")]
+    Value {
+        /// What was written.
+        value: String,
+        /// What may be written.
+        allowed: &'static str,
+    },
+    /// A value that an option does not take.
+    #[error("{name}={value}: the value must be {allowed}")]
+    OptionValue {
+        /// The option's name.
+        name: &'static str,
+        /// What was written.
+        value: String,
+        /// What may be written.
+        allowed: &'static str,
+    },
+    /// A word that is not `name=value`.
+    #[error("{0:?} is not of the form name=value")]
+    NotAPair(String),
+    /// An option that does not exist.
+    #[error("there is no option {name:?}{}", did_you_mean(*.nearest))]
+    UnknownOption {
+        /// What was written.
+        name: String,
+        /// An option that looks like it.
+        nearest: Option<&'static str>,
+    },
+    /// The pattern of a directive that ends in `Match`.
+    #[error("{0:?} is not a regular expression that httpd understands")]
+    Pattern(String),
+}
+
+impl ArgumentError {
+    pub(crate) fn option(name: &'static str, value: &str, allowed: &'static str) -> Self {
+        Self::OptionValue { name, value: value.to_owned(), allowed }
+    }
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default()
+}
+
+/// The name that differs least from `written`, if one is close enough to have been meant.
+pub(crate) fn nearest<'n>(
+    written: &str,
+    known: impl IntoIterator<Item = &'n str>,
+) -> Option<&'n str> {
+    let close = written.chars().count() / 3 + 1;
+    known
+        .into_iter()
+        .map(|name| (edits(written, name), name))
+        .min()
+        .filter(|(edits, _)| *edits <= close)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be changed, added or left out to make `b` of `a` (Levenshtein's distance).
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (line, left) in a.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], line + 1);
+        for (column, right) in b.chars().enumerate() {
+            let changed = corner + usize::from(left != right);
+            corner = row[column + 1];
+            row[column + 1] = changed.min(corner + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// Reads `On` or `Off`, in any case.
+pub(crate) fn flag(word: &str) -> Option<bool> {
+    if word.eq_ignore_ascii_case("on") {
+        Some(true)
+    } else if word.eq_ignore_ascii_case("off") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_found() {
+        let known = ["threads", "processes", "user"];
+        assert_eq!(nearest("thread", known), Some("threads"));
+        assert_eq!(nearest("proceses", known), Some("processes"));
+        assert_eq!(nearest("banana", known), None);
+        assert_eq!(edits("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,128 @@
+//! The C contract between `mod_wsgi.so` and the engine when the engine is loaded into an httpd child.
+//!
+//! Two libraries of one build meet here without sharing anything of Rust's: functions over numbers
+//! and pointers, and payloads in the language of [`crate::frame`].
+
+use core::ffi::c_void;
+
+use crate::frame::BodyFault;
+
+/// Name of the engine's entry, a function of type [`Load`]. It changes with the contract.
+pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_1";
+
+/// What the engine can ask httpd for while it serves a request. `context` is the pointer that
+/// [`Api::handle`] was given; the functions may be called by any thread, one at a time, until that
+/// call returns.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// Reads up to `length` bytes of the body to `place`. Gives their number, 0 at the end, or a
+    /// negative number: a [`BodyFault`] (see [`fault_code`]).
+    pub read: unsafe extern "C" fn(context: *mut c_void, place: *mut u8, length: usize) -> isize,
+    /// Sends the head: the payload of a head frame. 0, or something else if the client is gone.
+    pub head: unsafe extern "C" fn(context: *mut c_void, payload: *const u8, length: usize) -> i32,
+    /// Sends and flushes a piece of the body. 0, or something else if the client is gone.
+    pub data: unsafe extern "C" fn(context: *mut c_void, bytes: *const u8, length: usize) -> i32,
+    /// Sends a part of a file; `descriptor` is only lent. 0, or something else if the client is gone.
+    pub file: unsafe extern "C" fn(
+        context: *mut c_void,
+        descriptor: i32,
+        offset: u64,
+        length: u64,
+    ) -> i32,
+    /// Writes a line of httpd's level `level` into the request's error log.
+    pub log: unsafe extern "C" fn(context: *mut c_void, level: u8, text: *const u8, length: usize),
+}
+
+/// Writes a line into httpd's main error log.
+pub type ServerLog = unsafe extern "C" fn(level: u8, text: *const u8, length: usize);
+
+/// What the engine offers.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Api {
+    /// Serves a request: `payload` is that of a request frame. Returns when the application is done;
+    /// see [`Answer`].
+    pub handle: unsafe extern "C" fn(
+        host: *const Host,
+        context: *mut c_void,
+        payload: *const u8,
+        length: usize,
+    ) -> i32,
+    /// Ends the interpreters, when the httpd child ends. Nothing is handled afterwards.
+    pub shutdown: unsafe extern "C" fn(),
+}
+
+/// The engine's entry: starts Python in this process as `spec` (an
+/// [`crate::plan::EmbeddedSpec`] as JSON) says. Called once, after Python's library was loaded with
+/// its symbols visible. Null means that it failed; then a text of at most `room` bytes is at `error`
+/// and its length at `error_length`.
+pub type Load = unsafe extern "C" fn(
+    spec: *const u8,
+    spec_length: usize,
+    log: ServerLog,
+    error: *mut u8,
+    room: usize,
+    error_length: *mut usize,
+) -> *const Api;
+
+/// What [`Api::handle`] returns, as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The response is complete, or nobody wants it any more.
+    Done,
+    /// The response is cut short, and the client must see that.
+    Aborted,
+    /// Nothing was sent; httpd makes the response with this status.
+    Failed(u16),
+}
+
+impl Answer {
+    /// The answer as a number.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Done => 0,
+            Self::Aborted => -1,
+            Self::Failed(status) => i32::from(status),
+        }
+    }
+
+    /// The answer behind a number.
+    pub fn from_code(code: i32) -> Self {
+        match code {
+            0 => Self::Done,
+            -1 => Self::Aborted,
+            status => Self::Failed(u16::try_from(status).unwrap_or(500)),
+        }
+    }
+}
+
+/// A body fault as a negative number.
+pub fn fault_code(fault: BodyFault) -> isize {
+    -(fault as isize)
+}
+
+/// The body fault behind a negative number.
+pub fn fault_from_code(code: isize) -> BodyFault {
+    [BodyFault::Gone, BodyFault::Timeout, BodyFault::TooLarge]
+        .into_iter()
+        .find(|fault| fault_code(*fault) == code)
+        .unwrap_or(BodyFault::Broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_round_trip() {
+        for answer in [Answer::Done, Answer::Aborted, Answer::Failed(500), Answer::Failed(404)] {
+            assert_eq!(Answer::from_code(answer.code()), answer);
+        }
+        let faults = [BodyFault::Gone, BodyFault::Timeout, BodyFault::TooLarge, BodyFault::Broken];
+        for fault in faults {
+            assert_eq!(fault_from_code(fault_code(fault)), fault);
+            assert!(fault_code(fault) < 0);
+        }
+    }
+}

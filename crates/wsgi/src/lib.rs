@@ -1,0 +1,23 @@
+//! The rules of hosting WSGI applications under Apache, as plain data and functions.
+//!
+//! Everything here can be decided without a server, an interpreter, a clock or a file: what a
+//! directive means, what a frame between an Apache child and a worker looks like, which environ an
+//! application sees, which header it may send. The crates on both sides of the door build on it.
+#![forbid(unsafe_code)]
+
+pub mod alias;
+pub mod argument;
+pub mod catalogue;
+pub mod daemon;
+pub mod embed;
+pub mod environ;
+pub mod frame;
+pub mod group_name;
+pub mod inbox;
+pub mod level;
+pub mod plan;
+pub mod request;
+pub mod response;
+pub mod settings;
+pub mod wire;
+pub mod words;

@@ -1,0 +1,173 @@
+//! What the processes tell each other when they start: httpd's parent → `wsgid` → worker.
+//!
+//! These travel as JSON over pipes and memory files: they are small, are read once, and a person who
+//! looks for a fault can read them too.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::daemon::GroupSpec;
+
+/// Facts about httpd that applications may ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerFacts {
+    /// Major, minor and patch number.
+    pub version: (u8, u8, u8),
+    /// The server's description, with the components that modules add.
+    pub description: String,
+    /// When the server was built.
+    pub build_date: String,
+    /// Name of the MPM.
+    pub mpm: String,
+    /// Threads of each child.
+    pub threads: u32,
+    /// The most children at a time.
+    pub children: u32,
+}
+
+/// An account of the operating system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// The user's name, or `#uid`.
+    pub user: String,
+}
+
+/// What `wsgid` has to do for one configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Facts about httpd.
+    pub server: ServerFacts,
+    /// The most talkative level that is logged (httpd's number).
+    pub log_level: u8,
+    /// httpd's `Timeout` in milliseconds: how long a worker waits for an httpd child.
+    pub socket_timeout: u64,
+    /// Who httpd's children run as; they connect to the sockets.
+    pub children: Account,
+    /// `WSGIPythonHome`.
+    pub python_home: Option<PathBuf>,
+    /// The groups to run.
+    pub groups: Vec<PlannedGroup>,
+    /// Whether httpd's children may have to load Python.
+    pub embedded: bool,
+}
+
+/// A process group with what httpd's parent has found out about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedGroup {
+    /// What the configuration says.
+    pub spec: GroupSpec,
+    /// Where the configuration says it, for messages.
+    pub place: String,
+    /// Path of the listening socket.
+    pub socket: PathBuf,
+    /// Number of the inherited descriptor that the group's output goes to; `None` for standard
+    /// error.
+    pub log: Option<i32>,
+}
+
+/// What `wsgid check` has found, before anything is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// What must be mended, one sentence or two each.
+    pub problems: Vec<String>,
+    /// The Python of embedded mode, or why it cannot be loaded into httpd.
+    pub embedded: Option<Result<PythonFacts, String>>,
+}
+
+/// What a Python says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonFacts {
+    /// Path of the program.
+    pub executable: PathBuf,
+    /// `sys.version`, for comparing with what is loaded.
+    pub version: String,
+    /// Path of its shared library.
+    pub library: PathBuf,
+}
+
+/// What a worker has to know when it starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerSpec {
+    /// What the configuration says.
+    pub group: GroupSpec,
+    /// Facts about httpd.
+    pub server: ServerFacts,
+    /// The most talkative level that is logged (httpd's number).
+    pub log_level: u8,
+    /// How long the worker waits for an httpd child, in milliseconds.
+    pub socket_timeout: u64,
+    /// Users whose connections are taken.
+    pub peers: Vec<u32>,
+}
+
+impl WorkerSpec {
+    /// The name that `ps` shows.
+    pub fn display_name(&self) -> String {
+        match self.group.display_name.as_deref() {
+            None | Some("%{GROUP}") => format!("(wsgi:{})", self.group.name),
+            Some(name) => name.to_owned(),
+        }
+    }
+}
+
+/// What the engine has to know when it is loaded into an httpd child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmbeddedSpec {
+    /// The Python whose library was loaded.
+    pub python: PythonFacts,
+    /// `WSGIPythonPath`.
+    pub python_path: Vec<PathBuf>,
+    /// Facts about httpd.
+    pub server: ServerFacts,
+    /// Whether httpd serves in one process, for looking for faults (`httpd -X`).
+    pub single_process: bool,
+}
+
+/// Numbers of the descriptors that a worker finds open when its Python starts.
+pub mod descriptor {
+    /// The listening socket of the group.
+    pub const LISTENER: i32 = 3;
+    /// The socket to `wsgid`: one byte says that the worker is ready; its end that `wsgid` is gone.
+    pub const CONTROL: i32 = 4;
+    /// The [`super::WorkerSpec`] as JSON.
+    pub const SPEC: i32 = 5;
+}
+
+/// Numbers of the descriptors that `wsgid` finds open when it starts (besides standard input, where
+/// the [`Plan`] is, and standard error, which is httpd's error log).
+pub mod supervisor_descriptor {
+    /// Where it says that the sockets are there: an empty line, or what went wrong.
+    pub const READY: i32 = 1;
+    /// The read end of the lifeline: httpd's parent and children hold the other end.
+    pub const LIFELINE: i32 = 3;
+    /// The first of the descriptors for [`PlannedGroup::log`].
+    pub const LOGS: i32 = 4;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_have_a_name() {
+        let mut spec = WorkerSpec {
+            group: GroupSpec::named("site"),
+            server: ServerFacts::default(),
+            log_level: 4,
+            socket_timeout: 60_000,
+            peers: vec![33],
+        };
+        assert_eq!(spec.display_name(), "(wsgi:site)");
+        spec.group.display_name = Some("%{GROUP}".into());
+        assert_eq!(spec.display_name(), "(wsgi:site)");
+        spec.group.display_name = Some("my site".into());
+        assert_eq!(spec.display_name(), "my site");
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<WorkerSpec>(&json).unwrap(), spec);
+    }
+}

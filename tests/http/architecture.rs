@@ -1,0 +1,108 @@
+//! The borders between the crates, and what the built libraries link.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+
+use cargo_metadata::MetadataCommand;
+use testkit::installation;
+
+/// Which crates of the workspace each one may use.
+const MAY_USE: [(&str, &[&str]); 12] = [
+    ("wsgi", &[]),
+    ("httpd-sys", &[]),
+    ("httpd", &["httpd-sys"]),
+    ("python", &[]),
+    ("engine", &["python", "wsgi"]),
+    // It is the library that CPython loads, so it is the one to define a module for it.
+    ("worker", &["engine", "python", "wsgi"]),
+    ("module", &["httpd", "wsgi"]),
+    ("supervisor", &["wsgi"]),
+    ("express", &["wsgi"]),
+    ("testkit", &[]),
+    ("xtask", &[]),
+    ("integration", &["testkit"]),
+];
+
+/// Where no `unsafe` is allowed at all.
+const WITHOUT_UNSAFE: [&str; 6] = [
+    "crates/wsgi/src/lib.rs",
+    "crates/engine/src/lib.rs",
+    "crates/express/src/main.rs",
+    "crates/testkit/src/lib.rs",
+    "xtask/src/main.rs",
+    "tests/http/main.rs",
+];
+
+/// The dependencies of each crate of the workspace, of all kinds: inside it, and elsewhere.
+fn dependencies() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+    let manifest = installation::project().join("Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    let package = |package: cargo_metadata::Package| {
+        let (inside, outside): (Vec<_>, Vec<_>) =
+            package.dependencies.into_iter().partition(|dependency| dependency.path.is_some());
+        let names = |list: Vec<cargo_metadata::Dependency>| {
+            list.into_iter().map(|dependency| dependency.name).collect()
+        };
+        (package.name.to_string(), (names(inside), names(outside)))
+    };
+    metadata.packages.into_iter().map(package).collect()
+}
+
+#[test]
+fn arrows_between_crates_never_turn_back() {
+    let table: BTreeMap<_, _> = MAY_USE.into_iter().collect();
+    let crates = dependencies();
+    let known: BTreeSet<_> = table.keys().map(ToString::to_string).collect();
+    assert_eq!(crates.keys().cloned().collect::<BTreeSet<_>>(), known, "every crate is listed");
+    for (name, (inside, _)) in &crates {
+        for used in inside {
+            let allowed = table[name.as_str()].contains(&used.as_str());
+            assert!(allowed, "{name} must not use {used}");
+        }
+    }
+}
+
+#[test]
+fn httpd_and_python_never_meet() {
+    let crates = dependencies();
+    for (name, _) in MAY_USE {
+        let mut reached = BTreeSet::from([name.to_owned()]);
+        let mut outside = BTreeSet::new();
+        let mut next = vec![name.to_owned()];
+        while let Some(at) = next.pop() {
+            let (inside, foreign) = &crates[&at];
+            outside.extend(foreign.iter().cloned());
+            next.extend(inside.iter().filter(|used| reached.insert((*used).clone())).cloned());
+        }
+        let httpd = reached.contains("httpd") || reached.contains("httpd-sys");
+        let python = reached.contains("python") || outside.contains("pyo3-ffi");
+        assert!(!(httpd && python), "{name} brings httpd and Python together");
+    }
+}
+
+#[test]
+fn unsafe_is_forbidden_where_it_has_no_place() {
+    for file in WITHOUT_UNSAFE {
+        let text = fs::read_to_string(installation::project().join(file)).unwrap();
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{file} does not forbid unsafe code");
+    }
+}
+
+#[test]
+fn no_library_links_python_and_the_engine_links_no_httpd() {
+    let dist = installation::dist().unwrap();
+    for (file, strangers) in [
+        ("mod_wsgi.so", ["libpython", "_mod_wsgi"].as_slice()),
+        ("_mod_wsgi.abi3.so", &["libpython", "libapr"]),
+        ("wsgid", &["libpython", "libapr"]),
+        ("dormouse", &["libpython", "libapr"]),
+    ] {
+        let output = Command::new("ldd").arg(dist.join(file)).output().unwrap();
+        let linked = String::from_utf8(output.stdout).unwrap();
+        assert!(linked.contains("libc.so"), "{file}: {linked}");
+        for stranger in strangers {
+            assert!(!linked.contains(stranger), "{file} links {stranger}:\n{linked}");
+        }
+    }
+}

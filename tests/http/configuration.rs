@@ -1,0 +1,143 @@
+//! Configurations that must not start, and what `apachectl -t` says about them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::unistd::Uid;
+use testkit::{Checked, Httpd};
+
+fn check(conf: &str) -> Checked {
+    Httpd::configtest(conf)
+}
+
+#[test]
+fn a_good_configuration_is_accepted() {
+    check("WSGIDaemonProcess x python-home={home}\nWSGIScriptAlias / /x process-group=x")
+        .assert_accepted();
+}
+
+#[test]
+fn mistakes_in_directives_are_named_with_their_remedy() {
+    let cases = [
+        ("WSGIScriptReloading maybe", "\"maybe\" is not allowed here: the value must be On or Off"),
+        ("WSGIScriptAlias /", "the script's path is missing (usage: WSGIScriptAlias url-path"),
+        ("WSGIScriptAlias / /x process_group=y", "did you mean \"process-group\"?"),
+        ("WSGIScriptAliasMatch ( /x", "\"(\" is not a regular expression"),
+        ("WSGIDaemonProcess", "the name of the process group is missing"),
+        (
+            "WSGIDaemonProcess x threads=abc",
+            "threads=abc: the value must be a whole number from 1 to 65533",
+        ),
+        ("WSGIDaemonProcess x thread=5", "did you mean \"threads\"?"),
+        ("WSGIDaemonProcess x home=relative", "home=relative: the value must be an absolute path"),
+        ("WSGIPythonHome venv", "\"venv\" is not allowed here: the value must be an absolute path"),
+        (
+            "<VirtualHost *>\nWSGIRestrictEmbedded On\n</VirtualHost>",
+            "WSGIRestrictEmbedded cannot occur within <VirtualHost>",
+        ),
+        ("<Location />\nWSGIScriptAlias / /x\n</Location>", "WSGIScriptAlias not allowed"),
+    ];
+    for (conf, text) in cases {
+        check(conf).assert_refused(text);
+    }
+}
+
+#[test]
+fn groups_must_be_defined_once() {
+    check("WSGIDaemonProcess x\n<VirtualHost *>\nWSGIDaemonProcess x\n</VirtualHost>")
+        .assert_refused("the process group x is already defined at");
+    for conf in [
+        "WSGIProcessGroup nobody",
+        "<Location />\nWSGIProcessGroup nobody\n</Location>",
+        "WSGIScriptAlias / /x process-group=nobody",
+    ] {
+        check(conf).assert_refused("there is no process group nobody; define it with");
+    }
+}
+
+#[test]
+fn a_python_home_must_be_one() {
+    let empty = tempfile::tempdir().unwrap();
+    let old = tempfile::tempdir().unwrap();
+    let script = "#!/bin/sh\nexit 3\n";
+    program(old.path(), script);
+    for (home, text) in [
+        ("/no/such/venv".into(), "/no/such/venv does not exist"),
+        (shown(empty.path()), "is not a Python: it has neither bin/python nor bin/python3"),
+        (shown(old.path()), "is older than Python 3.10"),
+    ] {
+        open(Path::new(&home));
+        let checked = check(&format!("WSGIDaemonProcess x python-home={home}"));
+        checked.assert_refused(text);
+        checked.assert_refused("WSGIDaemonProcess x (");
+        assert_eq!(checked.output.matches("python-home").count(), 1, "{}", checked.output);
+        check(&format!("WSGIPythonHome {home}")).assert_refused(text);
+    }
+}
+
+#[test]
+fn a_python_that_its_user_cannot_reach_is_named_with_the_way() {
+    if !Uid::effective().is_root() {
+        // Only root can start groups as somebody else.
+        return;
+    }
+    let closed = tempfile::tempdir().unwrap();
+    fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    program(&closed.path().join("venv"), "#!/bin/sh\nexec /usr/bin/python3 \"$@\"\n");
+    let checked = check(&format!("WSGIDaemonProcess x python-home={}/venv", shown(closed.path())));
+    checked.assert_refused("cannot be run as user www-data");
+    let directory = format!("the directory {} is closed to that user", shown(closed.path()));
+    checked.assert_refused(&directory);
+    // Where the user is another one, so is the answer.
+    check("WSGIDaemonProcess x user=no-such-user")
+        .assert_refused("there is no user \"no-such-user\"");
+    check("WSGIDaemonProcess x group=no-such").assert_refused("there is no group \"no-such\"");
+    check("WSGIDaemonProcess x user=root").assert_refused("applications are not run as root");
+}
+
+#[test]
+fn a_python_without_a_shared_library_is_for_process_groups_only() {
+    let home = tempfile::tempdir().unwrap();
+    open(home.path());
+    // What a static build says about itself.
+    let python = "#!/bin/sh\ncase \"$*\" in *INSTSONAME*)\n\
+                  printf '3.11.2 static\\n/nowhere/lib/libpython3.11.a\\n'; exit 0;; esac\n\
+                  exec /usr/bin/python3 \"$@\"\n";
+    program(home.path(), python);
+    let home = shown(home.path());
+    let checked = check(&format!("WSGIPythonHome {home}"));
+    checked.assert_refused("has no shared library that httpd could load");
+    checked.assert_refused("WSGIDaemonProcess");
+    // No embedded mode, no question.
+    check(&format!("WSGIRestrictEmbedded On\nWSGIDaemonProcess x python-home={home}"))
+        .assert_accepted();
+}
+
+#[test]
+fn sockets_need_a_directory_and_a_short_path() {
+    let long = "x".repeat(110);
+    check(&format!("WSGIDaemonProcess x\nWSGISocketPrefix /tmp/{long}"))
+        .assert_refused("set WSGISocketPrefix to a shorter one");
+    check("WSGIDaemonProcess x\nWSGISocketPrefix /no/such/dir/wsgi")
+        .assert_refused("the directory /no/such/dir does not exist");
+}
+
+fn shown(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Makes `bin/python` below `home` a script.
+fn program(home: &Path, text: &str) {
+    fs::create_dir_all(home.join("bin")).unwrap();
+    let path = home.join("bin/python");
+    fs::write(&path, text).unwrap();
+    open(&path);
+}
+
+/// Lets everybody in.
+fn open(path: &Path) {
+    if path.exists() {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}

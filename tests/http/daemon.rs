@@ -1,0 +1,196 @@
+//! Process groups: what their processes are like, and how they come and go.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::thread;
+
+use nix::unistd::Uid;
+use serde_json::Value;
+use testkit::{Httpd, Kind, Mode, Setup, Signal, wait_until};
+
+fn group(name: &str, options: &str) -> Setup {
+    Httpd::new(name).app("process.wsgi").mode(Mode::Daemon).daemon(options)
+}
+
+fn facts(httpd: &Httpd) -> Value {
+    let reply = httpd.get("/facts").send();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+#[test]
+fn a_group_has_its_processes_and_threads() {
+    let httpd = Httpd::new("size")
+        .mode(Mode::Daemon)
+        .daemon("processes=2 threads=3")
+        .file(
+            "app/process.wsgi",
+            fs::read(testkit::installation::apps().join("process.wsgi")).unwrap(),
+        )
+        .conf("WSGIScriptAlias / {root}/app/process.wsgi")
+        .start();
+    wait_until("both workers run", || httpd.pids(Kind::Worker).len() == 2);
+    // Six requests at once, which only end when all of them have begun: three in each process.
+    let pids: Vec<i64> = thread::scope(|scope| {
+        let held: Vec<_> = (0..6)
+            .map(|_| scope.spawn(|| httpd.get("/hold?go").send().json().as_i64().unwrap()))
+            .collect();
+        wait_until("all six requests are being served", || {
+            let threads = httpd.pids(Kind::Worker).into_iter().map(sleeping_requests);
+            threads.sum::<usize>() == 6
+        });
+        fs::write(httpd.root().join("app/go"), "").unwrap();
+        held.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let processes: BTreeSet<_> = pids.iter().copied().collect();
+    assert_eq!(processes.len(), 2, "{pids:?}");
+    assert!(processes.iter().all(|pid| pids.iter().filter(|one| *one == pid).count() == 3));
+}
+
+/// Connections that a worker has open: one for each request that it serves.
+fn sleeping_requests(pid: i32) -> usize {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return 0 };
+    let sockets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let sockets = sockets.filter(|link| link.to_string_lossy().starts_with("socket:")).count();
+    // The listener, the connection to wsgid and the two ends of the signal stream.
+    sockets.saturating_sub(4)
+}
+
+#[test]
+fn a_worker_has_what_the_options_say() {
+    let options = "threads=1 umask=0027 home=/tmp lang=C locale=C.UTF-8 display-name=my-name \
+                   python-path=/usr/share:/usr/lib";
+    let httpd = group("options", options).start();
+    let facts = facts(&httpd);
+    assert_eq!(facts["umask"], 0o027);
+    assert_eq!(facts["cwd"], "/tmp");
+    assert_eq!(facts["title"], "my-name");
+    assert_eq!(facts["environment"]["LANG"], "C");
+    assert_eq!(facts["environment"]["LC_ALL"], "C.UTF-8");
+    let path: Vec<_> = facts["path"].as_array().unwrap()[..3].to_vec();
+    assert_eq!(path, ["/tmp", "/usr/share", "/usr/lib"]);
+    assert_eq!(facts["argv"], serde_json::json!(["mod_wsgi"]));
+    // Nothing of httpd's is open in it: standard streams, listener, wsgid, signals, event, request.
+    let descriptors = facts["descriptors"].as_array().unwrap().len();
+    assert!(descriptors <= 11, "{:?}", facts["descriptors"]);
+}
+
+#[test]
+fn a_worker_is_named_after_its_group() {
+    let httpd = group("title", "threads=1").start();
+    assert_eq!(facts(&httpd)["title"], "(wsgi:test)");
+}
+
+#[test]
+fn a_worker_runs_as_its_user() {
+    if !Uid::effective().is_root() {
+        let httpd = group("same-user", "threads=1").start();
+        assert_eq!(facts(&httpd)["uid"], Uid::effective().as_raw());
+        return;
+    }
+    let httpd = group("user", "threads=1 user=nobody group=nogroup").start();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let facts = facts(&httpd);
+    assert_eq!(facts["uid"], nobody.uid.as_raw());
+    assert_eq!(facts["gid"], nobody.gid.as_raw());
+    assert_eq!(facts["groups"], serde_json::json!([nobody.gid.as_raw()]));
+    assert_eq!(facts["environment"]["HOME"], nobody.dir.to_str().unwrap());
+    // As httpd's own user where nothing is said.
+    let httpd = group("default-user", "threads=1").start();
+    let web = nix::unistd::User::from_name("www-data").unwrap().unwrap();
+    assert_eq!(self::facts(&httpd)["uid"], web.uid.as_raw());
+}
+
+#[test]
+fn a_worker_that_dies_is_replaced() {
+    let httpd = group("dies", "threads=1").start();
+    let before = facts(&httpd)["pid"].clone();
+    httpd.expect_log("SIGKILL");
+    let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
+    httpd.signal(worker, Signal::SIGKILL);
+    // The request waits in the group's queue until the next worker takes it.
+    assert_ne!(facts(&httpd)["pid"], before);
+}
+
+#[test]
+fn a_worker_that_dies_before_it_answers_is_a_502() {
+    let httpd = group("lost", "threads=1").start();
+    httpd.expect_log("the worker was lost before it answered");
+    httpd.expect_log("SIGKILL");
+    assert_eq!(httpd.get("/signal?9").send().status, 502);
+    assert_eq!(httpd.get("/facts").send().status, 200);
+}
+
+#[test]
+fn a_worker_that_dies_while_it_answers_is_seen_by_the_client() {
+    let httpd = group("cut", "threads=1").start();
+    httpd.expect_log("the worker was lost before it answered");
+    httpd.expect_log("SIGKILL");
+    let error = httpd.get("/cut?9").try_send().unwrap_err();
+    assert!(error.to_string().contains("cut"), "{error}");
+}
+
+#[test]
+fn restarts_replace_everything_and_leave_nothing() {
+    let httpd = group("restarts", "processes=2 threads=2").start();
+    let workers = |httpd: &Httpd| httpd.pids(Kind::Worker).into_iter().collect::<BTreeSet<_>>();
+    for restart in [Httpd::graceful, Httpd::restart] {
+        facts(&httpd);
+        let (before, supervisors) = (workers(&httpd), httpd.pids(Kind::Supervisor));
+        restart(&httpd);
+        facts(&httpd);
+        wait_until("the old workers and their wsgid are gone", || {
+            workers(&httpd).is_disjoint(&before)
+                && httpd.pids(Kind::Supervisor) != supervisors
+                && httpd.pids(Kind::Supervisor).len() == 1
+        });
+        assert_eq!(sockets(&httpd), 1);
+    }
+    httpd.stop();
+    // When httpd has stopped, all of it has.
+    assert_eq!(httpd.processes().len(), 0, "{:?}", httpd.processes());
+    assert_eq!(sockets(&httpd), 0);
+}
+
+fn sockets(httpd: &Httpd) -> usize {
+    let run = fs::read_dir(httpd.root().join("run")).unwrap();
+    run.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".sock"))
+        .count()
+}
+
+#[test]
+fn a_killed_parent_leaves_nothing() {
+    let httpd = group("killed", "processes=2 threads=2").start();
+    facts(&httpd);
+    httpd.kill_parent();
+    wait_until("everything has ended by itself", || httpd.processes().is_empty());
+    assert_eq!(sockets(&httpd), 0);
+}
+
+#[test]
+fn a_killed_supervisor_is_started_again() {
+    let httpd = group("supervisor", "threads=1").start();
+    let before = facts(&httpd)["pid"].clone();
+    let [supervisor] = httpd.pids(Kind::Supervisor)[..] else { panic!("one wsgid") };
+    httpd.expect_log("has ended unasked (signal: 9 (SIGKILL))");
+    httpd.signal(supervisor, Signal::SIGKILL);
+    // The request waits until the new one listens.
+    assert_ne!(facts(&httpd)["pid"], before);
+}
+
+#[test]
+fn a_worker_that_cannot_start_is_tried_again_more_and_more_slowly() {
+    // It is a Python when it is asked, but not for long.
+    let python = "#!/bin/sh\ncase \"$*\" in *_imp*) exit 7;; esac\nexec /usr/bin/python3 \"$@\"\n";
+    let httpd = Httpd::new("back-off")
+        .program("fake/bin/python", python)
+        .conf("WSGIDaemonProcess fake threads=1 python-home={root}/fake")
+        .allow_log("ended before it was ready (exit status: 7)")
+        .start();
+    let first = httpd.wait_for_log("ended before it was ready (exit status: 7)");
+    assert!(first.text.contains("the next one starts in"), "{first}");
+    wait_until("it was tried three times", || {
+        httpd.log_lines("ended before it was ready").len() == 3
+    });
+    assert!(httpd.log_lines("the next one starts in 1.0s").len() == 1, "{}", httpd.log());
+}

@@ -1,0 +1,94 @@
+//! Application groups: which interpreter an application runs in.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use testkit::{Httpd, Mode, both_modes};
+
+fn interpreter(httpd: &Httpd, path: &str) -> Value {
+    let reply = httpd.get(path).send();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+const MOUNTS: &str = "WSGIScriptAlias /a {apps}/process.wsgi application-group=one
+WSGIScriptAlias /b {apps}/process.wsgi application-group=one
+WSGIScriptAlias /c {apps}/process.wsgi application-group=two
+WSGIScriptAlias /d {apps}/process.wsgi application-group=%{GLOBAL}
+WSGIScriptAlias /e {apps}/process.wsgi application-group=%{RESOURCE}";
+
+both_modes! {
+    fn each_application_group_has_its_interpreter(mode) {
+        let httpd = Httpd::new("groups").conf(MOUNTS).mode(mode).one_child().start();
+        let seen = |path: &str| interpreter(&httpd, &format!("{path}/interpreter"));
+        let [a, b, c, d, e] = ["/a", "/b", "/c", "/d", "/e"].map(seen);
+        assert_eq!(a["id"], b["id"]);
+        assert_eq!((&a["calls"], &b["calls"]), (&Value::from(1), &Value::from(2)));
+        let ids: BTreeSet<_> = [&a, &c, &d, &e].map(|one| one["id"].as_i64().unwrap()).into();
+        assert_eq!(ids.len(), 4, "{ids:?}");
+        assert_eq!(d["id"], 0);
+        assert!([&a, &c, &e].iter().all(|one| one["calls"] == 1));
+        assert!([&b, &c, &d, &e].iter().all(|one| one["pid"] == a["pid"]));
+    }
+
+    fn threads_keep_their_state_in_each_interpreter(mode) {
+        let httpd = Httpd::new("threads").conf(MOUNTS).mode(mode).one_child().start();
+        for path in ["/a", "/c", "/d"] {
+            let path = format!("{path}/interpreter");
+            let answers: Vec<Value> = (0..40).map(|_| interpreter(&httpd, &path)).collect();
+            let threads: BTreeSet<i64> =
+                answers.iter().map(|one| one["thread"].as_i64().unwrap()).collect();
+            for thread in threads {
+                let mine = answers.iter().filter(|one| one["thread"] == thread);
+                let counted: Vec<i64> =
+                    mine.map(|one| one["calls_of_thread"].as_i64().unwrap()).collect();
+                let expected: Vec<i64> = (1..).take(counted.len()).collect();
+                assert_eq!(counted, expected, "thread {thread} of {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_script_alone_in_its_group_runs_in_the_main_interpreter() {
+    let httpd = Httpd::new("alone").app("process.wsgi").mode(Mode::Daemon).start();
+    assert_eq!(interpreter(&httpd, "/interpreter")["id"], 0);
+    // It keeps the name of its application group all the same.
+    let httpd = Httpd::new("alone-name").app("environ.wsgi").mode(Mode::Daemon).start();
+    let name = httpd.get("/").send().json()["mod_wsgi.application_group"].clone();
+    assert_eq!(name, format!("localhost:{}|", httpd.address().port()));
+}
+
+#[test]
+fn an_explicit_resource_group_is_a_sub_interpreter() {
+    let httpd = Httpd::new("resource")
+        .app("process.wsgi")
+        .conf("WSGIApplicationGroup %{RESOURCE}")
+        .mode(Mode::Daemon)
+        .start();
+    assert_ne!(interpreter(&httpd, "/interpreter")["id"], 0);
+}
+
+#[test]
+fn two_scripts_of_a_group_are_kept_apart() {
+    let httpd = Httpd::new("two-scripts")
+        .conf(
+            "WSGIScriptAlias /one {apps}/process.wsgi\n\
+             WSGIScriptAlias /two {apps}/environ.wsgi",
+        )
+        .mode(Mode::Daemon)
+        .start();
+    assert_ne!(interpreter(&httpd, "/one/interpreter")["id"], 0);
+}
+
+#[test]
+fn a_section_counts_when_scripts_are_counted() {
+    let httpd = Httpd::new("section")
+        .conf(
+            "WSGIDaemonProcess site threads=2 python-home={home}\n\
+             <Directory {apps}>\nWSGIProcessGroup site\n</Directory>\n\
+             WSGIScriptAlias / {apps}/process.wsgi",
+        )
+        .start();
+    assert_eq!(interpreter(&httpd, "/interpreter")["id"], 0);
+}

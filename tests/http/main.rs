@@ -1,0 +1,22 @@
+//! Dormouse under a real httpd, seen from outside: one module per topic.
+//!
+//! Run by `cargo xtask test`, which says through the environment with which httpd, MPM, Python and
+//! `dist` folder. Applications are in `tests/apps`, and list their endpoints.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "everything here is a test or helps one")]
+
+mod architecture;
+mod bodies;
+mod configuration;
+mod daemon;
+mod django;
+mod environ;
+mod express;
+mod faults;
+mod flask;
+mod harness;
+mod interpreters;
+mod module;
+mod pythons;
+mod reload;
+mod routing;

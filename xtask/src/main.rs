@@ -1,0 +1,57 @@
+//! `cargo xtask …`: everything that is done with this project, one command each.
+//!
+//! A command installs what it needs, builds what it uses and says what it does. Nothing here is
+//! part of what users run: that is the `dist` folder.
+#![forbid(unsafe_code)]
+
+mod check;
+mod command;
+mod debian;
+mod dist;
+mod project;
+mod pythons;
+mod reach;
+mod serve;
+mod tally;
+mod test;
+mod venv;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build, run and check Dormouse.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds the folder `target/dist`: the module, the engine, the supervisor and the command.
+    Dist(dist::Options),
+    /// Builds the folder and runs an application at <http://localhost:8000/>.
+    Serve(serve::Options),
+    /// Runs every test: unit tests, then a real httpd with each MPM and each Python.
+    Test(test::Options),
+    /// Format, lints, documentation and licences, as CI checks them.
+    Check,
+    #[command(hide = true)]
+    Within(reach::Within),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Dist(options) => dist::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Serve(options) => serve::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Check => check::run().map(|()| ExitCode::SUCCESS),
+        Command::Within(options) => reach::within(&options),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

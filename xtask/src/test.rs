@@ -1,0 +1,239 @@
+//! `cargo xtask test`: unit tests, then the integration tests under each MPM and each Python.
+//!
+//! Everything is built before the first test runs. The last line is the sum over all runs.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::pythons::{self, Python};
+use crate::reach::Reach;
+use crate::tally::{self, Tally};
+use crate::{command, debian, dist, project, venv};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only tests whose name contains one of these.
+    filter: Vec<String>,
+    /// Only this MPM (may be repeated), with the system's Python unless --python says otherwise; and
+    /// no unit tests.
+    #[arg(long, value_enum)]
+    mpm: Vec<Mpm>,
+    /// Only this Python, a path or a version such as 3.13 (may be repeated); and no unit tests.
+    #[arg(long)]
+    python: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mpm {
+    Event,
+    Worker,
+    Prefork,
+}
+
+impl Mpm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Worker => "worker",
+            Self::Prefork => "prefork",
+        }
+    }
+}
+
+/// One run of the integration tests.
+struct Run {
+    python: Python,
+    mpm: Mpm,
+}
+
+/// Prints the sum; fails if a test failed, a run could not be made, or nothing ran.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    debian::install(debian::BUILD.iter().chain(debian::RUN).chain(debian::TEST))?;
+    let (pythons, notes) = pythons::find()?;
+    introduce(&pythons, &notes);
+    let runs = plan(options, &pythons)?;
+
+    let folder = dist::build(&["panic-hook".to_owned()])?;
+    let mut sum = Tally::default();
+    let mut summary = Vec::new();
+    if options.mpm.is_empty() && options.python.is_empty() {
+        let tally = unit_tests(&options.filter)?;
+        sum += tally;
+        summary.push(format!("unit tests: {tally}"));
+    }
+    let program = test_program()?;
+    for run in &runs {
+        let tally = integration(run, &pythons, &program, &folder, &options.filter);
+        let tally = tally.unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            summary.push(format!("could not be run: {error:#}"));
+            Tally { passed: 0, failed: 1 }
+        });
+        sum += tally;
+        let mut line = format!("{}: {tally}", title(run));
+        if tally == Tally::default() && options.filter.is_empty() {
+            line.push_str(" (nothing ran, counted as failed)");
+            sum.failed += 1;
+        }
+        summary.push(line);
+    }
+
+    println!();
+    for line in summary.iter().chain(&notes) {
+        println!("{line}");
+    }
+    if sum == Tally::default() {
+        println!("no test has a name with {}", options.filter.join(" or "));
+    }
+    println!("{sum}");
+    Ok(if sum.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn introduce(pythons: &[Python], notes: &[String]) {
+    for python in pythons {
+        let remark = if python.embeddable { "" } else { " (no libpython: daemon mode only)" };
+        println!("Python {} {}{remark}", python.version, python.binary.display());
+    }
+    for note in notes {
+        println!("{note}");
+    }
+}
+
+/// The system's Python with every MPM and the others with event, unless the caller chooses.
+fn plan(options: &Options, pythons: &[Python]) -> Result<Vec<Run>> {
+    const ALL: [Mpm; 3] = [Mpm::Event, Mpm::Worker, Mpm::Prefork];
+    let system = pythons.first().context("there is no Python")?;
+    let pairs = |pythons: &[Python], mpms: &[Mpm]| -> Vec<Run> {
+        let with = |python: &Python| {
+            let python = python.clone();
+            mpms.iter().map(move |&mpm| Run { python: python.clone(), mpm })
+        };
+        pythons.iter().flat_map(with).collect()
+    };
+    Ok(match (options.python.is_empty(), options.mpm.is_empty()) {
+        (true, true) => {
+            let mut runs = pairs(std::slice::from_ref(system), &ALL);
+            runs.extend(pairs(&pythons[1..], &[Mpm::Event]));
+            runs
+        }
+        (true, false) => pairs(std::slice::from_ref(system), &options.mpm),
+        (false, none) => {
+            let chosen = pythons::choose(pythons, &options.python)?;
+            pairs(&chosen, if none { &[Mpm::Event] } else { &options.mpm })
+        }
+    })
+}
+
+fn unit_tests(filter: &[String]) -> Result<Tally> {
+    let mut test = command::cargo("test");
+    test.args(["--workspace", "--exclude", "integration", "--no-fail-fast", "--"]).args(filter);
+    tally::run(&mut test)
+}
+
+/// Builds the integration tests and gives the path of their program.
+fn test_program() -> Result<PathBuf> {
+    let mut build = command::cargo("test");
+    build.args(["--package", "integration", "--test", "http", "--no-run"]);
+    build.arg("--message-format=json-render-diagnostics");
+    eprintln!("→ {}", command::line(&build));
+    let messages = command::output(&mut build)?;
+    let executable = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_test = message.pointer("/target/name")?.as_str()? == "http";
+        let path = message.get("executable")?.as_str()?;
+        is_test.then(|| PathBuf::from(path))
+    };
+    messages.lines().find_map(executable).context("cargo did not say where the tests are")
+}
+
+fn integration(
+    run: &Run,
+    pythons: &[Python],
+    program: &Path,
+    folder: &Path,
+    filter: &[String],
+) -> Result<Tally> {
+    println!("\n{}", title(run));
+    let venv = venv::make(&run.python)?;
+    let prefixes = prefixes(pythons)?;
+    let needed = [project::root(), folder, &venv, program, &run.python.binary];
+    let others = prefixes.iter().map(|(_, prefix)| *prefix);
+    let reach = Reach::of(needed.into_iter().chain(others));
+    reach.check().with_context(|| format!("{} is out of reach", run.python.binary.display()))?;
+    let mut command = reach.around(program)?;
+    command
+        .args(filter)
+        .current_dir(project::root().join("tests"))
+        .env("DORMOUSE_DIST", folder)
+        .env("DORMOUSE_PYTHON", &run.python.binary)
+        .env("DORMOUSE_PYTHONS", list(&prefixes))
+        .env("DORMOUSE_VENV", &venv)
+        .env("DORMOUSE_MPM", run.mpm.name());
+    if !run.python.embeddable {
+        command.args(["--skip", "::embedded"]);
+    }
+    tally::run(&mut command)
+}
+
+/// Version and prefix of each Python.
+fn prefixes(pythons: &[Python]) -> Result<Vec<(&str, &Path)>> {
+    let mut prefixes = Vec::new();
+    for python in pythons {
+        prefixes.push((python.version.as_str(), pythons::prefix(&python.binary)?));
+    }
+    Ok(prefixes)
+}
+
+/// The same as the value of a variable.
+fn list(prefixes: &[(&str, &Path)]) -> String {
+    let entries =
+        prefixes.iter().map(|(version, prefix)| format!("{version}={}", prefix.display()));
+    entries.collect::<Vec<_>>().join(":")
+}
+
+fn title(run: &Run) -> String {
+    let remark = if run.python.embeddable { "" } else { " (no libpython: daemon mode only)" };
+    format!("Python {} × {}{remark}", run.python.version, run.mpm.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan_of(mpm: Vec<Mpm>, python: &[&str]) -> Vec<String> {
+        let python_at = |version: &str| Python {
+            binary: format!("/opt/{version}/bin/python3").into(),
+            version: version.into(),
+            embeddable: true,
+        };
+        let pythons = ["3.11.2", "3.12.1", "3.13.0"].map(python_at);
+        let python = python.iter().map(ToString::to_string).collect();
+        let options = Options { filter: Vec::new(), mpm, python };
+        plan(&options, &pythons).unwrap().iter().map(title).collect()
+    }
+
+    #[test]
+    fn the_system_python_meets_every_mpm_and_the_others_event() {
+        assert_eq!(
+            plan_of(vec![], &[]),
+            [
+                "Python 3.11.2 × event",
+                "Python 3.11.2 × worker",
+                "Python 3.11.2 × prefork",
+                "Python 3.12.1 × event",
+                "Python 3.13.0 × event"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_choice_is_kept_to() {
+        assert_eq!(plan_of(vec![Mpm::Prefork], &[]), ["Python 3.11.2 × prefork"]);
+        assert_eq!(plan_of(vec![], &["3.13"]), ["Python 3.13.0 × event"]);
+        assert_eq!(plan_of(vec![Mpm::Worker], &["3.12"]), ["Python 3.12.1 × worker"]);
+    }
+}
