@@ -173,7 +173,9 @@ fn a_killed_supervisor_is_started_again() {
     let before = facts(&httpd)["pid"].clone();
     let [supervisor] = httpd.pids(Kind::Supervisor)[..] else { panic!("one wsgid") };
     httpd.expect_log("has ended unasked (signal: 9 (SIGKILL))");
+    let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
     httpd.signal(supervisor, Signal::SIGKILL);
+    wait_until("its worker is gone, too", || !httpd.pids(Kind::Worker).contains(&worker));
     // The request waits until the new one listens.
     assert_ne!(facts(&httpd)["pid"], before);
 }

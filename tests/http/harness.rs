@@ -93,6 +93,7 @@ fn a_server_that_died_fails() {
     let httpd = plain("died").start();
     let parent = httpd.pids(Kind::Parent)[0];
     httpd.signal(parent, Signal::SIGKILL);
+    wait_until("it has died", || httpd.pids(Kind::Parent).is_empty());
     let report = failure_of(httpd);
     assert!(report.contains("httpd had ended by itself"), "{report}");
 }

@@ -142,6 +142,12 @@ impl Generation {
     fn let_go(&self) -> Option<i32> {
         let mut wsgid = self.lock();
         let last = wsgid.lifeline.take()?.let_go();
+        if wsgid.pid.is_none() {
+            // Nobody else is left to take the sockets away.
+            for group in &self.plan.groups {
+                let _ = std::fs::remove_file(&group.socket);
+            }
+        }
         wsgid.pid.filter(|_| last)
     }
 }

@@ -14,6 +14,7 @@ use pyo3_ffi as ffi;
 
 use crate::attached::{self, Attached, InterpreterId, Scope};
 use crate::error::Error;
+use crate::gil_state::{self, Bound};
 use crate::{shutdown, symbol, thread_state};
 
 /// An interpreter of this process. Copies mean the same one.
@@ -155,7 +156,9 @@ impl Interpreter {
         let state = thread_state::of(shared);
         // SAFETY: it is this thread's own state for a live interpreter, and the thread is detached.
         unsafe { ffi::PyEval_RestoreThread(state.as_ptr()) };
-        let _detach = Detach { _scope: Scope::enter(shared.id) };
+        // SAFETY: as above; the state outlives this call.
+        let bound = unsafe { gil_state::bind(state) };
+        let _detach = Detach { _scope: Scope::enter(shared.id), _bound: bound };
         // SAFETY: attached above, detached when `_detach` goes, after `work` has returned.
         Ok(work(unsafe { Attached::assume() }))
     }
@@ -204,6 +207,9 @@ impl Interpreter {
         }
         // SAFETY: this thread's own state; `ended` is set by this call, so nobody else ends it.
         unsafe { ffi::PyEval_RestoreThread(state.as_ptr()) };
+        // SAFETY: the same; when the state has been freed below, the guard only puts back the
+        // state that was found before.
+        let _bound = unsafe { gil_state::bind(state) };
         let scope = Scope::enter(shared.id);
         // SAFETY: attached by the line above, until the end of this function.
         let py = unsafe { Attached::assume() };
@@ -242,6 +248,7 @@ impl fmt::Debug for Interpreter {
 /// Detaches when attached work is done, also when it panics.
 struct Detach {
     _scope: Scope,
+    _bound: Bound,
 }
 
 impl Drop for Detach {

@@ -15,6 +15,7 @@ mod attached;
 mod class;
 mod error;
 mod function;
+mod gil_state;
 mod initialize;
 mod interpreter;
 pub mod module;

@@ -2,7 +2,7 @@
 //!
 //! So `threading.local` and context variables last from one attach to the next. The state for the
 //! main interpreter is the one that CPython's `PyGILState` functions know, and it is made before
-//! any other: up to 3.11 a thread's first state is the one that those functions find.
+//! any other; while the thread is attached with another one, they find that (see `gil_state`).
 //! A thread that ends frees the states that were made here.
 
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use pyo3_ffi as ffi;
 
 use crate::attached::{self, InterpreterId, Scope};
 use crate::interpreter::Shared;
-use crate::symbol;
+use crate::{gil_state, symbol};
 
 thread_local! {
     static STATES: RefCell<States> = const { RefCell::new(States(Vec::new())) };
@@ -145,9 +145,12 @@ impl Drop for States {
                     // and keeps it alive until `leave`.
                     unsafe { ffi::PyEval_RestoreThread(state.as_ptr()) };
                     let scope = Scope::enter(interpreter);
-                    // SAFETY: attached with this very state.
+                    // SAFETY: attached with this very state, which is freed after the guard has
+                    // gone. What the state holds may call Python when it is dropped.
                     unsafe {
+                        let bound = gil_state::bind(state);
                         ffi::PyThreadState_Clear(state.as_ptr());
+                        drop(bound);
                         ffi::PyEval_SaveThread();
                     }
                     drop(scope);

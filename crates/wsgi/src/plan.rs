@@ -145,7 +145,7 @@ pub mod supervisor_descriptor {
     pub const READY: i32 = 1;
     /// The read end of the lifeline: httpd's parent and children hold the other end.
     pub const LIFELINE: i32 = 3;
-    /// The first of the descriptors for [`PlannedGroup::log`].
+    /// The first of the descriptors for [`super::PlannedGroup::log`].
     pub const LOGS: i32 = 4;
 }
 

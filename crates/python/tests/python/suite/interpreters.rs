@@ -178,6 +178,27 @@ result = call(41)";
 }
 
 #[test]
+fn gil_state_users_work_in_sub_interpreters() {
+    let other = sub();
+    // The GIL is held while the callback asks for it, and it is this interpreter that it finds.
+    let source = "
+import ctypes, builtins
+builtins.here = 41
+call = ctypes.PYFUNCTYPE(ctypes.c_int)(lambda: builtins.here + 1)
+result = call()";
+    let (sent, result) = std::sync::mpsc::channel();
+    let there = other.clone();
+    let thread = thread::spawn(move || {
+        main(|py| drop(run(py, "x = 1", &[])));
+        sent.send(there.attach(|py| shown(&run(py, source, &[]), "result"))).unwrap();
+        main(|py| drop(run(py, source, &[])));
+    });
+    assert_eq!(result.recv_timeout(std::time::Duration::from_secs(20)).as_deref(), Ok("42"));
+    thread.join().unwrap();
+    other.end().unwrap();
+}
+
+#[test]
 fn dispositions_are_put_back() {
     const SIGUSR2: u32 = 12;
     let source = "import ctypes\nctypes.CDLL(None).signal(12, ctypes.c_void_p(1))";
