@@ -137,4 +137,172 @@ both_modes! {
             .start();
         holds(&object(&httpd.get("/").send()), &json!({ "some.key": "a value" }));
     }
+
+    fn headers_of_proxies_are_believed_where_configured(mode) {
+        let httpd = Httpd::new("environ-proxies")
+            .conf(
+                "WSGIScriptAlias / {apps}/environ.wsgi\n\
+                 WSGITrustedProxyHeaders X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host\n\
+                 WSGITrustedProxies 127.0.0.0/8\n\
+                 <Location /strangers>\nWSGITrustedProxies 10.0.0.0/8\n</Location>",
+            )
+            .mode(mode)
+            .start();
+        let ask = |path: &str| {
+            let call = httpd
+                .get(path)
+                .header("X-Forwarded-For", "6.6.6.6, 192.0.2.7, 127.0.0.2")
+                .header("X-Forwarded-Proto", "https")
+                .header("X-Forwarded-Host", "www.example.com")
+                .header("X-Real-IP", "6.6.6.6");
+            object(&call.send())
+        };
+        let believed = ask("/");
+        holds(&believed, &json!({
+            "REMOTE_ADDR": "192.0.2.7",
+            "HTTP_X_FORWARDED_FOR": "192.0.2.7, 127.0.0.2",
+            "wsgi.url_scheme": "https",
+            "HTTP_HOST": "www.example.com",
+        }));
+        let strangers = ask("/strangers");
+        holds(&strangers, &json!({
+            "REMOTE_ADDR": "127.0.0.1",
+            "wsgi.url_scheme": "http",
+            "HTTP_HOST": httpd.address().to_string(),
+        }));
+        for environ in [&believed, &strangers] {
+            assert!(!environ.contains_key("HTTP_X_REAL_IP"), "{environ:#?}");
+        }
+        assert!(!strangers.contains_key("HTTP_X_FORWARDED_FOR"), "{strangers:#?}");
+    }
+
+    fn head_is_shown_as_configured(mode) {
+        let httpd = Httpd::new("environ-head")
+            .conf(
+                "WSGIScriptAlias / {apps}/method.wsgi\n\
+                 <Location /on>\nWSGIMapHEADToGET On\n</Location>\n\
+                 <Location /off>\nWSGIMapHEADToGET Off\nSetOutputFilter DEFLATE\n</Location>\n\
+                 <Location /filtered>\nSetOutputFilter DEFLATE\n</Location>",
+            )
+            .module("filter")
+            .module("deflate")
+            .mode(mode)
+            .start();
+        let shown = |path: &str| {
+            let reply = httpd.call("HEAD", path).send();
+            reply.header("X-Method").unwrap().to_owned()
+        };
+        assert_eq!(shown("/on"), "GET");
+        assert_eq!(shown("/off"), "HEAD");
+        assert_eq!(shown("/filtered"), "GET");
+        assert_eq!(shown("/plain"), "HEAD");
+    }
+
+    fn an_internal_redirect_is_described(mode) {
+        let httpd = Httpd::new("environ-redirect")
+            .conf("WSGIScriptAlias /app {apps}/environ.wsgi\nErrorDocument 404 /app/missing?why=404")
+            .mode(mode)
+            .start();
+        let reply = httpd.get("/not/there?x=1").send();
+        let environ = reply.json().as_object().unwrap().clone();
+        holds(&environ, &json!({
+            "SCRIPT_NAME": "/app",
+            "PATH_INFO": "/missing",
+            "QUERY_STRING": "why=404",
+            "REQUEST_URI": "/not/there?x=1",
+            "REDIRECT_URL": "/not/there",
+            "REDIRECT_QUERY_STRING": "x=1",
+            "REDIRECT_STATUS": "404",
+        }));
+    }
+
+    fn addresses_of_ipv6_are_shown_as_they_are(mode) {
+        let httpd = Httpd::new("environ-ipv6")
+            .app("environ.wsgi")
+            .conf("Listen [::1]:{port}")
+            .mode(mode)
+            .start();
+        let address = format!("[::1]:{}", httpd.address().port()).parse().unwrap();
+        let reply = testkit::Call::new(address, "GET", "/").send();
+        holds(&object(&reply), &json!({
+            "REMOTE_ADDR": "::1",
+            "SERVER_ADDR": "::1",
+            "SERVER_NAME": "[::1]",
+            "HTTP_HOST": address.to_string(),
+        }));
+    }
+}
+
+/// Runs curl, which speaks what the client here does not.
+fn curl(arguments: &[&str]) -> Map<String, Value> {
+    let output = std::process::Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "30"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice::<Value>(&output.stdout).unwrap().as_object().unwrap().clone()
+}
+
+both_modes! {
+    fn tls_is_seen(mode) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-subj", "/CN=localhost", "-keyout", &file("key"), "-out", &file("certificate")])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let read = |name: &str| std::fs::read(file(name)).unwrap();
+        let port = testkit::free_port().unwrap().port();
+        let httpd = Httpd::new("environ-tls")
+            .file("tls/key", read("key"))
+            .file("tls/certificate", read("certificate"))
+            .conf(&format!(
+                "SSLSessionCache shmcb:{{root}}/run/ssl(512000)\n\
+                 Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\nServerName localhost\n\
+                 SSLEngine on\nSSLCertificateFile {{root}}/tls/certificate\n\
+                 SSLCertificateKeyFile {{root}}/tls/key\nSSLOptions +StdEnvVars\n\
+                 WSGIScriptAlias / {{apps}}/environ.wsgi\n</VirtualHost>"
+            ))
+            .module("socache_shmcb")
+            .module("ssl")
+            // The distribution's OpenSSL may be older than the one that mod_ssl was built with.
+            .allow_log("AH01882")
+            .mode(mode)
+            .start();
+        let url = format!("https://127.0.0.1:{port}/");
+        let environ = curl(&["--insecure", &url]);
+        holds(&environ, &json!({
+            "wsgi.url_scheme": "https",
+            "REQUEST_SCHEME": "https",
+            "SERVER_PORT": port.to_string(),
+        }));
+        assert!(environ.contains_key("SSL_PROTOCOL"), "{environ:#?}");
+        assert!(!environ.contains_key("HTTPS"), "{environ:#?}");
+        drop(httpd);
+    }
+
+    fn http2_is_seen(mode) {
+        if Mpm::from_environment().unwrap() == Mpm::Prefork {
+            // mod_http2 refuses to serve under prefork, whoever answers.
+            return;
+        }
+        let httpd = Httpd::new("environ-h2")
+            .app("environ.wsgi")
+            .conf("Protocols h2c http/1.1")
+            .module("http2")
+            .mode(mode)
+            .start();
+        let url = format!("http://{}/a?b", httpd.address());
+        let environ = curl(&["--http2-prior-knowledge", "--data", "x=1", &url]);
+        holds(&environ, &json!({
+            "SERVER_PROTOCOL": "HTTP/2.0",
+            "REQUEST_METHOD": "POST",
+            "REQUEST_URI": "/a?b",
+            "CONTENT_LENGTH": "3",
+        }));
+    }
 }

@@ -34,6 +34,8 @@ pub(crate) const RUN: &[Package] = &[
 /// To test with the system's Python.
 pub(crate) const TEST: &[Package] = &[
     Package { name: "libpython3-dev", why: "libpython, for embedded mode and for tests in Rust" },
+    Package { name: "curl", why: "speaks HTTP/2 and TLS in tests" },
+    Package { name: "openssl", why: "makes certificates for tests" },
     Package { name: "python3-venv", why: "environments for Django and Flask" },
 ];
 

@@ -7,7 +7,9 @@ use wsgi::alias::{Alias, AliasOptions};
 use wsgi::frame::{self, FrameType, MAX_REQUEST};
 use wsgi::group_name::{self, with_port};
 use wsgi::level::Level;
+use wsgi::proxy::Trust;
 use wsgi::request::{BodyRest, Request as Head};
+use wsgi::settings::MapHead;
 use wsgi::wire::Pairs;
 
 use crate::config::ServerConfig;
@@ -274,7 +276,16 @@ fn payload(request: &mut Request<'_>, target: &Target, queue_start: u64) -> Vec<
     let (body, body_rest) = first_of_body(request);
     request.make_log_ids();
     let request: &Request<'_> = request;
-    let choices = Choices { pass_authorization: target.pass_authorization };
+    let dir = request.dir_config::<Wsgi>();
+    let trust = dir
+        .trusted_headers
+        .as_deref()
+        .map(|headers| Trust { headers, proxies: dir.trusted_proxies.as_deref() });
+    let choices = Choices {
+        pass_authorization: target.pass_authorization,
+        map_head: dir.map_head.unwrap_or(MapHead::Auto),
+        trust,
+    };
     let environ = environ::build(request, choices);
     let head = Head {
         script: request.filename().unwrap_or_default(),

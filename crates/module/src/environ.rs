@@ -2,16 +2,22 @@
 
 use httpd::Request;
 use wsgi::environ::{Environ, Facts, Redirect};
+use wsgi::proxy::Trust;
+use wsgi::settings::MapHead;
 
 /// What the caller has decided about a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Choices {
+pub(crate) struct Choices<'c> {
     /// Whether the application sees the `Authorization` header.
     pub(crate) pass_authorization: bool,
+    /// How a `HEAD` is shown.
+    pub(crate) map_head: MapHead,
+    /// Which headers of proxies are believed.
+    pub(crate) trust: Option<Trust<'c>>,
 }
 
 /// Builds the environ of a request. It borrows from the request's pool.
-pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices) -> Environ<'e> {
+pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Environ<'e> {
     let (server_address, _) = request.local_address();
     let (context_prefix, context_document_root) = request.context();
     let redirected_from = request.redirected_from().map(|from| Redirect {
@@ -43,7 +49,12 @@ pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices) -> Environ<'
         tls: request.is_tls(),
         redirected_from,
         pass_authorization: choices.pass_authorization,
-        head_as_get: request.has_content_filter(),
+        head_as_get: match choices.map_head {
+            MapHead::Always => true,
+            MapHead::Never => false,
+            MapHead::Auto => request.has_content_filter(),
+        },
+        trust: choices.trust,
     };
     let mut environ =
         Environ::build(&facts, request.environment().entries(), request.headers_in().entries());

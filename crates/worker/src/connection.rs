@@ -18,7 +18,6 @@ use wsgi::wire::Writer;
 
 use crate::ending::Ending;
 use crate::log::ProcessLog;
-use crate::panics::caught;
 
 /// A body piece up to this length is copied behind its header, so that both leave in one call.
 const SMALL: usize = 16 * 1024;
@@ -68,19 +67,12 @@ pub(crate) fn serve(
     };
     let connection =
         Connection { stream, inbox, output: Vec::new(), gone: false, log: log.clone() };
-    match caught(|| engine.handle(&request, Box::new(connection))) {
-        Ok((outcome, mut exchange)) => {
-            if outcome == Outcome::Declined {
-                // First nobody here takes a connection any more, then the child asks again.
-                ending.want();
-            }
-            exchange.finish(outcome);
-        }
-        // The connection went with the panic: the child sees a lost worker, and answers 502.
-        Err(panic) => {
-            line(Level::Error, format!("internal error while serving a request: {panic}"));
-        }
+    let (outcome, mut exchange) = engine.handle(&request, Box::new(connection));
+    if outcome == Outcome::Declined {
+        // First nobody here takes a connection any more, then the child asks again.
+        ending.want();
     }
+    exchange.finish(outcome);
 }
 
 type Received = (FrameType, Vec<u8>);

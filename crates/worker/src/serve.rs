@@ -20,6 +20,7 @@ use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
 
 use crate::ending::Ending;
 use crate::log::ProcessLog;
+use crate::panics::caught;
 use crate::{connection, sys};
 
 /// How long running requests and the interpreters may take to end.
@@ -132,7 +133,12 @@ impl Worker {
                 let Some(stream) = next_connection(&listener, &ending, &log) else { continue };
                 let active = ending.request();
                 drop(held);
-                connection::serve(stream, &engine, &peers, timeout, &ending, &log);
+                let served = caught(|| {
+                    connection::serve(stream, &engine, &peers, timeout, &ending, &log);
+                });
+                if let Err(panic) = served {
+                    log.line(Level::Error, format!("internal error: {panic}").as_bytes());
+                }
                 drop(active);
             }
         };

@@ -7,8 +7,10 @@ use std::ffi::CStr;
 use crate::alias::{Alias, AliasOptions};
 use crate::argument::{ArgumentError, flag, nearest};
 use crate::daemon::{GroupSpec, python_home, split_path};
-use crate::settings::{DefinedGroup, DirSettings, ServerSettings};
-use crate::words::{NotAPair, Pair, next_pair, next_word};
+use crate::environ::is_header_name;
+use crate::proxy::{ProxyHeader, Subnet, known_header};
+use crate::settings::{DefinedGroup, DirSettings, MapHead, ServerSettings};
+use crate::words::{NotAPair, Pair, next_pair, next_word, words};
 
 /// Where a directive may stand besides the main server's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,25 @@ pub const DIRECTIVES: &[Directive] = &[
         apply: |arguments, scope| {
             let spec = GroupSpec::parse(arguments)?;
             scope.server.groups.push(DefinedGroup { spec, place: scope.place.clone() });
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIMapHEADToGET",
+        allowed: HTACCESS,
+        arguments: c"On | Off | Auto",
+        documentation: "Whether a HEAD request is shown to applications as GET: always, never, or \
+                        when an output filter wants to see the body (`Auto`).",
+        apply: |arguments, scope| {
+            const ALLOWED: &str = "On, Off or Auto";
+            let value = one(arguments, ALLOWED)?;
+            let map = match flag(&value) {
+                Some(true) => MapHead::Always,
+                Some(false) => MapHead::Never,
+                None if value.eq_ignore_ascii_case("auto") => MapHead::Auto,
+                None => return Err(ArgumentError::Value { value, allowed: ALLOWED }),
+            };
+            scope.dir.map_head = Some(map);
             Ok(())
         },
     },
@@ -187,7 +208,54 @@ pub const DIRECTIVES: &[Directive] = &[
             Ok(())
         },
     },
+    Directive {
+        name: c"WSGITrustedProxies",
+        allowed: HTACCESS,
+        arguments: c"address | address/length | address/mask ...",
+        documentation: "The proxies whose headers are believed; not set, those of every peer. Given \
+                        several times in one place, the lists add up.",
+        apply: |arguments, scope| {
+            const ALLOWED: &str = "IP addresses, each alone or with /length or /mask";
+            let mut proxies: Vec<Subnet> =
+                scope.dir.trusted_proxies.as_deref().unwrap_or_default().to_vec();
+            for value in some(arguments, ALLOWED)? {
+                let subnet = Subnet::parse(&value);
+                proxies.push(subnet.ok_or(ArgumentError::Value { value, allowed: ALLOWED })?);
+            }
+            scope.dir.trusted_proxies = Some(proxies.into());
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGITrustedProxyHeaders",
+        allowed: HTACCESS,
+        arguments: c"header ...",
+        documentation: "Headers with which a proxy tells about client, host, port, scheme and mount \
+                        point, such as `X-Forwarded-For`, and which are applied to the environ. \
+                        Others that tell the same are removed. Given several times in one place, \
+                        the lists add up.",
+        apply: |arguments, scope| {
+            const ALLOWED: &str = "names of headers, of letters, digits and -";
+            let mut headers: Vec<&'static ProxyHeader> =
+                scope.dir.trusted_headers.as_deref().unwrap_or_default().to_vec();
+            for value in some(arguments, ALLOWED)? {
+                if !is_header_name(value.as_bytes()) {
+                    return Err(ArgumentError::Value { value, allowed: ALLOWED });
+                }
+                // Others mean nothing here; mod_wsgi passes over them, too.
+                headers.extend(known_header(&value));
+            }
+            scope.dir.trusted_headers = Some(headers.into());
+            Ok(())
+        },
+    },
 ];
+
+/// The words of the arguments, of which there must be one at least.
+fn some(arguments: &str, allowed: &'static str) -> Result<Vec<String>, ArgumentError> {
+    let words = words(arguments);
+    if words.is_empty() { Err(ArgumentError::Missing(allowed)) } else { Ok(words) }
+}
 
 /// The one word that the arguments must be.
 fn one(mut arguments: &str, allowed: &'static str) -> Result<String, ArgumentError> {

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use crate::proxy::{SchemeSource, Trust};
+
 type Bytes<'a> = Cow<'a, [u8]>;
 
 /// What httpd knows about a request.
@@ -59,6 +61,8 @@ pub struct Facts<'a> {
     pub pass_authorization: bool,
     /// Whether a `HEAD` is shown as `GET`, because a filter needs the body.
     pub head_as_get: bool,
+    /// Which headers of proxies are believed; `None` to take none.
+    pub trust: Option<Trust<'a>>,
 }
 
 /// The request that an internal redirect came from.
@@ -75,14 +79,17 @@ pub struct Redirect<'a> {
 /// Variables by name, in the order of their first appearance; setting one again replaces its value.
 #[derive(Debug, Default)]
 pub struct Environ<'a> {
-    pairs: Vec<(Bytes<'a>, Bytes<'a>)>,
+    pairs: Vec<(Bytes<'a>, Option<Bytes<'a>>)>,
     places: HashMap<Bytes<'a>, usize>,
 }
 
 impl<'a> Environ<'a> {
     /// Sets a variable.
     pub fn set(&mut self, name: impl Into<Bytes<'a>>, value: impl Into<Bytes<'a>>) {
-        let (name, value) = (name.into(), value.into());
+        self.put(name.into(), Some(value.into()));
+    }
+
+    fn put(&mut self, name: Bytes<'a>, value: Option<Bytes<'a>>) {
         if let Some(place) = self.places.get(&name) {
             self.pairs[*place].1 = value;
         } else {
@@ -93,12 +100,17 @@ impl<'a> Environ<'a> {
 
     /// The value of a variable.
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.places.get(name).map(|place| &*self.pairs[*place].1)
+        self.pairs[*self.places.get(name)?].1.as_deref()
     }
 
     /// All variables.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+        self.pairs.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?)))
+    }
+
+    /// Takes a variable away; the request's environment does not bring it back.
+    pub fn remove(&mut self, name: &'static [u8]) {
+        self.put(name.into(), None);
     }
 
     fn set_text(&mut self, name: &'static str, value: impl Into<Bytes<'a>>) {
@@ -117,8 +129,12 @@ impl<'a> Environ<'a> {
         }
         environ.set_server(facts);
         environ.set_request(facts);
+        let scheme = facts.trust.map(|trust| trust.apply(&mut environ));
+        if facts.tls && scheme != Some(SchemeSource::Header) {
+            environ.set_text("HTTPS", b"1".as_slice());
+        }
         for (name, value) in environment {
-            if is_visible(name) && environ.get(name).is_none() {
+            if is_visible(name) && !environ.places.contains_key(name) {
                 environ.set(name, value);
             }
         }
@@ -170,9 +186,6 @@ impl<'a> Environ<'a> {
         self.set_text("CONTEXT_PREFIX", facts.context_prefix);
         self.set_text("CONTEXT_DOCUMENT_ROOT", facts.context_document_root);
         self.set_text("SCRIPT_FILENAME", facts.filename);
-        if facts.tls {
-            self.set_text("HTTPS", b"1".as_slice());
-        }
     }
 
     fn set_request(&mut self, facts: &Facts<'a>) {
@@ -276,6 +289,7 @@ mod tests {
             redirected_from: None,
             pass_authorization: false,
             head_as_get: true,
+            trust: None,
         }
     }
 

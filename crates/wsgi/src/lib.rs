@@ -16,6 +16,7 @@ pub mod group_name;
 pub mod inbox;
 pub mod level;
 pub mod plan;
+pub mod proxy;
 pub mod request;
 pub mod response;
 pub mod settings;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::alias::Alias;
 use crate::daemon::GroupSpec;
+use crate::proxy::{ProxyHeader, Subnet};
 
 /// What a directory section or a server says about its requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,23 @@ pub struct DirSettings {
     pub pass_authorization: Option<bool>,
     /// `WSGIScriptReloading`.
     pub script_reloading: Option<bool>,
+    /// `WSGIMapHEADToGET`.
+    pub map_head: Option<MapHead>,
+    /// `WSGITrustedProxyHeaders`.
+    pub trusted_headers: Option<Arc<[&'static ProxyHeader]>>,
+    /// `WSGITrustedProxies`.
+    pub trusted_proxies: Option<Arc<[Subnet]>>,
+}
+
+/// How a `HEAD` request is shown to applications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapHead {
+    /// As `GET`.
+    Always,
+    /// As what it is.
+    Never,
+    /// As `GET` if a filter wants to see the body, for instance to give its length.
+    Auto,
 }
 
 impl DirSettings {
@@ -39,6 +57,17 @@ impl DirSettings {
             callable: self.callable.as_ref().or(outer.callable.as_ref()).cloned(),
             pass_authorization: self.pass_authorization.or(outer.pass_authorization),
             script_reloading: self.script_reloading.or(outer.script_reloading),
+            map_head: self.map_head.or(outer.map_head),
+            trusted_headers: self
+                .trusted_headers
+                .as_ref()
+                .or(outer.trusted_headers.as_ref())
+                .cloned(),
+            trusted_proxies: self
+                .trusted_proxies
+                .as_ref()
+                .or(outer.trusted_proxies.as_ref())
+                .cloned(),
         }
     }
 }

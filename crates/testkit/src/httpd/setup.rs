@@ -130,7 +130,8 @@ impl Setup {
     /// Lets one child serve everything, so that all embedded requests meet in one process.
     pub fn one_child(mut self) -> Self {
         self.one_child = true;
-        self
+        // Which prefork notices as soon as that one is busy.
+        self.allow_log("server reached MaxRequestWorkers setting")
     }
 
     /// Loads one more of httpd's modules, such as `rewrite`.

@@ -1,0 +1,134 @@
+//! Where the output of applications goes.
+
+use std::fs;
+
+use testkit::{Httpd, Mode, both_modes, wait_until};
+
+const TALKER: &str = "
+import logging
+import sys
+import threading
+import warnings
+
+print('loading')
+logging.basicConfig(format='%(levelname)s from logging')
+warnings.simplefilter('always')
+
+
+def background():
+    print('from the background')
+
+
+def application(environ, start_response):
+    kind = environ['PATH_INFO'].strip('/')
+    if kind == 'errors':
+        environ['wsgi.errors'].write('to wsgi.errors\\n')
+    if kind == 'print':
+        print('printed')
+    if kind == 'stderr':
+        sys.stderr.write('to ')
+        sys.stderr.write('stderr')
+        sys.stderr.write(' in pieces\\n')
+    if kind == 'logging':
+        logging.error('x')
+    if kind == 'warnings':
+        warnings.warn('warned')
+    if kind == 'thread':
+        thread = threading.Thread(target=background)
+        thread.start()
+        thread.join()
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [kind.encode()]
+";
+
+/// Two virtual hosts, each with a log of its own.
+const HOSTS: &str = "<VirtualHost *:{port}>
+ServerName one.example
+ErrorLog logs/one
+WSGIScriptAlias / {root}/app/talker.wsgi
+</VirtualHost>
+<VirtualHost *:{port}>
+ServerName two.example
+ErrorLog logs/two
+WSGIScriptAlias / {root}/app/talker.wsgi
+</VirtualHost>";
+
+both_modes! {
+    fn output_of_a_request_is_in_the_log_of_its_virtual_host(mode) {
+        let httpd = Httpd::new("logs")
+            .file("app/talker.wsgi", TALKER)
+            .conf(HOSTS)
+            .mode(mode)
+            .one_child()
+            .allow_log("loading")
+            .start();
+        let log = |name: &str| {
+            fs::read_to_string(httpd.root().join("logs").join(name)).unwrap_or_default()
+        };
+        for (path, text) in [
+            ("errors", "to wsgi.errors"),
+            ("print", "printed"),
+            ("stderr", "to stderr in pieces"),
+            ("logging", "ERROR from logging"),
+            ("warnings", "UserWarning: warned"),
+        ] {
+            for (host, file, other) in [("one.example", "one", "two"), ("two.example", "two", "one")] {
+                let lines = |name| log(name).lines().filter(|line| line.contains(text)).count();
+                let (before, elsewhere) = (lines(file), lines(other));
+                let call = httpd.get(&format!("/{path}")).header("Host", host);
+                assert_eq!(call.send().status, 200);
+                assert_eq!(lines(file), before + 1, "{path} of {host}:\n{}", log(file));
+                assert_eq!(lines(other), elsewhere, "{path} of {host}:\n{}", log(other));
+            }
+        }
+        let line = log("one").lines().find(|line| line.contains("printed")).unwrap().to_owned();
+        assert!(line.contains("[wsgi:error]") && line.contains("[client 127.0.0.1"), "{line}");
+        httpd.allow_log("from the background");
+    }
+
+    fn output_of_no_request_is_in_the_log_of_the_process(mode) {
+        let httpd = Httpd::new("logs-background")
+            .file("app/talker.wsgi", TALKER)
+            .conf("WSGIScriptAlias / {root}/app/talker.wsgi")
+            .mode(mode)
+            .start();
+        httpd.expect_log("from the background");
+        httpd.expect_log("loading");
+        assert_eq!(httpd.get("/thread").send().status, 200);
+        let line = httpd.wait_for_log("from the background");
+        assert!(line.text.contains("[wsgi:error] [pid "), "{line}");
+    }
+}
+
+#[test]
+fn a_group_of_a_virtual_host_writes_to_its_log() {
+    let httpd = Httpd::new("logs-group")
+        .file("app/talker.wsgi", TALKER)
+        .conf(
+            "<VirtualHost *:{port}>\nServerName one.example\nErrorLog logs/one\n\
+             WSGIDaemonProcess one threads=1 python-home={home}\n\
+             WSGIScriptAlias / {root}/app/talker.wsgi process-group=one\n</VirtualHost>",
+        )
+        .start();
+    let reply = httpd.get("/thread").header("Host", "one.example").send();
+    assert_eq!(reply.status, 200);
+    let log = || fs::read_to_string(httpd.root().join("logs/one")).unwrap();
+    wait_until("the background's line is in the host's log", || {
+        log().contains("from the background")
+    });
+    assert!(httpd.log_lines("from the background").is_empty(), "{}", httpd.log());
+}
+
+#[test]
+fn what_wsgid_does_is_logged_at_info() {
+    let httpd = Httpd::new("logs-levels").app("process.wsgi").mode(Mode::Daemon).start();
+    assert_eq!(httpd.get("/facts").send().status, 200);
+    assert!(httpd.wait_for_log("is ready after").text.contains("[wsgi:info]"));
+    let quiet = Httpd::new("logs-quiet")
+        .app("process.wsgi")
+        .mode(Mode::Daemon)
+        .conf("LogLevel wsgi:warn")
+        .start();
+    assert_eq!(quiet.get("/facts").send().status, 200);
+    assert!(quiet.log_lines("[wsgi:").is_empty(), "{}", quiet.log());
+}
