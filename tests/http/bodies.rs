@@ -120,6 +120,18 @@ both_modes! {
         assert_eq!(reply.body, script);
     }
 
+    fn parts_of_files_are_sent(mode) {
+        let httpd = serve("ranges", mode);
+        let script = std::fs::read(testkit::installation::apps().join("bodies.wsgi")).unwrap();
+        for _ in 0..5 {
+            let reply = httpd.get("/file").header("Range", "bytes=10-19").send();
+            assert_eq!(reply.status, 206);
+            assert_eq!(reply.body, script[10..20]);
+            let range = format!("bytes 10-19/{}", script.len());
+            assert_eq!(reply.header("Content-Range"), Some(range.as_str()));
+        }
+    }
+
     fn a_declared_length_is_kept_to(mode) {
         let httpd = serve("length", mode);
         assert_eq!(httpd.get("/length?4").send().text(), "five");

@@ -19,6 +19,9 @@ pub enum Flush {
     Now,
     /// With what follows.
     Later,
+    /// At once, and nothing follows: filters that need the whole response, such as the one for byte
+    /// ranges, have it now.
+    AtEnd,
 }
 
 impl Request<'_> {
@@ -110,14 +113,13 @@ impl Request<'_> {
         unsafe { (*(*request).connection).keepalive = sys::AP_CONN_CLOSE };
         // What the protocol filters understand as "the backend broke" (mod_proxy does the same).
         let broke = sys::HTTP_BAD_GATEWAY.cast_signed();
-        let _ = self.pass(Flush::Later, |brigade, allocator| {
+        let _ = self.pass(Flush::AtEnd, |brigade, allocator| {
             // SAFETY: pool, brigade and allocator belong to this live request.
             unsafe {
                 let none = core::ptr::null();
                 let pool = (*request).pool;
                 let error = sys::ap_bucket_error_create(broke, none, pool, allocator);
                 sys::brigade_insert_tail(brigade, error);
-                sys::brigade_insert_tail(brigade, sys::apr_bucket_eos_create(allocator));
             }
         });
     }
@@ -158,8 +160,12 @@ impl Request<'_> {
             }
             let brigade = self.output;
             fill(brigade, (*connection).bucket_alloc);
-            if flush == Flush::Now {
-                let bucket = sys::apr_bucket_flush_create((*connection).bucket_alloc);
+            let last = match flush {
+                Flush::Now => Some(sys::apr_bucket_flush_create((*connection).bucket_alloc)),
+                Flush::Later => None,
+                Flush::AtEnd => Some(sys::apr_bucket_eos_create((*connection).bucket_alloc)),
+            };
+            if let Some(bucket) = last {
                 sys::brigade_insert_tail(brigade, bucket);
             }
             let status = sys::ap_pass_brigade((*request).output_filters, brigade);

@@ -3,10 +3,10 @@
 //! Python's library and the engine are loaded at the first request that needs them, and stay until
 //! the child ends.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
-use httpd::{Flush, Pool, Request, Status};
+use httpd::{Flush, Pool, Request, SendError, Status};
 use wsgi::embed::{Answer, fault_code};
 use wsgi::level::Level;
 use wsgi::plan::EmbeddedSpec;
@@ -43,8 +43,11 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
             return Status::Http(500);
         }
     };
-    let mut served = Served { request, head_sent: false };
-    match engine.handle(&mut served, payload) {
+    let mut served = Served { request, head_sent: false, file: None };
+    let answer = engine.handle(&mut served, payload);
+    // Whether the client has taken it is nobody's concern any more.
+    let _ = served.send_file(if answer == Answer::Done { Flush::AtEnd } else { Flush::Now });
+    match answer {
         Answer::Done => Status::Ok,
         Answer::Aborted => {
             served.request.cut_short();
@@ -78,6 +81,16 @@ fn load() -> Result<Engine, String> {
 struct Served<'a, 'r> {
     request: &'a mut Request<'r>,
     head_sent: bool,
+    /// A file that waits for what comes behind it: if that is the end, httpd gets the response
+    /// whole, and can answer for byte ranges.
+    file: Option<(OwnedFd, u64, u64)>,
+}
+
+impl Served<'_, '_> {
+    fn send_file(&mut self, flush: Flush) -> Result<(), SendError> {
+        let Some((file, offset, length)) = self.file.take() else { return Ok(()) };
+        self.request.send_file(file, offset, length, flush)
+    }
 }
 
 impl Serve for Served<'_, '_> {
@@ -96,14 +109,15 @@ impl Serve for Served<'_, '_> {
     }
 
     fn data(&mut self, bytes: &[u8]) -> bool {
-        self.request.send(bytes, Flush::Now).is_ok()
+        self.send_file(Flush::Later).and_then(|()| self.request.send(bytes, Flush::Now)).is_ok()
     }
 
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> bool {
         // The application may close its file as soon as it is told that it was sent; httpd may
         // send it later than that.
-        let Ok(file) = file.try_clone_to_owned() else { return false };
-        self.request.send_file(file, offset, length, Flush::Now).is_ok()
+        let sent = self.send_file(Flush::Later);
+        self.file = file.try_clone_to_owned().ok().map(|file| (file, offset, length));
+        sent.is_ok() && self.file.is_some()
     }
 
     fn log(&mut self, level: Level, text: &[u8]) {

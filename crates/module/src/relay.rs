@@ -67,7 +67,7 @@ enum Attempt {
 pub(crate) fn serve(request: &mut Request<'_>, group: &str, route: &Route, frame: &[u8]) -> Status {
     let timeout = request.server().timeout();
     let attempts = 2 * route.processes + 1;
-    let mut relay = Relay { request, head_sent: false };
+    let mut relay = Relay { request, head_sent: false, file: None };
     for _ in 0..attempts {
         match relay.attempt(route, frame, timeout) {
             Ok(Attempt::Done) => return Status::Ok,
@@ -82,6 +82,16 @@ pub(crate) fn serve(request: &mut Request<'_>, group: &str, route: &Route, frame
 struct Relay<'a, 'r> {
     request: &'a mut Request<'r>,
     head_sent: bool,
+    /// A file that was received and waits for what comes behind it: if that is the end, httpd gets
+    /// the response whole, and can answer for byte ranges.
+    file: Option<FilePart>,
+}
+
+/// A part of a file, to be sent.
+struct FilePart {
+    file: OwnedFd,
+    offset: u64,
+    length: u64,
 }
 
 impl Relay<'_, '_> {
@@ -131,6 +141,15 @@ impl Relay<'_, '_> {
                 continue;
             };
             answered = true;
+            if frame.kind != FrameType::Log {
+                let end = frame.kind == FrameType::End;
+                let flush = if end { Flush::AtEnd } else { Flush::Now };
+                if let Some(FilePart { file, offset, length }) = self.file.take()
+                    && self.request.send_file(file, offset, length, flush) == Err(SendError)
+                {
+                    return Ok(Attempt::Done);
+                }
+            }
             match frame.kind {
                 FrameType::WantBody => {
                     let mut reader = Reader::new(frame.payload);
@@ -145,7 +164,11 @@ impl Relay<'_, '_> {
                     respond::apply(self.request, &head);
                 }
                 FrameType::Data if self.head_sent => {
-                    let flush = flush_before(frame.next);
+                    // Whether the end has arrived with it is chance, and must not show in the response.
+                    let flush = match frame.next {
+                        Some(FrameType::End | FrameType::Data) => Flush::Later,
+                        _ => Flush::Now,
+                    };
                     if self.request.send(frame.payload, flush) == Err(SendError) {
                         return Ok(Attempt::Done);
                     }
@@ -159,11 +182,7 @@ impl Relay<'_, '_> {
                     if files.is_empty() {
                         return Err(FrameError::Turn(FrameType::File).into());
                     }
-                    let flush = flush_before(frame.next);
-                    let file = files.remove(0);
-                    if self.request.send_file(file, offset, length, flush) == Err(SendError) {
-                        return Ok(Attempt::Done);
-                    }
+                    self.file = Some(FilePart { file: files.remove(0), offset, length });
                 }
                 FrameType::Log => {
                     let line = LogLine::decode(frame.payload).map_err(FrameError::from)?;
@@ -202,14 +221,6 @@ impl Relay<'_, '_> {
         }
         let mut stream = stream;
         stream.write_all(&answer).map_err(|error| RelayError::Lost(errno(&error)))
-    }
-}
-
-/// Data that is followed by the end of the response leaves together with it.
-fn flush_before(coming: Option<FrameType>) -> Flush {
-    match coming {
-        Some(FrameType::End | FrameType::Data) => Flush::Later,
-        _ => Flush::Now,
     }
 }
 
