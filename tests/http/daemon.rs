@@ -181,6 +181,24 @@ fn a_killed_supervisor_is_started_again() {
 }
 
 #[test]
+fn a_group_that_cannot_be_started_any_more_does_not_end_the_others() {
+    let python = "#!/bin/sh\nexec /usr/bin/python3 \"$@\"\n";
+    let httpd = Httpd::new("vanished")
+        .program("fake/bin/python", python)
+        .conf(
+            "WSGIDaemonProcess gone threads=1 python-home={root}/fake\n\
+             WSGIDaemonProcess test threads=1 python-home={home}\n\
+             WSGIScriptAlias / {apps}/process.wsgi process-group=test",
+        )
+        .start();
+    facts(&httpd);
+    fs::remove_dir_all(httpd.root().join("fake")).unwrap();
+    httpd.expect_log("fake does not exist");
+    httpd.graceful();
+    facts(&httpd);
+}
+
+#[test]
 fn a_worker_that_cannot_start_is_tried_again_more_and_more_slowly() {
     // It is a Python when it is asked, but not for long.
     let python = "#!/bin/sh\ncase \"$*\" in *_imp*) exit 7;; esac\nexec /usr/bin/python3 \"$@\"\n";

@@ -33,8 +33,8 @@ pub use request::{FileKind, Redirect, Request};
 pub use response::{Flush, SendError};
 pub use server::{Server, Servers, main_server};
 pub use state::{
-    Identity, Mpm, RunMode, StartPass, Version, add_version_component, children_identity,
-    config_generation, mpm, run_mode, runtime_path, server_root_path, server_version,
-    single_process, start_pass,
+    Identity, Mpm, RunMode, StartKind, StartPass, Version, add_version_component,
+    children_identity, config_generation, mpm, run_mode, runtime_path, server_root_path,
+    server_version, single_process, start_kind, start_pass,
 };
 pub use table::{Table, TableMut};

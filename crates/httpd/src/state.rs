@@ -17,6 +17,21 @@ pub enum StartPass {
     Use,
 }
 
+/// Whether httpd is starting, or running already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartKind {
+    /// It is starting.
+    Cold,
+    /// It serves, and has read its configuration anew.
+    Restart,
+}
+
+/// Whether the configuration that was read last is httpd's first. A first start reads it twice, and
+/// counts the second time only.
+pub fn start_kind() -> StartKind {
+    if config_generation() <= 1 { StartKind::Cold } else { StartKind::Restart }
+}
+
 /// Why httpd runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunMode {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use httpd::Server;
+use httpd::{RunMode, Server, StartKind};
 use wsgi::level::Level;
 use wsgi::plan::{Account, Plan, PlannedGroup, ServerFacts};
 
@@ -33,10 +33,23 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
                 // A second check of one configuration finds nothing else.
                 let _ = config.runtime.embedded.set(embedded);
             }
-            if report.problems.is_empty() { Ok(()) } else { Err(report.problems) }
+            decide(main, report.problems)
         }
-        Err(error) => Err(vec![error.to_string()]),
+        Err(error) => decide(main, vec![error.to_string()]),
     }
+}
+
+/// What is wrong around the configuration keeps httpd from starting. A server that runs goes on
+/// without the groups concerned: a directory that has disappeared must not end everything else.
+fn decide(main: Server<'_>, problems: Vec<String>) -> Result<(), Vec<String>> {
+    let serving = httpd::run_mode() == RunMode::Serve;
+    if problems.is_empty() || !(serving && httpd::start_kind() == StartKind::Restart) {
+        return if problems.is_empty() { Ok(()) } else { Err(problems) };
+    }
+    for problem in problems {
+        log(&main, Level::Error, &problem);
+    }
+    Ok(())
 }
 
 fn duplicates(definitions: &[Definition<'_>]) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use httpd::{OtherChild, Pool, RunMode, Server, StartPass, main_server, watch_process};
+use httpd::{OtherChild, Pool, RunMode, Server, StartKind, StartPass, main_server, watch_process};
 use wsgi::level::Level;
 use wsgi::plan::Plan;
 
@@ -61,7 +61,17 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
     let generation =
         Generation { routes, parent: std::process::id(), plan, wsgid: Mutex::new(wsgid) };
     if !generation.plan.groups.is_empty() {
-        generation.start_wsgid(main).map_err(|error| error.to_string())?;
+        let problems = match generation.start_wsgid(main) {
+            Ok(problems) => problems,
+            Err(error) => vec![error.to_string()],
+        };
+        if !problems.is_empty() && httpd::start_kind() == StartKind::Cold {
+            return Err(problems.join("; "));
+        }
+        // To end a server that runs because of a group that does not would lose more.
+        for problem in problems {
+            log(&main, Level::Alert, &problem);
+        }
     }
     // The configuration is used once.
     let _ = runtime.generation.set(generation);
@@ -117,21 +127,27 @@ impl Generation {
         wsgid.pid.is_none() && wsgid.lifeline.is_some() && !self.plan.groups.is_empty()
     }
 
-    fn start_wsgid(&self, main: Server<'_>) -> Result<(), supervisor::SupervisorError> {
+    /// Starts `wsgid`; gives what is wrong with groups that it could not start.
+    fn start_wsgid(&self, main: Server<'_>) -> Result<Vec<String>, supervisor::SupervisorError> {
         let mut wsgid = self.lock();
-        let Some(lifeline) = &wsgid.lifeline else { return Ok(()) };
+        let Some(lifeline) = &wsgid.lifeline else { return Ok(Vec::new()) };
         let logs = definitions(main).into_iter().filter_map(|group| check::own_log(group.server));
         let inherited: Vec<BorrowedFd<'_>> = [lifeline.watched()].into_iter().chain(logs).collect();
-        let pid = supervisor::serve(&self.plan, &inherited)?;
-        wsgid.pid = Some(pid);
+        let serving = supervisor::serve(&self.plan, &inherited)?;
+        wsgid.pid = Some(serving.pid);
         wsgid.started = Instant::now();
-        watch_process(main, pid, Watch);
-        Ok(())
+        watch_process(main, serving.pid, Watch);
+        Ok(serving.problems)
     }
 
     fn restart_wsgid(&self, main: Server<'_>) {
         match self.start_wsgid(main) {
-            Ok(()) => log(&main, Level::Notice, "wsgid was started again"),
+            Ok(problems) => {
+                log(&main, Level::Notice, "wsgid was started again");
+                for problem in problems {
+                    log(&main, Level::Alert, &problem);
+                }
+            }
             Err(error) => {
                 log(&main, Level::Error, &format!("{error}; its process groups do not answer"));
             }

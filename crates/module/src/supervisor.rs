@@ -25,8 +25,6 @@ pub(crate) enum SupervisorError {
     Answer(std::io::Error),
     #[error("wsgid gave an answer that makes no sense ({0}); it may be of another version")]
     Nonsense(String),
-    #[error("{0}")]
-    Refused(String),
 }
 
 /// How long `wsgid` may take to bind its sockets, or to check a plan with a Python that is slow.
@@ -45,17 +43,29 @@ pub(crate) fn check(plan: &Plan) -> Result<Report, SupervisorError> {
     serde_json::from_slice(&answer).map_err(|error| SupervisorError::Nonsense(error.to_string()))
 }
 
-/// Starts `wsgid` for a plan, and returns its process id once its sockets are there. `inherited` are
-/// the lifeline and the log files, in the order of their numbers.
-pub(crate) fn serve(plan: &Plan, inherited: &[BorrowedFd<'_>]) -> Result<i32, SupervisorError> {
+/// A `wsgid` that runs.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    /// Its process id.
+    pub(crate) pid: i32,
+    /// Groups that could not be started, one sentence each; the others run.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Starts `wsgid` for a plan, and returns once its sockets are there. `inherited` are the lifeline and
+/// the log files, in the order of their numbers.
+pub(crate) fn serve(plan: &Plan, inherited: &[BorrowedFd<'_>]) -> Result<Serving, SupervisorError> {
     let mut wsgid = spawn("serve", inherited)?;
     let pid = i32::try_from(wsgid.id()).unwrap_or(0);
     match converse(&mut wsgid, plan) {
-        Ok(answer) if answer.is_empty() => Ok(pid),
-        answer => {
+        Ok(answer) => {
+            let problems = String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect();
+            Ok(Serving { pid, problems })
+        }
+        Err(error) => {
             let _ = wsgid.kill();
             let _ = wsgid.wait();
-            Err(SupervisorError::Refused(String::from_utf8_lossy(&answer?).into_owned()))
+            Err(error)
         }
     }
 }

@@ -57,17 +57,20 @@ impl Supervisor {
         let lifeline = inherited(supervisor_descriptor::LIFELINE)
             .map_err(|error| format!("wsgid has no lifeline: {error}"))?;
         let signals = signals().map_err(|error| format!("wsgid cannot get signals: {error}"))?;
-        let mut groups = Vec::new();
+        let (mut groups, mut problems) = (Vec::new(), Vec::new());
         for group in plan.groups.clone() {
             let (name, place) = (group.spec.name.clone(), group.place.clone());
-            let failed = |error: &dyn std::fmt::Display| {
-                format!("process group {name} ({place}) cannot be started: {error}")
-            };
-            let log_file = group.log.map(inherited).transpose().map_err(|error| failed(&error))?;
+            // A log that was closed meanwhile is no reason to have no group.
+            let log_file = group.log.and_then(|number| inherited(number).ok());
             let log_file = log_file.filter(|file| is_open(file.as_fd()));
-            groups.push(Group::new(plan, group, log_file, log).map_err(|error| failed(&error))?);
+            match Group::new(plan, group, log_file, log) {
+                Ok(group) => groups.push(group),
+                Err(error) => problems
+                    .push(format!("process group {name} ({place}) cannot be started: {error}")),
+            }
         }
-        tell("");
+        // The other groups go on in any case; httpd's parent decides whether that is enough.
+        tell(&problems.join("\n"));
         Ok(Self { groups, lifeline: Some(lifeline), signals, log, ending: false })
     }
 
