@@ -1,11 +1,13 @@
 //! Interpreters of the process, and how a thread attaches to them.
 //!
-//! All share one GIL: sub-interpreters are made as CPython has always made them, so extension
-//! modules that were written for that keep working.
+//! All share one GIL, unless one is asked to have its own: sub-interpreters are made as CPython has
+//! always made them, so extension modules that were written for that keep working.
+
+mod own_gil;
 
 use std::fmt;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,10 +34,10 @@ pub enum AttachError {
     Ended(InterpreterId),
 }
 
-/// A sub-interpreter could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("CPython cannot make another sub-interpreter")]
-pub struct CreateError;
+/// A sub-interpreter could not be made; what CPython says about it, if anything.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("CPython cannot make another sub-interpreter{}", .0.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+pub struct CreateError(Option<String>);
 
 /// Why an interpreter was not ended. It stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +66,7 @@ pub(crate) struct Shared {
     /// end: up to 3.11, CPython ends the process when an interpreter that has lost its last state
     /// gets a new one.
     first: AtomicPtr<ffi::PyThreadState>,
+    own_gil: AtomicBool,
     life: Mutex<Life>,
 }
 
@@ -111,20 +114,52 @@ impl Interpreter {
     ///
     /// # Panics
     /// If CPython says that it made one and then has none.
-    pub fn create(_py: Attached<'_>) -> Result<Self, CreateError> {
-        // SAFETY: the thread is attached, and stays so: the state is swapped back below.
+    pub fn create(py: Attached<'_>) -> Result<Self, CreateError> {
+        // SAFETY: the token proves that the thread is attached.
+        let start = || unsafe { ffi::Py_NewInterpreter() };
+        Self::made_by(py, || NonNull::new(start()).ok_or(CreateError(None)))
+    }
+
+    /// Makes a sub-interpreter with a GIL of its own. Extension modules that do not say that they can
+    /// be used by several interpreters are refused there by CPython, as are fork and daemon threads.
+    /// The thread stays attached to the one it is attached to.
+    ///
+    /// # Panics
+    /// If CPython says that it made one and then has none.
+    pub fn create_with_own_gil(py: Attached<'_>) -> Result<Self, CreateError> {
+        // SAFETY: the token proves that the thread is attached.
+        let start = || unsafe { own_gil::new() };
+        let why = |text| CreateError(Some(text));
+        let made =
+            Self::made_by(py, || NonNull::new(start().map_err(why)?).ok_or(CreateError(None)))?;
+        made.0.own_gil.store(true, Ordering::Release);
+        Ok(made)
+    }
+
+    /// Whether this CPython can do [`Interpreter::create_with_own_gil`].
+    pub fn can_have_own_gil() -> bool {
+        own_gil::is_possible()
+    }
+
+    /// The interpreter whose first state `start` leaves current.
+    fn made_by(
+        _py: Attached<'_>,
+        start: impl FnOnce() -> Result<NonNull<ffi::PyThreadState>, CreateError>,
+    ) -> Result<Self, CreateError> {
+        // SAFETY: the thread is attached, and stays so: the state is swapped back below, which also
+        // changes the GIL where the new interpreter has its own.
         let (made, shared) = unsafe {
             let before = ffi::PyThreadState_Get();
-            let made = ffi::Py_NewInterpreter();
-            let shared = (!made.is_null()).then(|| {
+            let made = start();
+            let shared = made.is_ok().then(|| {
                 let pointer = NonNull::new(ffi::PyInterpreterState_Get());
                 known(attached::actual(), pointer.expect("the new interpreter is current"))
             });
             ffi::PyThreadState_Swap(before);
-            (made, shared)
+            (made?, shared)
         };
-        let shared = shared.ok_or(CreateError)?;
-        shared.first.store(made, Ordering::Release);
+        let shared = shared.ok_or(CreateError(None))?;
+        shared.first.store(made.as_ptr(), Ordering::Release);
         Ok(Self(shared))
     }
 
@@ -285,6 +320,11 @@ impl Shared {
         }
     }
 
+    /// Whether the interpreter does not share the main one's GIL.
+    pub(crate) fn has_own_gil(&self) -> bool {
+        self.own_gil.load(Ordering::Acquire)
+    }
+
     fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -324,8 +364,13 @@ fn known(id: InterpreterId, pointer: NonNull<ffi::PyInterpreterState>) -> Arc<Sh
     if let Some(shared) = known.iter().find(|shared| shared.id == id) {
         return Arc::clone(shared);
     }
-    let shared =
-        Arc::new(Shared { id, pointer, first: AtomicPtr::default(), life: Mutex::default() });
+    let shared = Arc::new(Shared {
+        id,
+        pointer,
+        first: AtomicPtr::default(),
+        own_gil: AtomicBool::default(),
+        life: Mutex::default(),
+    });
     known.push(Arc::clone(&shared));
     shared
 }

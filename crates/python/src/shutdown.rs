@@ -6,15 +6,11 @@ use crate::error::Result;
 
 /// Joins the interpreter's non-daemon threads. Nothing happens where nobody imported `threading`.
 ///
-/// What `threading._shutdown` does is right only on the thread that `threading` takes for the main
-/// one: up to 3.12 it waits for that thread too, which in an httpd child is long gone.
+/// `threading._shutdown` is for the thread that `threading` takes for the main one: up to 3.12 it waits
+/// for that thread, too, which in an httpd child is long gone, or mistakes another one for it that the
+/// system has given the same identifier.
 pub(crate) fn join_threads(py: Attached<'_>) -> Result<'_, ()> {
     let Some(threading) = py.loaded_module("threading")? else { return Ok(()) };
-    let main = threading.call_method(c"main_thread", &[])?;
-    let current = threading.call_method(c"current_thread", &[])?;
-    if main.is(&current) {
-        return threading.call_method(c"_shutdown", &[]).map(drop);
-    }
     // What `concurrent.futures` registers, so that its threads end.
     if let Some(calls) = threading.attr_opt(c"_threading_atexits")? {
         let calls = calls.iterate()?.collect::<Result<'_, Vec<_>>>()?;
@@ -22,14 +18,23 @@ pub(crate) fn join_threads(py: Attached<'_>) -> Result<'_, ()> {
             call.call(&[])?;
         }
     }
-    for thread in threading.call_method(c"enumerate", &[])?.iterate()? {
-        let thread = thread?;
-        let joined = !thread.is(&main) && !thread.attr(c"daemon")?.is_true()?;
-        if joined {
-            thread.call_method(c"join", &[])?;
+    let main = threading.call_method(c"main_thread", &[])?;
+    let current = threading.call_method(c"current_thread", &[])?;
+    loop {
+        let mut joined = false;
+        for thread in threading.call_method(c"enumerate", &[])?.iterate()? {
+            let thread = thread?;
+            let others = !thread.is(&main) && !thread.is(&current);
+            if others && !thread.attr(c"daemon")?.is_true()? {
+                thread.call_method(c"join", &[])?;
+                joined = true;
+            }
+        }
+        // A thread may have started others before it ended.
+        if !joined {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// Runs the interpreter's `atexit` functions, once.

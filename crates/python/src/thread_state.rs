@@ -39,9 +39,12 @@ enum Made {
 
 /// The thread's state for `shared`, made if there is none. The thread is not attached.
 pub(crate) fn of(shared: &Arc<Shared>) -> NonNull<ffi::PyThreadState> {
-    let main = known(InterpreterId::MAIN).unwrap_or_else(ensure_main);
-    if shared.id == InterpreterId::MAIN {
-        return main;
+    // Whoever has a GIL of its own must not wait for the main interpreter's.
+    if !shared.has_own_gil() {
+        let main = known(InterpreterId::MAIN).unwrap_or_else(ensure_main);
+        if shared.id == InterpreterId::MAIN {
+            return main;
+        }
     }
     known(shared.id).unwrap_or_else(|| {
         // SAFETY: the pointer is that of a live interpreter: `Interpreter::enter` counted this

@@ -253,3 +253,29 @@ builtins.done = done
     assert_eq!(done, 2);
     other.end().unwrap();
 }
+
+#[test]
+fn an_interpreter_may_have_a_gil_of_its_own() {
+    let own = main(Interpreter::create_with_own_gil);
+    assert_eq!(own.is_ok(), Interpreter::can_have_own_gil());
+    let Ok(own) = own else { return };
+    // While the main interpreter's GIL is held, this one runs.
+    let there = own.clone();
+    let answer = main(move |_py| {
+        let work = move || there.attach(|py| shown(&run(py, "x = 6 * 7", &[]), "x"));
+        thread::spawn(work).join().unwrap()
+    });
+    assert_eq!(answer, "42");
+    // Modules that were not made for that are refused by name.
+    let refusal = own.attach(|py| {
+        let source = "
+try:
+    import readline
+    refusal = 'none'
+except ImportError as error:
+    refusal = str(error)";
+        shown(&run(py, source, &[]), "refusal")
+    });
+    assert!(refusal == "none" || refusal.contains("readline"), "{refusal}");
+    own.end().unwrap();
+}
