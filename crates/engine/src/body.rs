@@ -2,6 +2,8 @@
 //!
 //! Memory grows with what arrives, never with what somebody asks for.
 
+use wsgi::frame::BodyFault;
+
 use crate::exchange::{BodyError, Exchange};
 
 /// Bytes that one small read asks the exchange for.
@@ -74,6 +76,12 @@ impl Body {
             searched = waiting.len();
             self.fill(exchange)?;
         }
+    }
+
+    /// Whether the body broke off because the client did, or was silent for too long.
+    pub(crate) fn client_left(&self) -> bool {
+        let fault = self.error.as_ref().map(|error| error.fault);
+        matches!(fault, Some(BodyFault::Gone | BodyFault::Timeout))
     }
 
     fn check(&self) -> Result<(), BodyError> {

@@ -1,5 +1,5 @@
 //! One request inside of its interpreter: the application is called, what it returns is sent, and
-//! `close()` is called exactly once.
+//! `close()` is called exactly once. Whoever wants to know is told of it.
 
 use std::sync::Arc;
 
@@ -7,14 +7,21 @@ use python::{Attached, Error, Exception, Object, Result};
 use wsgi::level::Level;
 use wsgi::request::Request;
 
-use crate::environ::{self, Stamps};
+use crate::account::{Account, Stamps};
+use crate::environ;
 use crate::environment::Environment;
 use crate::exchange::Outcome;
 use crate::fault;
 use crate::lease::{Lease, Live};
-use crate::response::{SendError, StartResponse};
+use crate::metrics::Recorder;
 use crate::settings::Settings;
-use crate::thread::Inside;
+use crate::start_response::StartResponse;
+use crate::thread::{self, Inside};
+use crate::watch::{Start, Watch};
+
+mod answer;
+
+use answer::{Stop, close};
 
 /// A request, and all that belongs to it.
 pub(crate) struct Job<'a> {
@@ -22,23 +29,16 @@ pub(crate) struct Job<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) request: &'a Request<'a>,
     pub(crate) lease: &'a Arc<Lease>,
-    pub(crate) stamps: Stamps,
+    pub(crate) recorder: &'a Arc<Recorder>,
+    /// When the engine took the request, in seconds of the epoch.
+    pub(crate) arrived: f64,
 }
 
 /// Records for the request's error log.
 pub(crate) type Records = Vec<(Level, String)>;
 
-/// Why a response was not sent to its end.
-enum Stop<'py> {
-    Raised(Error<'py>),
-    Gone,
-}
-
-impl<'py> From<Error<'py>> for Stop<'py> {
-    fn from(error: Error<'py>) -> Self {
-        Self::Raised(error)
-    }
-}
+/// The status of a request that has taken too long.
+const TIMED_OUT: u16 = 504;
 
 /// What is passed to the application.
 struct Call<'py> {
@@ -46,6 +46,7 @@ struct Call<'py> {
     environ: Object<'py>,
     start_response: Object<'py>,
     data: Object<'py>,
+    stamps: Stamps,
 }
 
 impl Job<'_> {
@@ -56,14 +57,18 @@ impl Job<'_> {
             Ok(None) => return self.not_found(py),
             Err(error) => Err(error),
         };
-        let call = match call {
+        let mut call = match call {
             Ok(call) => call,
             Err(error) => return Outcome::Failed(self.report(py, &error)),
         };
         let inside = Inside::enter(Arc::clone(self.lease), &call.data);
-        let active = self.register(py, &call);
+        let id = self.register(py, &call).ok().flatten();
+        let account = self.open_account(py, &mut call, id.as_ref());
         let outcome = self.perform(py, &call);
-        if let Ok(Some(id)) = active {
+        if let Some(account) = account {
+            self.close_account(py, account, outcome);
+        }
+        if let Some(id) = id {
             // The dict is the application's to change; a missing entry is no fault.
             let _ = self.environment.active_requests.bind(py).remove(&id);
         }
@@ -80,24 +85,38 @@ impl Job<'_> {
         let timeout = error.matches(&self.environment.request_timeout.bind(py));
         if timeout {
             records.push((Level::Info, format!("The request timed out in {what}.")));
+        } else if error.is_instance_of(Exception::OsError) && self.client_left(py) {
+            // Nobody's fault here, and nobody is left to mend it for.
+            records.push((Level::Info, format!("The client went away from {what}: {error}")));
         } else {
             fault::log(py, &mut records, &what, error);
         }
         self.log(py, &records);
-        if timeout { 504 } else { 500 }
+        if timeout { TIMED_OUT } else { 500 }
+    }
+
+    /// Whether the client broke off, on its way here or back.
+    fn client_left(&self, py: Attached<'_>) -> bool {
+        let left = |live: &mut Live| live.response.gone || live.body.client_left();
+        self.lease.quick(py, left).unwrap_or(false)
+    }
+
+    /// Logs what the application has raised, and tells the subscribers of events.
+    fn raised<'py>(&self, py: Attached<'py>, error: &Error<'py>) -> u16 {
+        let status = self.report(py, error);
+        if status != TIMED_OUT
+            && let Some(watch) = self.lease.watch()
+        {
+            let mut records = Records::new();
+            watch.request_exception(py, error, &mut records);
+            self.log(py, &records);
+        }
+        status
     }
 
     /// Writes records into the request's error log.
     pub(crate) fn log(&self, py: Attached<'_>, records: &Records) {
-        if records.is_empty() {
-            return;
-        }
-        let written = self.lease.with(py, |live| {
-            for (level, text) in records {
-                live.log(*level, text.as_bytes());
-            }
-        });
-        written.expect("the engine ends the request, after this");
+        self.lease.log_all(py, records).expect("the engine ends the request, after this");
     }
 
     /// How messages call what is run.
@@ -128,13 +147,14 @@ impl Job<'_> {
     }
 
     fn prepare<'py>(&self, py: Attached<'py>, application: Object<'py>) -> Result<'py, Call<'py>> {
-        let Self { settings, environment, request, lease, stamps } = self;
+        let Self { settings, environment, request, lease, .. } = self;
+        let stamps = Stamps::now(request, settings.daemon, self.arrived);
         environment.name_once(py, request.application_group)?;
-        let environ = environ::build(py, settings, environment, request, lease, *stamps)?;
+        let environ = environ::build(py, settings, environment, request, lease, &stamps)?;
         let start_response = StartResponse::new(Arc::clone(lease));
         let start_response =
             environment.classes.start_response.bind(py).instance(start_response)?;
-        Ok(Call { application, environ, start_response, data: py.dict()? })
+        Ok(Call { application, environ, start_response, data: py.dict()?, stamps })
     }
 
     /// Puts the request into `mod_wsgi.active_requests`, if it has an id.
@@ -150,6 +170,49 @@ impl Job<'_> {
         Ok(id)
     }
 
+    /// Begins to measure the request and tells the subscribers of events, who may want something
+    /// else to be called. `None` if nobody wants to know anything.
+    fn open_account<'py>(
+        &self,
+        py: Attached<'py>,
+        call: &mut Call<'py>,
+        id: Option<&Object<'py>>,
+    ) -> Option<Account> {
+        let running = self.recorder.begin(thread::number());
+        let subscribers = &self.environment.subscribers;
+        let watched = subscribers.any(py);
+        if running.is_none() && !watched {
+            return None;
+        }
+        self.lease.measure(py).expect("the engine ends the request, after this");
+        let account = Account::open(call.stamps, running);
+        if watched {
+            let watch = Arc::new(Watch::new(subscribers, self.request, id, &call.data));
+            self.lease.set_watch(Some(Arc::clone(&watch)));
+            let start = Start {
+                application: &call.application,
+                callable: self.request.callable,
+                environ: &call.environ,
+            };
+            let mut records = Records::new();
+            let other = watch.request_started(py, &start, &call.stamps, &mut records);
+            self.log(py, &records);
+            call.application = other.unwrap_or_else(|| call.application.clone());
+        }
+        Some(account)
+    }
+
+    fn close_account(&self, py: Attached<'_>, account: Account, outcome: Outcome) {
+        let sample = account.sum(py, self.lease, outcome);
+        if let Some(watch) = self.lease.watch() {
+            let mut records = Records::new();
+            watch.request_finished(py, &sample, &mut records);
+            self.log(py, &records);
+            self.lease.set_watch(None);
+        }
+        account.close(&sample);
+    }
+
     fn perform<'py>(&self, py: Attached<'py>, call: &Call<'py>) -> Outcome {
         let answer = call.application.call(&[&call.environ, &call.start_response]);
         let result = match &answer {
@@ -158,13 +221,13 @@ impl Job<'_> {
         };
         self.log_mismatch(py);
         let status = match &result {
-            Err(Stop::Raised(error)) => self.report(py, error),
+            Err(Stop::Raised(error)) => self.raised(py, error),
             _ => 500,
         };
         if let Ok(answer) = &answer
             && let Err(error) = close(answer)
         {
-            self.report(py, &error);
+            self.raised(py, &error);
         }
         let seen = self.lease.quick(py, |live| (live.response.sent, live.response.gone));
         let (sent, gone) = seen.unwrap_or((false, false));
@@ -174,105 +237,5 @@ impl Job<'_> {
             Err(Stop::Raised(_)) if !gone => Outcome::Failed(status),
             _ => Outcome::Gone,
         }
-    }
-
-    /// Sends what the application returned.
-    fn respond<'py>(
-        &self,
-        py: Attached<'py>,
-        answer: &Object<'py>,
-    ) -> std::result::Result<(), Stop<'py>> {
-        if self.send_file(py, answer)? {
-            return Ok(());
-        }
-        for item in items(answer)? {
-            let item = item?;
-            if !item.is_bytes() {
-                return Err(not_bytes(&item).into());
-            }
-            let bytes = item.as_bytes()?;
-            if !bytes.is_empty() {
-                self.sent(py, self.lease.with(py, |live| live.send(bytes))?)?;
-            }
-        }
-        self.sent(py, self.lease.with(py, Live::send_head)?)
-    }
-
-    /// The fast path of `wsgi.file_wrapper`; `false` if there is none for this answer.
-    fn send_file<'py>(
-        &self,
-        py: Attached<'py>,
-        answer: &Object<'py>,
-    ) -> std::result::Result<bool, Stop<'py>> {
-        let class = self.environment.classes.file_wrapper.bind(py);
-        let Some(wrapper) = class.get(answer) else { return Ok(false) };
-        if self.lease.quick(py, |live| live.response.sent)? {
-            return Ok(false);
-        }
-        let Some(regular) = wrapper.regular_file(py) else { return Ok(false) };
-        let sent = self
-            .lease
-            .with(py, |live| live.send_file(&regular.file, regular.offset, regular.size))?;
-        self.sent(py, sent)?;
-        Ok(true)
-    }
-
-    fn sent<'py>(
-        &self,
-        py: Attached<'py>,
-        result: std::result::Result<(), SendError>,
-    ) -> std::result::Result<(), Stop<'py>> {
-        result.map_err(|error| match error {
-            SendError::Gone(_) => {
-                let text = "The client has closed the connection.".to_owned();
-                self.log(py, &vec![(Level::Trace1, text)]);
-                Stop::Gone
-            }
-            other => Stop::Raised(other.raise(py)),
-        })
-    }
-
-    fn log_mismatch(&self, py: Attached<'_>) {
-        let seen = self.lease.quick(py, |live| (live.response.dropped, live.response.missing()));
-        let text = match seen {
-            Ok((dropped, _)) if dropped > 0 => {
-                format!("Content-Length mismatch: {dropped} bytes too many were dropped.")
-            }
-            Ok((_, missing)) if missing > 0 => {
-                format!("Content-Length mismatch: {missing} bytes are missing.")
-            }
-            _ => return,
-        };
-        self.log(py, &vec![(Level::Trace1, text)]);
-    }
-}
-
-fn items<'py>(answer: &Object<'py>) -> Result<'py, python::Iter<'py>> {
-    let py = answer.py();
-    answer.iterate().map_err(|error| {
-        let iterable = answer.attr_opt(c"__iter__");
-        if error.is_instance_of(Exception::TypeError) && matches!(iterable, Ok(None)) {
-            let found = answer.type_name();
-            let text = format!("the application must return an iterable of bytes, not {found}");
-            return Error::new(py, Exception::TypeError, &text);
-        }
-        error
-    })
-}
-
-fn not_bytes<'py>(item: &Object<'py>) -> Error<'py> {
-    let hint = match item.type_name().as_str() {
-        "int" => "; return [data] instead of data",
-        "str" => "; encode the text",
-        _ => "",
-    };
-    let text = format!("the items of a response must be bytes, not {}{hint}", item.type_name());
-    Error::new(item.py(), Exception::TypeError, &text)
-}
-
-fn close<'py>(answer: &Object<'py>) -> Result<'py, ()> {
-    match answer.attr_opt(c"close")? {
-        Some(close) => close.call(&[]).map(drop),
-        None => Ok(()),
     }
 }

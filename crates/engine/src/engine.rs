@@ -4,21 +4,26 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use python::{Attached, Exception, Interpreter, InterpreterId};
+use python::{Attached, Interpreter, InterpreterId};
 use wsgi::level::Level;
 use wsgi::request::Request;
 
 use crate::call::{Job, Records};
-use crate::environ::{Stamps, now};
+use crate::environ::now;
 use crate::environment::Environment;
+use crate::events;
 use crate::exchange::{Exchange, Outcome};
-use crate::fault;
 use crate::lease::Lease;
-use crate::script::{self, Found, LoadError, Reload};
+use crate::metrics::Recorder;
 use crate::settings::Settings;
 use crate::thread;
+
+mod application;
+
+use application::Script;
 
 /// Runs WSGI applications in the interpreters of this process.
 ///
@@ -30,6 +35,9 @@ pub struct Engine {
     others: Mutex<HashMap<Vec<u8>, Arc<Environment>>>,
     /// One script is loaded at a time. Never waited for while attached.
     loading: Mutex<()>,
+    recorder: Arc<Recorder>,
+    /// Subscribers have been told that the process stops.
+    stopping: AtomicBool,
 }
 
 /// Why there is no engine.
@@ -51,14 +59,21 @@ impl Engine {
             return Err(EngineError::NotMain);
         }
         thread::is_main();
+        let recorder = Recorder::new(settings.threads.max(1), settings.daemon);
         let mut records = Records::new();
         let main = py
             .import(c"threading")
-            .and_then(|_| Environment::set_up(py, &settings, "", &mut records))
+            .and_then(|_| Environment::set_up(py, &settings, &recorder, "", &mut records))
             .map_err(|error| EngineError::SetUp(error.lines().join("\n")))?;
         py.detach(|| log_server(&settings, &records));
-        let (others, loading) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { settings, main: Arc::new(main), others, loading }))
+        Ok(Arc::new(Self {
+            settings,
+            main: Arc::new(main),
+            others: Mutex::default(),
+            loading: Mutex::default(),
+            recorder,
+            stopping: AtomicBool::new(false),
+        }))
     }
 
     /// Runs one request on the calling thread, which is not attached. Blocks until the
@@ -80,13 +95,31 @@ impl Engine {
         (outcome, live.exchange)
     }
 
-    /// Joins the threads of all interpreters and runs their `atexit` functions. The interpreters
+    /// Tells the subscribers in all interpreters that the process stops, once: `reason` is the event's
+    /// `shutdown_reason`. Requests may still run. The calling thread is not attached.
+    pub fn stopping(&self, reason: &str) {
+        if self.stopping.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for environment in self.environments() {
+            let mut records = Records::new();
+            environment.interpreter.attach(|py| {
+                let told = environment.subscribers.stopping(py, reason, &mut records);
+                if let Err(error) = told {
+                    events::not_published("process_stopping", &error, &mut records);
+                }
+            });
+            log_server(&self.settings, &records);
+        }
+    }
+
+    /// Does what [`Self::stopping`] does, unless that was done before. Then joins the threads of all
+    /// interpreters and runs their `atexit` functions. The interpreters
     /// themselves are left to the end of the process, which is a matter of microseconds then.
     /// The caller is the thread that made the engine, and is not attached.
-    pub fn shutdown(&self) {
-        let mut all: Vec<_> = lock(&self.others).values().cloned().collect();
-        all.push(Arc::clone(&self.main));
-        for environment in all {
+    pub fn shutdown(&self, reason: &str) {
+        self.stopping(reason);
+        for environment in self.environments() {
             let mut records = Records::new();
             environment.interpreter.attach(|py| {
                 let mut note = |code, what: &str, error: &python::Error<'_>| {
@@ -104,8 +137,15 @@ impl Engine {
         }
     }
 
+    /// The interpreters that there are, the main one last.
+    fn environments(&self) -> Vec<Arc<Environment>> {
+        let mut all: Vec<_> = lock(&self.others).values().cloned().collect();
+        all.push(Arc::clone(&self.main));
+        all
+    }
+
     fn serve(&self, request: &Request<'_>, lease: &Arc<Lease>) -> Outcome {
-        let stamps = Stamps { daemon_start: now() };
+        let arrived = now();
         let environment = match self.environment(request) {
             Ok(environment) => environment,
             Err(text) => {
@@ -115,23 +155,36 @@ impl Engine {
                 return Outcome::Failed(500);
             }
         };
-        let job =
-            Job { settings: &self.settings, environment: &environment, request, lease, stamps };
-        let script = Script {
-            job: &job,
-            name: script::module_name(request.script),
-            reload: request.script_reloading.then(|| Reload {
-                modified: script::modified(request.script),
-                resource: resource(request),
-            }),
+        let job = Job {
+            settings: &self.settings,
+            environment: &environment,
+            request,
+            lease,
+            recorder: &self.recorder,
+            arrived,
         };
-        let interpreter = &environment.interpreter;
-        if let Some(outcome) = interpreter.attach(|py| script.run(py, None)) {
+        let script = Script::of(&job);
+        if let Some(outcome) = script.attach(None) {
             return outcome;
         }
         let loading = lock(&self.loading);
-        let outcome = interpreter.attach(|py| script.run(py, Some(loading)));
-        outcome.expect("with the lock a script is loaded, or its failure is the outcome")
+        script
+            .attach(Some(loading))
+            .expect("with the lock a script is loaded, or its failure is the outcome")
+    }
+
+    fn new_interpreter(&self, records: &mut Records) -> Result<Interpreter, String> {
+        let own = self.settings.per_interpreter_gil;
+        if own && !Interpreter::can_have_own_gil() {
+            let text = "WSGI0198: WSGIPerInterpreterGIL has no effect before Python 3.12";
+            records.push((Level::Warning, text.to_owned()));
+        }
+        let create = if own && Interpreter::can_have_own_gil() {
+            Interpreter::create_with_own_gil
+        } else {
+            Interpreter::create
+        };
+        self.main.interpreter.attach(create).map_err(|error| error.to_string())
     }
 
     fn environment(&self, request: &Request<'_>) -> Result<Arc<Environment>, String> {
@@ -143,12 +196,11 @@ impl Engine {
         if let Some(environment) = others.get(name) {
             return Ok(Arc::clone(environment));
         }
-        let made = self.main.interpreter.attach(Interpreter::create);
-        let interpreter = made.map_err(|error| error.to_string())?;
         let mut records = Records::new();
+        let interpreter = self.new_interpreter(&mut records)?;
         let made = interpreter.attach(|py| {
             let name: String = name.iter().copied().map(char::from).collect();
-            Environment::set_up(py, &self.settings, &name, &mut records)
+            Environment::set_up(py, &self.settings, &self.recorder, &name, &mut records)
                 .map_err(|error| error.lines().join("\n"))
         });
         log_server(&self.settings, &records);
@@ -164,70 +216,6 @@ impl Engine {
             },
         }
     }
-}
-
-/// The script of a request.
-struct Script<'a> {
-    job: &'a Job<'a>,
-    name: String,
-    reload: Option<Reload<'a>>,
-}
-
-impl Script<'_> {
-    /// Runs the script's application. `None` if the script must be loaded first, for which the
-    /// caller has to come back with the lock.
-    fn run(&self, py: Attached<'_>, loading: Option<MutexGuard<'_, ()>>) -> Option<Outcome> {
-        let mut records = Records::new();
-        let found = script::find(py, &self.name, self.reload.as_ref(), &mut records);
-        self.job.log(py, &records);
-        let module = match found {
-            Ok(Found::Ready(module)) => module,
-            Ok(Found::Stale) if self.job.settings.daemon => return Some(Outcome::Declined),
-            Ok(Found::Stale | Found::Missing) => {
-                loading.as_ref()?;
-                match script::load(py, &self.name, self.job.request.script) {
-                    Ok(module) => module,
-                    Err(error) => return Some(self.not_loaded(py, error)),
-                }
-            }
-            Err(error) => return Some(Outcome::Failed(self.job.report(py, &error))),
-        };
-        drop(loading);
-        Some(self.job.run(py, &module))
-    }
-
-    fn not_loaded<'py>(&self, py: Attached<'py>, error: LoadError<'py>) -> Outcome {
-        let what = self.job.what();
-        let mut records = Records::new();
-        match error {
-            LoadError::Read(error) => {
-                let text = format!("WSGI0105: Cannot read {what}: {error}.");
-                records.push((Level::Error, text));
-            }
-            LoadError::Compile(error) => {
-                records.push((Level::Error, format!("WSGI0105: Cannot compile {what}.")));
-                records.extend(error.lines().into_iter().map(|line| (Level::Error, line)));
-            }
-            LoadError::Run(error) => {
-                let system_exit = error.is_instance_of(Exception::SystemExit);
-                let text = if system_exit {
-                    format!("WSGI0107: SystemExit was raised while loading {what}.")
-                } else {
-                    format!("WSGI0109: Cannot load {what}.")
-                };
-                records.push((Level::Error, text));
-                fault::log(py, &mut records, &what, &error);
-            }
-        }
-        self.job.log(py, &records);
-        Outcome::Failed(500)
-    }
-}
-
-/// The file that a request maps to.
-fn resource<'a>(request: &Request<'a>) -> &'a [u8] {
-    let mut pairs = request.environ.clone();
-    pairs.find(|(name, _)| *name == b"SCRIPT_FILENAME").map_or(request.script, |(_, value)| value)
 }
 
 fn log_server(settings: &Settings, records: &Records) {

@@ -7,18 +7,13 @@ use python::{Attached, Object, Result};
 use wsgi::request::Request;
 
 use crate::MOD_WSGI_VERSION;
+use crate::account::Stamps;
 use crate::environment::Environment;
 use crate::input::Input;
 use crate::lease::Lease;
 use crate::log::Log;
 use crate::settings::Settings;
 use crate::{streams, thread};
-
-/// When the engine got to a request, in seconds of the epoch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamps {
-    pub(crate) daemon_start: f64,
-}
 
 /// Seconds of the epoch, now.
 pub(crate) fn now() -> f64 {
@@ -32,7 +27,7 @@ pub(crate) fn build<'py>(
     environment: &Environment,
     request: &Request<'_>,
     lease: &Arc<Lease>,
-    stamps: Stamps,
+    stamps: &Stamps,
 ) -> Result<'py, Object<'py>> {
     let environ = py.dict()?;
     let mut https = false;
@@ -86,21 +81,20 @@ fn add_own_keys<'py>(
     environ: &Object<'py>,
     settings: &Settings,
     request: &Request<'_>,
-    stamps: Stamps,
+    stamps: &Stamps,
 ) -> Result<'py, ()> {
     let (major, minor, patch) = settings.apache.version;
     let apache = version(py, (major.into(), minor.into(), patch.into()))?;
-    let daemon_start = if settings.daemon { stamps.daemon_start } else { 0.0 };
     environ.set("apache.version", &apache)?;
     environ.set("mod_wsgi.version", &version(py, MOD_WSGI_VERSION)?)?;
     environ.set("mod_wsgi.process_group", &py.latin1(request.process_group)?)?;
     environ.set("mod_wsgi.application_group", &py.latin1(request.application_group)?)?;
     environ.set("mod_wsgi.callable_object", &py.latin1(request.callable)?)?;
     environ.set("mod_wsgi.thread_id", &py.int(thread::number())?)?;
-    environ.set("mod_wsgi.request_start", &py.float(seconds(request.request_start))?)?;
-    environ.set("mod_wsgi.queue_start", &py.float(seconds(request.queue_start))?)?;
-    environ.set("mod_wsgi.daemon_start", &py.float(daemon_start)?)?;
-    environ.set("mod_wsgi.application_start", &py.float(now())?)
+    environ.set("mod_wsgi.request_start", &py.float(stamps.request_start)?)?;
+    environ.set("mod_wsgi.queue_start", &py.float(stamps.queue_start)?)?;
+    environ.set("mod_wsgi.daemon_start", &py.float(stamps.daemon_start)?)?;
+    environ.set("mod_wsgi.application_start", &py.float(stamps.application_start)?)
 }
 
 /// A version as the tuple that applications compare.
@@ -109,9 +103,4 @@ pub(crate) fn version(
     (major, minor, patch): (u32, u32, u32),
 ) -> Result<'_, Object<'_>> {
     py.tuple(&[&py.int(major.into())?, &py.int(minor.into())?, &py.int(patch.into())?])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "an f64 keeps microseconds for 280 years")]
-fn seconds(microseconds: u64) -> f64 {
-    microseconds as f64 / 1e6
 }

@@ -1,15 +1,17 @@
 //! An interpreter that has been set up for applications.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use python::{Attached, ClassHandle, Handle, Interpreter, Result};
 
+use crate::events::Subscribers;
 use crate::fault::Sink;
 use crate::file_wrapper::FileWrapper;
 use crate::input::Input;
 use crate::log::Log;
-use crate::response::StartResponse;
+use crate::metrics::Recorder;
 use crate::settings::Settings;
+use crate::start_response::StartResponse;
 use crate::{module, path, signal, streams};
 
 /// The classes of an interpreter.
@@ -26,6 +28,7 @@ pub(crate) struct Environment {
     pub(crate) classes: Classes,
     pub(crate) request_timeout: Handle,
     pub(crate) active_requests: Handle,
+    pub(crate) subscribers: Arc<Subscribers>,
     module: Handle,
     /// The application group that the main interpreter also goes by.
     alias: OnceLock<()>,
@@ -36,6 +39,7 @@ impl Environment {
     pub(crate) fn set_up<'py>(
         py: Attached<'py>,
         settings: &Settings,
+        recorder: &Arc<Recorder>,
         name: &str,
         sink: &mut dyn Sink,
     ) -> Result<'py, Self> {
@@ -50,12 +54,13 @@ impl Environment {
         if settings.restrict_signal {
             python::signals::preserved(|| signal::install(py, &settings.log))?;
         }
-        let parts = module::install(py, settings, &classes, name, sink)?;
+        let parts = module::install(py, settings, recorder, &classes, name, sink)?;
         Ok(Self {
             interpreter: Interpreter::current(py),
             classes,
             request_timeout: parts.request_timeout.handle(),
             active_requests: parts.active_requests.handle(),
+            subscribers: parts.subscribers,
             module: parts.module.handle(),
             alias: OnceLock::new(),
         })

@@ -35,6 +35,11 @@ pub(crate) fn log<'py>(py: Attached<'py>, sink: &mut dyn Sink, what: &str, error
     } else {
         format!("WSGI0174: Exception {class} raised by {what}.")
     };
+    log_under(sink, header, error);
+}
+
+/// Logs an exception under a header of its own.
+pub(crate) fn log_under(sink: &mut dyn Sink, header: String, error: &Error<'_>) {
     sink.line(Level::Error, header);
     for line in error.lines() {
         sink.line(Level::Error, line);

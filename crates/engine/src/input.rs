@@ -4,6 +4,7 @@
 
 use std::ffi::CStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use python::{Arguments, Attached, Class, Error, Exception, Members, Method, Next, Object, Result};
 
@@ -23,7 +24,14 @@ impl Input {
         py: Attached<'py>,
         read: impl FnOnce(&mut Live) -> std::result::Result<Vec<u8>, BodyError> + Send,
     ) -> Result<'py, Vec<u8>> {
-        let read = self.0.with(py, read)?;
+        let read = self.0.with(py, |live| {
+            let began = live.meter.is_some().then(Instant::now);
+            let read = read(live);
+            if let (Some(meter), Some(began)) = (&mut live.meter, began) {
+                meter.input.add(read.as_ref().map_or(0, Vec::len), began.elapsed());
+            }
+            read
+        })?;
         read.map_err(|error| Error::new(py, Exception::OsError, &format!("mod_wsgi {error}")))
     }
 

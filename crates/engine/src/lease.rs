@@ -5,7 +5,8 @@
 //! waited for while attached, so a thread that holds it and waits for the GIL blocks nobody.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
 
 use python::{Attached, Error, Exception, Result};
 use wsgi::level::Level;
@@ -14,11 +15,17 @@ use wsgi::request::{BodyRest, Request};
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::log::{Lines, RECORD};
+use crate::meter::{GilWaits, Meter};
 use crate::response::Response;
+use crate::watch::Watch;
 
 /// A request that may have ended.
 pub(crate) struct Lease {
     live: Mutex<Option<Live>>,
+    /// How long the request has waited for the GIL.
+    pub(crate) waits: GilWaits,
+    /// Whom the request's events go to. Held for moments, and nothing is waited for meanwhile.
+    watch: Mutex<Option<Arc<Watch>>>,
     /// `dormouse.panic` was asked for.
     #[cfg(feature = "panic-hook")]
     pub(crate) panics: bool,
@@ -31,6 +38,8 @@ pub(crate) struct Live {
     pub(crate) response: Response,
     /// What the request has written to its error log.
     pub(crate) errors: Lines,
+    /// What goes in and out, if somebody wants to know.
+    pub(crate) meter: Option<Meter>,
 }
 
 impl Lease {
@@ -40,9 +49,12 @@ impl Lease {
             body: Body::new(request.body, request.body_rest == BodyRest::Pull),
             response: Response::default(),
             errors: Lines::default(),
+            meter: None,
         };
         Self {
             live: Mutex::new(Some(live)),
+            waits: GilWaits::default(),
+            watch: Mutex::default(),
             #[cfg(feature = "panic-hook")]
             panics: request
                 .environ
@@ -57,7 +69,13 @@ impl Lease {
         py: Attached<'py>,
         work: impl FnOnce(&mut Live) -> R + Send,
     ) -> Result<'py, R> {
-        py.detach(|| self.lock().as_mut().map(work)).ok_or_else(|| ended(py))
+        let counted = self.waits.are_counted();
+        let (result, asked) =
+            py.detach(|| (self.lock().as_mut().map(work), counted.then(Instant::now)));
+        if let Some(asked) = asked {
+            self.waits.add(asked.elapsed());
+        }
+        result.ok_or_else(|| ended(py))
     }
 
     /// Does something that never blocks; detaches only where the lock would have to be waited for.
@@ -72,6 +90,42 @@ impl Lease {
             Err(TryLockError::WouldBlock) => return self.with(py, work),
         };
         live.as_mut().map(work).ok_or_else(|| ended(py))
+    }
+
+    /// Measures what goes in and out, and how long the GIL is waited for, from now on.
+    pub(crate) fn measure<'py>(&self, py: Attached<'py>) -> Result<'py, ()> {
+        self.waits.count();
+        self.quick(py, |live| live.meter = Some(Meter::default()))
+    }
+
+    /// Whom the request's events go to; `None` while nobody wants them.
+    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says whom the request's events go to. At its end, attached, nobody: a watch holds objects.
+    pub(crate) fn set_watch(&self, watch: Option<Arc<Watch>>) {
+        let mut current = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, watch);
+        drop(current);
+        // Dropping objects may run Python code, which may ask for the watch.
+        drop(before);
+    }
+
+    /// Writes records into the request's error log.
+    pub(crate) fn log_all<'py>(
+        &self,
+        py: Attached<'py>,
+        records: &[(Level, String)],
+    ) -> Result<'py, ()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.with(py, |live| {
+            for (level, text) in records {
+                live.log(*level, text.as_bytes());
+            }
+        })
     }
 
     /// Ends the request. The thread is not attached.

@@ -7,25 +7,33 @@
 //! except inside of Python code.
 #![forbid(unsafe_code)]
 
+mod account;
 mod body;
 mod call;
 mod engine;
 mod environ;
 mod environment;
+mod events;
 pub mod exchange;
 mod fault;
 mod file_wrapper;
 mod input;
 mod lease;
 mod log;
+mod log_handler;
+mod meter;
+mod metrics;
 mod module;
 mod path;
 mod response;
 mod script;
 mod settings;
 mod signal;
+mod start_response;
 mod streams;
 mod thread;
+mod usage;
+mod watch;
 
 pub use engine::{Engine, EngineError};
 pub use settings::{ApacheFacts, ServerLog, Settings};

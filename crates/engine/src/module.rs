@@ -1,20 +1,20 @@
 //! The modules `mod_wsgi` and `apache` as applications find them.
 //!
-//! Events, metrics and telemetry are not part of them.
+//! Their functions for events are in `events`, those for metrics in `metrics`. There is no telemetry.
 
 use std::ffi::CStr;
 use std::sync::Arc;
 
-use python::{
-    Arguments, Attached, Class, Error, Exception, Function, Members, Method, Object, Result,
-};
-use wsgi::level::Level;
+use python::{Arguments, Attached, Error, Exception, Function, Object, Result};
 
 use crate::MOD_WSGI_VERSION;
 use crate::environ::version;
 use crate::environment::Classes;
+use crate::events::Subscribers;
 use crate::fault::{self, Sink};
-use crate::settings::{ServerLog, Settings};
+use crate::log_handler;
+use crate::metrics::{self, Recorder};
+use crate::settings::Settings;
 use crate::thread;
 
 /// What of the module the engine needs again.
@@ -22,12 +22,14 @@ pub(crate) struct Parts<'py> {
     pub(crate) module: Object<'py>,
     pub(crate) request_timeout: Object<'py>,
     pub(crate) active_requests: Object<'py>,
+    pub(crate) subscribers: Arc<Subscribers>,
 }
 
 /// Makes both modules and puts them into `sys.modules`. `name` is the application group's.
 pub(crate) fn install<'py>(
     py: Attached<'py>,
     settings: &Settings,
+    recorder: &Arc<Recorder>,
     classes: &Classes,
     name: &str,
     sink: &mut dyn Sink,
@@ -39,7 +41,6 @@ pub(crate) fn install<'py>(
         &Exception::BaseException.class(py),
     )?;
     let active_requests = py.dict()?;
-    let lazy = py.class::<LazyNames>()?.instance(LazyNames(Arc::clone(&settings.log)))?;
     module.set_attr(c"version", &version(py, MOD_WSGI_VERSION)?)?;
     module.set_attr(c"process_group", &py.text(&settings.process_group)?)?;
     module.set_attr(c"application_group", &py.text(name)?)?;
@@ -49,7 +50,9 @@ pub(crate) fn install<'py>(
     module.set_attr(c"RequestTimeout", &request_timeout)?;
     module.set_attr(c"active_requests", &active_requests)?;
     module.set_attr(c"request_data", &py.function::<RequestData>()?)?;
-    module.set_attr(c"__getattr__", &lazy.attr(c"__getattr__")?)?;
+    log_handler::install(&module, &settings.log)?;
+    metrics::functions::install(&module, recorder)?;
+    let subscribers = Subscribers::install(&module, settings.daemon, &settings.log)?;
     match installed_package(py) {
         Ok(Some(path)) => module.set_attr(c"__path__", &path)?,
         Ok(None) => {}
@@ -57,7 +60,7 @@ pub(crate) fn install<'py>(
     }
     py.modules()?.set("mod_wsgi", &module)?;
     install_apache(py, settings, sink)?;
-    Ok(Parts { module, request_timeout, active_requests })
+    Ok(Parts { module, request_timeout, active_requests, subscribers })
 }
 
 /// The directories of a `mod_wsgi` package on `sys.path`, so that its sub-packages can be
@@ -123,99 +126,5 @@ impl Function for RequestData {
             Error::new(py, Exception::RuntimeError, text)
         };
         thread::data(py).ok_or_else(outside)
-    }
-}
-
-/// What is made when it is first asked for, because it needs the module `logging`.
-struct LazyNames(Arc<dyn ServerLog>);
-
-impl Class for LazyNames {
-    const NAME: &'static CStr = c"mod_wsgi.LazyNames";
-    const DOC: &'static CStr = c"The names of mod_wsgi that are made when they are asked for.";
-
-    fn members() -> Members<Self> {
-        Members::new().method::<GetAttr>().method::<Write>()
-    }
-}
-
-struct GetAttr;
-
-impl Method for GetAttr {
-    type Class = LazyNames;
-    const NAME: &'static CStr = c"__getattr__";
-    const DOC: &'static CStr = c"Makes LogHandler.";
-
-    fn call<'py>(
-        _this: &LazyNames,
-        object: &Object<'py>,
-        arguments: Arguments<'py>,
-    ) -> Result<'py, Object<'py>> {
-        let py = object.py();
-        let [Some(name)] = arguments.positional("__getattr__", 1)? else { return Ok(py.none()) };
-        let shown = name.display();
-        if shown != "LogHandler" {
-            let text = format!("module 'mod_wsgi' has no attribute '{shown}'");
-            return Err(Error::new(py, Exception::AttributeError, &text));
-        }
-        let globals = py.dict()?;
-        globals.set("__name__", &py.text("mod_wsgi")?)?;
-        globals.set("write", &object.attr(c"write")?)?;
-        py.run(LOG_HANDLER, "<mod_wsgi.LogHandler>", &globals)?;
-        let class = globals.item(&name)?;
-        if let Some(module) = py.loaded_module("mod_wsgi")? {
-            module.set_attr(c"LogHandler", &class)?;
-        }
-        Ok(class)
-    }
-}
-
-const LOG_HANDLER: &str = r#"
-import logging
-
-class LogHandler(logging.Handler):
-    """Writes records into Apache's error log, at the level that fits."""
-
-    def emit(self, record):
-        try:
-            write(record.levelno, self.format(record))
-        except Exception:
-            self.handleError(record)
-"#;
-
-struct Write;
-
-impl Method for Write {
-    type Class = LazyNames;
-    const NAME: &'static CStr = c"write";
-    const DOC: &'static CStr = c"write(level, text) with a level of the module logging.";
-
-    fn call<'py>(
-        this: &LazyNames,
-        object: &Object<'py>,
-        arguments: Arguments<'py>,
-    ) -> Result<'py, Object<'py>> {
-        let py = object.py();
-        let [Some(level), Some(text)] = arguments.positional("write", 2)? else {
-            return Ok(py.none());
-        };
-        let level = level_of(level.to_i64()?);
-        let text = text.display();
-        match thread::lease() {
-            Some(lease) => lease.with(py, |live| live.log(level, text.as_bytes()))?,
-            None => py.detach(|| {
-                text.split('\n').for_each(|line| this.0.line(level, line.as_bytes()));
-            }),
-        }
-        Ok(py.none())
-    }
-}
-
-fn level_of(number: i64) -> Level {
-    match number {
-        50.. => Level::Crit,
-        40.. => Level::Error,
-        30.. => Level::Warning,
-        20.. => Level::Info,
-        _ => Level::Debug,
     }
 }

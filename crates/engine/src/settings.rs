@@ -44,6 +44,8 @@ pub struct Settings {
     pub restrict_stdout: bool,
     /// `WSGIRestrictSignal`: `signal.signal` installs nothing.
     pub restrict_signal: bool,
+    /// `WSGIPerInterpreterGIL`: sub-interpreters have a GIL of their own, from Python 3.12 on.
+    pub per_interpreter_gil: bool,
     /// Apache runs as a single process (`-X`): standard input and output stay what they are.
     pub single_process: bool,
     /// The server-level error log.

@@ -57,23 +57,27 @@ impl Method for Signal {
             return this.original.bind(py).call(&[&number, &handler]);
         }
         let number = number.to_i64()?;
-        let mut lines = vec![format!("Callback registration for signal {number} ignored.")];
-        let stack = py.import(c"traceback")?.call_method(c"format_stack", &[])?;
-        for entry in stack.iterate()? {
-            lines.extend(entry?.display().lines().map(str::to_owned));
-        }
-        match thread::lease() {
-            Some(lease) => lease.with(py, |live| {
-                for line in &lines {
-                    live.log(Level::Info, line.as_bytes());
-                }
-            })?,
-            None => py.detach(|| {
-                for line in &lines {
-                    this.log.line(Level::Info, line.as_bytes());
-                }
-            }),
-        }
+        let text = format!("Callback registration for signal {number} ignored.");
+        log_with_stack(py, &this.log, &text)?;
         Ok(handler)
     }
+}
+
+/// Logs what was asked for in vain, and by whom: into the request's log, or the server's.
+pub(crate) fn log_with_stack<'py>(
+    py: Attached<'py>,
+    log: &Arc<dyn ServerLog>,
+    text: &str,
+) -> Result<'py, ()> {
+    let mut lines = vec![text.to_owned()];
+    let stack = py.import(c"traceback")?.call_method(c"format_stack", &[])?;
+    for entry in stack.iterate()? {
+        lines.extend(entry?.display().lines().map(str::to_owned));
+    }
+    let lines = lines.iter().map(String::as_bytes);
+    match thread::lease() {
+        Some(lease) => lease.with(py, |live| lines.for_each(|line| live.log(Level::Info, line)))?,
+        None => py.detach(|| lines.for_each(|line| log.line(Level::Info, line))),
+    }
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! Embedded mode: Python in an httpd child.
 
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
 use engine::{Engine, ServerLog, Settings};
@@ -65,6 +67,7 @@ fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>) -> Settings {
         restrict_stdin: false,
         restrict_stdout: false,
         restrict_signal: true,
+        per_interpreter_gil: spec.server.per_interpreter_gil,
         single_process: spec.single_process,
         log,
     }
@@ -95,11 +98,22 @@ pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Answer {
     }
 }
 
-/// Ends the interpreters.
+/// How long the interpreters may take to end: httpd kills a child that has not ended after a few
+/// seconds, and complains about it.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// Ends the interpreters. What does not end in time is left to end with the process.
 pub(crate) fn shutdown() {
-    if let Some(engine) = ENGINE.get() {
+    let Some(engine) = ENGINE.get().cloned() else { return };
+    let (done, wait) = mpsc::channel();
+    let end = move || {
         // httpd ends the child either way; there is nobody to tell of a panic.
-        let _ = caught(|| engine.shutdown());
+        let _ = caught(|| engine.shutdown(""));
+        // Nobody listens any more if it took too long.
+        let _ = done.send(());
+    };
+    if thread::Builder::new().name("wsgi-shutdown".into()).spawn(end).is_ok() {
+        let _ = wait.recv_timeout(SHUTDOWN_TIMEOUT);
     }
 }
 

@@ -79,6 +79,7 @@ fn settings(spec: &WorkerSpec, log: Arc<ProcessLog>) -> Settings {
         restrict_stdin: false,
         restrict_stdout: false,
         restrict_signal: true,
+        per_interpreter_gil: spec.server.per_interpreter_gil,
         single_process: false,
         log,
     }
@@ -113,9 +114,9 @@ impl Worker {
         }
         let ready = (&*control).write_all(b"R");
         ready.map_err(|error| format!("wsgid cannot be told that the worker is ready: {error}"))?;
-        let why = self.wait_for_end(control, signals);
+        let (why, reason) = self.wait_for_end(control, signals);
         self.line(Level::Info, &format!("shutdown requested: {why}"));
-        self.end()
+        self.end(reason)
     }
 
     fn line(&self, level: Level, text: &str) {
@@ -145,8 +146,12 @@ impl Worker {
         thread::Builder::new().name(format!("wsgi-{number}")).spawn(serve).map(|_| ())
     }
 
-    /// Waits until something asks for the end, and says what.
-    fn wait_for_end(&self, control: &UnixStream, signals: &UnixStream) -> &'static str {
+    /// Waits until something asks for the end, and says what: for the log, and for applications.
+    fn wait_for_end(
+        &self,
+        control: &UnixStream,
+        signals: &UnixStream,
+    ) -> (&'static str, &'static str) {
         loop {
             let mut descriptors = [
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
@@ -158,9 +163,9 @@ impl Worker {
             let happened: Vec<bool> =
                 descriptors.iter().map(|one| one.any().unwrap_or(false)).collect();
             let why = match happened[..] {
-                [true, ..] => "a signal asked for it",
-                [_, true, _] => "the script has changed",
-                [_, _, true] => "wsgid is gone",
+                [true, ..] => ("a signal asked for it", "shutdown_signal"),
+                [_, true, _] => ("the script has changed", "script_reload"),
+                [_, _, true] => ("wsgid is gone", "shutdown_signal"),
                 _ => continue,
             };
             self.ending.want();
@@ -169,7 +174,7 @@ impl Worker {
     }
 
     /// Lets running requests and the interpreters end, within a limit, and ends the process.
-    fn end(self) -> Result<Infallible, String> {
+    fn end(self, reason: &str) -> Result<Infallible, String> {
         let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
         let (log, group) = (self.log.clone(), self.spec.group.name.clone());
         // Whatever holds the GIL or waits for a thread that does not end is cut off here.
@@ -184,8 +189,9 @@ impl Worker {
         if let Err(error) = reaper {
             self.line(Level::Warning, &format!("WSGI0070: the end has no time limit: {error}"));
         }
+        self.engine.stopping(reason);
         self.ending.wait_until_idle(deadline);
-        self.engine.shutdown();
+        self.engine.shutdown(reason);
         self.line(Level::Info, "the worker ends");
         sys::exit_now(0)
     }

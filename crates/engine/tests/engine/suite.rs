@@ -15,13 +15,18 @@ use wsgi::level::Level;
 use wsgi::request::{BodyRest, Request};
 use wsgi::response::Status;
 
+mod closing;
 mod environment;
+mod events;
 mod faults;
+mod heads;
 mod input;
 mod life;
 mod logging;
+mod metrics;
 mod reload;
 mod response;
+mod subscribers;
 
 /// What the server-level log of all engines has received.
 #[derive(Default)]
@@ -84,8 +89,9 @@ fn settings(daemon: bool, log: Arc<dyn ServerLog>) -> Settings {
         },
         daemon,
         restrict_stdin: true,
-        restrict_stdout: false,
+        restrict_stdout: !daemon,
         restrict_signal: true,
+        per_interpreter_gil: false,
         single_process: false,
         log,
     }
@@ -351,6 +357,23 @@ fn says(body: &str) -> String {
          \x20   start_response('200 OK', [])\n\
          \x20   return [str({body}).encode()]\n"
     )
+}
+
+/// Runs a test in a process of its own, because it changes what all others share.
+#[track_caller]
+fn alone(name: &str, test: impl FnOnce()) {
+    const MARK: &str = "ENGINE_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return test();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(MARK, "1")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && out.contains(" 1 passed"), "{out}{error}");
 }
 
 /// Reads a file that an application wrote.

@@ -166,6 +166,6 @@ fn a_panic_is_a_500() {
     let source = says("1");
     let reply = Ask::of(&source).environ("dormouse.panic", "engine").run();
     assert_eq!(reply.outcome, Outcome::Failed(500));
-    assert!(reply.logged("SystemError: panic: "), "{:?}", reply.seen.log);
+    assert!(reply.logged("panic: dormouse.panic asked for it"), "{:?}", reply.seen.log);
     assert_eq!(Ask::of(&source).run().text(), "1");
 }

@@ -153,7 +153,7 @@ fn shutdown_joins_threads_and_runs_atexit() {
         );
         Ask::of(&source).run().text();
         Ask::of(&source).group("life|down").run().text();
-        process().daemon.shutdown();
+        process().daemon.shutdown("shutdown_signal");
         return;
     }
     let mark = directory().join("shutdown");

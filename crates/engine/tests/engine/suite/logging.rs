@@ -89,6 +89,127 @@ def application(environ, start_response):
 }
 
 #[test]
+fn a_restricted_stream_refuses_everything() {
+    let source = says(
+        "[attempt(f) for f in (lambda: sys.stdout.write, lambda: print('x'), \
+         lambda: sys.stdout.encoding, lambda: sys.stdout.fileno(), lambda: sys.stdin.fileno(), \
+         lambda: hasattr(sys.stdin, 'nothing'))]",
+    );
+    let source = "import sys\ndef attempt(f):\n    try: return f()\n    \
+                  except OSError as e: return str(e).split()[2]\n"
+        .to_owned()
+        + &source;
+    assert_eq!(
+        Ask::of(&source).embedded().group("logging|restricted").run().text(),
+        "['sys.stdout', 'sys.stdout', 'sys.stdout', 'sys.stdout', 'sys.stdin', 'sys.stdin']"
+    );
+}
+
+#[test]
+fn faulthandler_needs_the_real_stream() {
+    let source = "
+import faulthandler, sys, tempfile
+def application(environ, start_response):
+    start_response('200 OK', [])
+    try: faulthandler.enable(); refused = None
+    except OSError as e: refused = str(e)
+    faulthandler.enable(file=sys.__stderr__)
+    enabled = faulthandler.is_enabled()
+    faulthandler.disable()
+    with tempfile.TemporaryFile() as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        shown = b'in application' in file.read()
+    return [repr((refused, enabled, shown)).encode()]
+";
+    for group in ["", "logging|fault"] {
+        assert_eq!(
+            Ask::of(source).group(group).run().text(),
+            "(\"a stream into Apache's error log has no file descriptor\", True, True)"
+        );
+    }
+}
+
+#[test]
+fn modules_that_write_to_stderr_write_to_the_request() {
+    logs("import logging\nlogging.getLogger('lost').error('last')", &["last"]);
+    logs(
+        "import logging\nlogger = logging.Logger('x')\nlogger.addHandler(logging.StreamHandler())\n\
+         logger.error('a\\nb')",
+        &["a", "b"],
+    );
+    let reply = Ask::of(&app("import warnings\nwarnings.warn('careful')")).run();
+    assert!(reply.log()[0].ends_with("UserWarning: careful"), "{:?}", reply.log());
+    let body = "import traceback\ntry: 1 / 0\nexcept Exception: traceback.print_exc()";
+    let reply = Ask::of(&app(body)).run();
+    assert_eq!(reply.log()[0], "Traceback (most recent call last):");
+    assert_eq!(*reply.log().last().unwrap(), "ZeroDivisionError: division by zero");
+}
+
+#[test]
+fn text_where_bytes_belong_is_written_with_a_warning() {
+    let body = "import warnings\n\
+                with warnings.catch_warnings(record=True) as caught:\n    \
+                warnings.simplefilter('always')\n    \
+                count = environ['wsgi.errors'].buffer.write('text\\n')\n\
+                print(count, [w.category.__name__ for w in caught])";
+    logs(body, &["text", "5 ['DeprecationWarning']"]);
+}
+
+#[test]
+fn log_handler_reports_its_own_faults() {
+    let body = "import logging, mod_wsgi\n\
+                class Handler(mod_wsgi.LogHandler):\n    \
+                def handleError(self, record): print('fault of', record.msg)\n\
+                logger = logging.Logger('x'); logger.addHandler(Handler())\n\
+                logger.error('%d', 'no number')\nlogger.error('fine')";
+    logs(body, &["fault of %d", "fine"]);
+}
+
+#[test]
+fn log_handler_writes_tracebacks_and_odd_levels() {
+    let body = "import logging, mod_wsgi\n\
+                logger = logging.Logger('x'); handler = mod_wsgi.LogHandler()\n\
+                handler.setFormatter(logging.Formatter('%(levelno)d %(message)s'))\n\
+                logger.addHandler(handler)\n\
+                for level in (1, 25, 35, 45, 99): logger.log(level, 'x')\n\
+                try: 1 / 0\n\
+                except Exception: logger.exception('y')";
+    let reply = Ask::of(&app(body)).run();
+    reply.text();
+    let levels: Vec<_> = reply.seen.log.iter().map(|(level, _)| *level).take(5).collect();
+    let (crit, error) = (Level::Crit, Level::Error);
+    assert_eq!(levels, [Level::Debug, Level::Info, Level::Warning, error, crit]);
+    assert_eq!(reply.log()[5..7], ["40 y", "Traceback (most recent call last):"]);
+    assert_eq!(*reply.log().last().unwrap(), "ZeroDivisionError: division by zero");
+}
+
+#[test]
+fn log_handler_outside_of_a_request() {
+    let source = "
+import logging, logging.config, mod_wsgi, threading
+logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False,
+    'handlers': {'apache': {'class': 'mod_wsgi.LogHandler'}},
+    'loggers': {'dormouse.test': {'handlers': ['apache'], 'level': 'INFO', 'propagate': False}}})
+logger = logging.getLogger('dormouse.test')
+logger.warning('handler at import')
+def application(environ, start_response):
+    thread = threading.Thread(target=logger.info, args=('handler in a\\nthread',))
+    thread.start(); thread.join()
+    logger.info('handler in a request')
+    start_response('200 OK', [])
+    return []
+";
+    let reply = Ask::of(source).group("logging|handler").run();
+    assert_eq!(reply.seen.log, [(Level::Info, "handler in a request".to_owned())]);
+    let lines = process().journal.0.lock().unwrap();
+    let at = |level, text: &str| assert!(lines.contains(&(level, text.to_owned())), "{text}");
+    at(Level::Warning, "handler at import");
+    at(Level::Info, "handler in a");
+    at(Level::Info, "thread");
+}
+
+#[test]
 fn log_handler() {
     let body = "import logging, mod_wsgi\n\
                 logger = logging.Logger('x'); logger.addHandler(mod_wsgi.LogHandler())\n\

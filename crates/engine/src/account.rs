@@ -1,0 +1,108 @@
+//! The account of a request: when it came to where, and what it took, for events and metrics.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use python::Attached;
+use wsgi::request::Request;
+
+use crate::environ::now;
+use crate::exchange::Outcome;
+use crate::lease::Lease;
+use crate::meter::{Flow, Meter};
+use crate::metrics::Running;
+use crate::usage::Cpu;
+
+/// When a request came to where, in seconds of the epoch.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "these are the names that applications see")]
+pub(crate) struct Stamps {
+    /// Apache got it.
+    pub(crate) request_start: f64,
+    /// The Apache child handed it on; 0 in embedded mode.
+    pub(crate) queue_start: f64,
+    /// A worker took it; 0 in embedded mode.
+    pub(crate) daemon_start: f64,
+    /// The application is about to be called.
+    pub(crate) application_start: f64,
+}
+
+impl Stamps {
+    /// The stamps of a request that the engine took at `arrived` and whose application is about to
+    /// be called.
+    pub(crate) fn now(request: &Request<'_>, daemon: bool, arrived: f64) -> Self {
+        Self {
+            request_start: seconds(request.request_start),
+            queue_start: seconds(request.queue_start),
+            daemon_start: if daemon { arrived } else { 0.0 },
+            application_start: now(),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an f64 keeps microseconds for 280 years")]
+fn seconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
+/// The account of a request that goes on.
+pub(crate) struct Account {
+    stamps: Stamps,
+    began: Instant,
+    cpu: Cpu,
+    running: Option<Running>,
+}
+
+/// A request that is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    pub(crate) stamps: Stamps,
+    /// In seconds of the epoch.
+    pub(crate) application_finish: f64,
+    pub(crate) application_time: Duration,
+    /// What the request's thread has used.
+    pub(crate) cpu: Cpu,
+    pub(crate) input: Flow,
+    pub(crate) output: Flow,
+    pub(crate) gil_wait_count: u64,
+    pub(crate) gil_wait_time: Duration,
+    /// The status that the client gets.
+    pub(crate) status: u16,
+}
+
+impl Account {
+    /// Opens the account on the thread that runs the request.
+    pub(crate) fn open(stamps: Stamps, running: Option<Running>) -> Self {
+        Self { stamps, began: Instant::now(), cpu: Cpu::of_thread(), running }
+    }
+
+    /// The sum, before anybody is told of it.
+    pub(crate) fn sum(&self, py: Attached<'_>, lease: &Arc<Lease>, outcome: Outcome) -> Sample {
+        let seen = lease.quick(py, |live| (live.meter, live.response.status()));
+        let (meter, given) = seen.unwrap_or_default();
+        let Meter { input, output } = meter.unwrap_or_default();
+        let (gil_wait_count, gil_wait_time) = lease.waits.so_far();
+        let status = match outcome {
+            Outcome::Failed(status) => status,
+            _ => given.unwrap_or(500),
+        };
+        Sample {
+            stamps: self.stamps,
+            application_finish: now(),
+            application_time: self.began.elapsed(),
+            cpu: Cpu::of_thread() - self.cpu,
+            input,
+            output,
+            gil_wait_count,
+            gil_wait_time,
+            status,
+        }
+    }
+
+    /// Closes the account: the metrics take the sum.
+    pub(crate) fn close(self, sample: &Sample) {
+        if let Some(running) = self.running {
+            running.finish(sample);
+        }
+    }
+}

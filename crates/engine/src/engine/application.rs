@@ -1,0 +1,99 @@
+//! The application of a request: its script is found or loaded, and its callable is run.
+
+use std::sync::MutexGuard;
+use std::time::Instant;
+
+use python::{Attached, Exception};
+use wsgi::level::Level;
+use wsgi::request::Request;
+
+use crate::call::{Job, Records};
+use crate::exchange::Outcome;
+use crate::fault;
+use crate::script::{self, Found, LoadError, Reload};
+
+/// The script of a request.
+pub(super) struct Script<'a> {
+    job: &'a Job<'a>,
+    name: String,
+    reload: Option<Reload<'a>>,
+}
+
+impl<'a> Script<'a> {
+    /// The script of a job. The thread is not attached.
+    pub(super) fn of(job: &'a Job<'a>) -> Self {
+        let request = job.request;
+        let reload = request.script_reloading.then(|| Reload {
+            modified: script::modified(request.script),
+            resource: resource(request),
+        });
+        Self { job, name: script::module_name(request.script), reload }
+    }
+
+    /// Attaches to the interpreter and runs the script's application. `None` if the script must be
+    /// loaded first, for which the caller has to come back with the lock.
+    pub(super) fn attach(&self, loading: Option<MutexGuard<'_, ()>>) -> Option<Outcome> {
+        let Job { environment, recorder, lease, .. } = self.job;
+        let counted = recorder.is_on() || environment.subscribers.expected();
+        let asked = counted.then(Instant::now);
+        environment.interpreter.attach(|py| {
+            if let Some(asked) = asked {
+                lease.waits.add(asked.elapsed());
+            }
+            self.run(py, loading)
+        })
+    }
+
+    fn run(&self, py: Attached<'_>, loading: Option<MutexGuard<'_, ()>>) -> Option<Outcome> {
+        let mut records = Records::new();
+        let found = script::find(py, &self.name, self.reload.as_ref(), &mut records);
+        self.job.log(py, &records);
+        let module = match found {
+            Ok(Found::Ready(module)) => module,
+            Ok(Found::Stale) if self.job.settings.daemon => return Some(Outcome::Declined),
+            Ok(Found::Stale | Found::Missing) => {
+                loading.as_ref()?;
+                match script::load(py, &self.name, self.job.request.script) {
+                    Ok(module) => module,
+                    Err(error) => return Some(self.not_loaded(py, error)),
+                }
+            }
+            Err(error) => return Some(Outcome::Failed(self.job.report(py, &error))),
+        };
+        drop(loading);
+        Some(self.job.run(py, &module))
+    }
+
+    fn not_loaded<'py>(&self, py: Attached<'py>, error: LoadError<'py>) -> Outcome {
+        let what = self.job.what();
+        let mut records = Records::new();
+        match error {
+            LoadError::Read(error) => {
+                let text = format!("WSGI0105: Cannot read {what}: {error}.");
+                records.push((Level::Error, text));
+            }
+            LoadError::Compile(error) => {
+                records.push((Level::Error, format!("WSGI0105: Cannot compile {what}.")));
+                records.extend(error.lines().into_iter().map(|line| (Level::Error, line)));
+            }
+            LoadError::Run(error) => {
+                let system_exit = error.is_instance_of(Exception::SystemExit);
+                let text = if system_exit {
+                    format!("WSGI0107: SystemExit was raised while loading {what}.")
+                } else {
+                    format!("WSGI0109: Cannot load {what}.")
+                };
+                records.push((Level::Error, text));
+                fault::log(py, &mut records, &what, &error);
+            }
+        }
+        self.job.log(py, &records);
+        Outcome::Failed(500)
+    }
+}
+
+/// The file that a request maps to.
+fn resource<'a>(request: &Request<'a>) -> &'a [u8] {
+    let mut pairs = request.environ.clone();
+    pairs.find(|(name, _)| *name == b"SCRIPT_FILENAME").map_or(request.script, |(_, value)| value)
+}
