@@ -145,6 +145,19 @@ both_modes! {
         assert_eq!(reply.header("Content-Length"), Some("5"));
     }
 
+    fn a_client_that_goes_away_is_no_error(mode) {
+        let httpd = serve("gone", mode);
+        let mut connection = httpd.connect().unwrap();
+        connection.send(
+            b"POST /digest HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nhalf of it",
+        ).unwrap();
+        drop(connection);
+        // Nothing at level warn or above: that would fail the test when it ends.
+        let line = httpd.wait_for_log("The client went away from");
+        assert!(line.text.contains("[wsgi:info]"), "{line}");
+        assert_eq!(httpd.post("/digest", "abc").send().status, 200);
+    }
+
     fn a_body_over_the_limit_never_reaches_the_application(mode) {
         let httpd = Httpd::new("limit")
             .app("bodies.wsgi")

@@ -80,6 +80,20 @@ both_modes! {
         assert_eq!(daemon_start == 0.0, embedded, "{daemon_start}");
     }
 
+    fn slashes_collapse_whatever_httpd_does_with_them(mode) {
+        let httpd = Httpd::new("environ-slashes")
+            .conf(
+                "MergeSlashes Off\nWSGIScriptAlias /app {apps}/environ.wsgi\n\
+                 WSGIScriptAlias / {apps}/environ.wsgi",
+            )
+            .mode(mode)
+            .start();
+        let environ = object(&httpd.get("/a//b///c/").send());
+        holds(&environ, &json!({ "SCRIPT_NAME": "", "PATH_INFO": "/a/b/c/" }));
+        let environ = object(&httpd.get("/app//x").send());
+        holds(&environ, &json!({ "SCRIPT_NAME": "/app", "PATH_INFO": "/x" }));
+    }
+
     fn a_mount_point_is_the_script_name(mode) {
         let alias = "WSGIScriptAlias /mounted/here {apps}/environ.wsgi";
         let httpd = Httpd::new("environ-mount").conf(alias).mode(mode).start();

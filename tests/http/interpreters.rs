@@ -92,3 +92,30 @@ fn a_section_counts_when_scripts_are_counted() {
         .start();
     assert_eq!(interpreter(&httpd, "/interpreter")["id"], 0);
 }
+
+both_modes! {
+    fn interpreters_may_have_a_gil_of_their_own(mode) {
+        let httpd = Httpd::new("own-gil")
+            .conf(
+                "WSGIPerInterpreterGIL On\n\
+                 WSGIScriptAlias /a {apps}/process.wsgi application-group=one\n\
+                 WSGIScriptAlias /b {apps}/process.wsgi application-group=two\n\
+                 WSGIScriptAlias /main {apps}/process.wsgi application-group=%{GLOBAL}",
+            )
+            .mode(mode)
+            .one_child()
+            // Said once for each interpreter that is made.
+            .allow_log("WSGIPerInterpreterGIL has no effect before Python 3.12")
+            .start();
+        for _ in 0..3 {
+            let ids = ["/a", "/b", "/main"]
+                .map(|path| interpreter(&httpd, &format!("{path}/interpreter"))["id"].as_i64().unwrap());
+            assert!(ids[0] != ids[1] && ids[0] != 0 && ids[1] != 0 && ids[2] == 0, "{ids:?}");
+        }
+        let facts = httpd.get("/main/facts").send().json();
+        let mut version = facts["version"].as_str().unwrap().split('.').map(str::parse::<u32>);
+        let old = version.nth(1).unwrap().unwrap() < 12;
+        let warned = !httpd.log_lines("WSGIPerInterpreterGIL has no effect").is_empty();
+        assert_eq!(warned, old, "{}", httpd.log());
+    }
+}

@@ -121,7 +121,7 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
         })
         .collect();
     Plan {
-        server: server_facts(),
+        server: server_facts(config),
         log_level: main.log_level(sys::record().index()),
         socket_timeout: u64::try_from(main.timeout().as_millis()).unwrap_or(u64::MAX),
         children,
@@ -137,7 +137,7 @@ pub(crate) fn own_log(server: Server<'_>) -> Option<std::os::fd::BorrowedFd<'_>>
 }
 
 /// Facts about httpd for applications.
-pub(crate) fn server_facts() -> ServerFacts {
+pub(crate) fn server_facts(config: &ServerConfig) -> ServerFacts {
     let (version, mpm) = (httpd::server_version(), httpd::mpm());
     ServerFacts {
         version: version.number,
@@ -146,6 +146,7 @@ pub(crate) fn server_facts() -> ServerFacts {
         mpm: mpm.name,
         threads: mpm.threads,
         children: mpm.children,
+        per_interpreter_gil: config.settings.global.per_interpreter_gil.unwrap_or(false),
     }
 }
 

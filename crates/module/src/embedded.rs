@@ -62,18 +62,14 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
 }
 
 fn load() -> Result<Engine, String> {
-    let (python, python_path) = main_config(|config| {
+    let (python, python_path, server) = main_config(|config| {
         let python = config.runtime.embedded.get().cloned();
-        (python, config.settings.global.python_path.clone())
+        (python, config.settings.global.python_path.clone(), check::server_facts(config))
     });
     let python = python.ok_or("the configuration does not say which")??;
     let load = sys::load(&python.library, &sys::own_directory().join("_mod_wsgi.abi3.so"))?;
-    let spec = EmbeddedSpec {
-        python,
-        python_path,
-        server: check::server_facts(),
-        single_process: httpd::single_process(),
-    };
+    let spec =
+        EmbeddedSpec { python, python_path, server, single_process: httpd::single_process() };
     let spec = serde_json::to_vec(&spec).map_err(|error| error.to_string())?;
     sys::start_engine(load, &spec)
 }

@@ -67,9 +67,10 @@ fn prefix(text: &str) -> Option<(&str, Level)> {
 }
 
 /// What plain httpd logs now and then without a fault of anybody's.
-const HTTPDS_OWN: [&str; 1] = [
-    // The event MPM closes its poll set while a last connection is still being closed.
+const HTTPDS_OWN: [&str; 2] = [
+    // The event MPM closes its poll set while last connections are still being closed.
     "AH03092: process_lingering_close: apr_pollset_add failure",
+    "AH03093: process_socket: apr_pollset_add failure",
 ];
 
 /// The log file and what was announced about it.

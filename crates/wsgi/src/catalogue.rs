@@ -120,6 +120,18 @@ pub const DIRECTIVES: &[Directive] = &[
         },
     },
     Directive {
+        name: c"WSGIPerInterpreterGIL",
+        allowed: MAIN,
+        arguments: c"On | Off",
+        documentation: "From Python 3.12 on, whether sub-interpreters have a GIL of their own, so that \
+                        they run at the same time (`Off`). Extension modules that were not made for \
+                        that cannot be imported there, and the error names them.",
+        apply: |arguments, scope| {
+            scope.server.global.per_interpreter_gil = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
         name: c"WSGIProcessGroup",
         allowed: SECTIONS,
         arguments: c"name | %{GLOBAL} | %{SERVER} | %{HOST} | %{RESOURCE} | %{ENV:variable}",

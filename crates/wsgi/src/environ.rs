@@ -234,9 +234,26 @@ pub fn header_variable(name: &[u8]) -> Vec<u8> {
     b"HTTP_".iter().copied().chain(name.iter().map(letter)).collect()
 }
 
-/// The URI's path up to the path info.
+/// The URI's path up to the path info. The path info comes from a file's path, where runs of slashes
+/// have become one, so they are alike here.
 pub fn script_name<'a>(uri: &'a [u8], path_info: &[u8]) -> &'a [u8] {
-    uri.strip_suffix(path_info).unwrap_or(uri)
+    let (mut end, mut left) = (uri.len(), path_info.len());
+    while left > 0 {
+        if end == 0 || uri[end - 1] != path_info[left - 1] {
+            return uri;
+        }
+        if path_info[left - 1] == b'/' {
+            end -= trailing_slashes(&uri[..end]);
+            left -= trailing_slashes(&path_info[..left]);
+        } else {
+            (end, left) = (end - 1, left - 1);
+        }
+    }
+    &uri[..end]
+}
+
+fn trailing_slashes(path: &[u8]) -> usize {
+    path.iter().rev().take_while(|byte| **byte == b'/').count()
 }
 
 /// The second word of a request line, which is what the client asked for.
@@ -388,5 +405,9 @@ mod tests {
         assert_eq!(&*collapse_slashes(b"/a/b"), b"/a/b");
         assert_eq!(script_name(b"/a/b", b"/b"), b"/a");
         assert_eq!(script_name(b"/a/b", b"/c"), b"/a/b");
+        assert_eq!(script_name(b"/a//b///c/", b"/a/b/c/"), b"");
+        assert_eq!(script_name(b"/app//x", b"//x"), b"/app");
+        assert_eq!(script_name(b"/app", b""), b"/app");
+        assert_eq!(script_name(b"/", b"/x"), b"/");
     }
 }

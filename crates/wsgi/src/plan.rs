@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::daemon::GroupSpec;
 
-/// Facts about httpd that applications may ask for.
+/// Facts about httpd and its configuration that hold for every Python.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFacts {
     /// Major, minor and patch number.
@@ -24,6 +24,8 @@ pub struct ServerFacts {
     pub threads: u32,
     /// The most children at a time.
     pub children: u32,
+    /// `WSGIPerInterpreterGIL`.
+    pub per_interpreter_gil: bool,
 }
 
 /// An account of the operating system.

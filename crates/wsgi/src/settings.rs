@@ -101,6 +101,8 @@ pub struct GlobalSettings {
     pub python_home: Option<PathBuf>,
     /// `WSGIPythonPath`.
     pub python_path: Vec<PathBuf>,
+    /// `WSGIPerInterpreterGIL`.
+    pub per_interpreter_gil: Option<bool>,
     /// `WSGISocketPrefix`, as written.
     pub socket_prefix: Option<String>,
 }
