@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use anyhow::Result;
 
-use crate::{command, debian};
+use crate::{command, debian, fuzz};
 
 /// Stops at the first finding.
 pub(crate) fn run() -> Result<()> {
@@ -12,6 +12,16 @@ pub(crate) fn run() -> Result<()> {
     command::run(command::cargo("fmt").args(["--all", "--check"]))?;
     command::run(command::cargo("clippy").args([
         "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
+    // A workspace of its own, which the commands above leave out.
+    command::run(command::cargo("fmt").args(["--manifest-path", fuzz::MANIFEST, "--check"]))?;
+    command::run(command::cargo("clippy").args([
+        "--manifest-path",
+        fuzz::MANIFEST,
         "--all-targets",
         "--",
         "--deny",

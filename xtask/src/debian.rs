@@ -39,6 +39,10 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "python3-venv", why: "environments for Django and Flask" },
 ];
 
+/// To fuzz.
+pub(crate) const FUZZ: &[Package] =
+    &[Package { name: "g++", why: "libFuzzer is compiled from its C++ source" }];
+
 /// Installs those packages that are missing, or says which command would.
 ///
 /// Elsewhere than on Debian and its relatives it only names what is needed.

@@ -8,6 +8,7 @@ mod check;
 mod command;
 mod debian;
 mod dist;
+mod fuzz;
 mod project;
 mod pythons;
 mod reach;
@@ -36,6 +37,8 @@ enum Command {
     Serve(serve::Options),
     /// Runs every test: unit tests, then a real httpd with each MPM and each Python.
     Test(test::Options),
+    /// Shows arbitrary bytes to the readers of frames, headers and directives, for a minute in all.
+    Fuzz(fuzz::Options),
     /// Format, lints, documentation and licences, as CI checks them.
     Check,
     #[command(hide = true)]
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Dist(options) => dist::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Serve(options) => serve::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
         Command::Within(options) => reach::within(&options),
     };

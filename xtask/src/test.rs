@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::pythons::{self, Python};
 use crate::reach::Reach;
 use crate::tally::{self, Tally};
-use crate::{command, debian, dist, project, venv};
+use crate::{command, debian, dist, fuzz, project, venv};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -131,7 +131,12 @@ fn plan(options: &Options, pythons: &[Python]) -> Result<Vec<Run>> {
 fn unit_tests(filter: &[String]) -> Result<Tally> {
     let mut test = command::cargo("test");
     test.args(["--workspace", "--exclude", "integration", "--no-fail-fast", "--"]).args(filter);
-    tally::run(&mut test)
+    let mut sum = tally::run(&mut test)?;
+    // A workspace of its own; its tests run the seeds.
+    let mut seeds = command::cargo("test");
+    seeds.args(["--manifest-path", fuzz::MANIFEST, "--"]).args(filter);
+    sum += tally::run(&mut seeds)?;
+    Ok(sum)
 }
 
 /// Builds the integration tests and gives the path of their program.

@@ -1,4 +1,4 @@
-//! A virtual environment with Django and Flask for a Python, kept until the pins change.
+//! A virtual environment with what `tests/requirements.txt` lists, for a Python, kept until that changes.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;

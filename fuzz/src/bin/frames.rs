@@ -1,0 +1,10 @@
+//! The target [`fuzz::frames`]: by libFuzzer, or with files from the command line where that is not built in.
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::frames(bytes));
+
+#[cfg(not(fuzzing))]
+fn main() -> std::io::Result<()> {
+    fuzz::replay(fuzz::frames)
+}

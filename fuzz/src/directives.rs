@@ -1,0 +1,25 @@
+//! The arguments of directives, as they stand in a configuration or in an `.htaccess` file.
+
+use wsgi::catalogue::{DIRECTIVES, Scope};
+use wsgi::settings::{DirSettings, ServerSettings};
+
+/// The first byte chooses a directive, the rest is its arguments. They are accepted or refused with a
+/// text for people.
+///
+/// # Panics
+/// Where the refusal says nothing.
+pub fn directives(bytes: &[u8]) {
+    let Some((&choice, arguments)) = bytes.split_first() else { return };
+    // httpd hands on bytes, and the module refuses what is no UTF-8.
+    let Ok(arguments) = std::str::from_utf8(arguments) else { return };
+    let directive = &DIRECTIVES[usize::from(choice) % DIRECTIVES.len()];
+    let (mut server, mut dir) = (ServerSettings::default(), DirSettings::default());
+    let place = ("httpd.conf".to_owned(), 1);
+    let mut scope = Scope { server: &mut server, dir: &mut dir, place };
+    // Twice, since some directives add to what is there.
+    for _ in 0..2 {
+        if let Err(error) = (directive.apply)(arguments, &mut scope) {
+            assert!(!error.to_string().is_empty(), "{:?}", directive.name);
+        }
+    }
+}
