@@ -21,6 +21,8 @@ const FUNCTIONS: &[&str] = &[
     "ap_get_server_built",
     "ap_get_server_description",
     "ap_get_module_config",
+    "ap_get_core_module_config",
+    "apr_hash_get",
     "ap_exists_config_define",
     // hooks
     "ap_hook_(pre_config|check_config|post_config|child_init|translate_name|handler|monitor)",
@@ -136,6 +138,7 @@ const VARIABLES: &[&str] = &[
     "AP_FILTER_ERROR",
     "AP_NOBODY_.*",
     "AP_FTYPE_PROTOCOL",
+    "AP_CGI_PASS_AUTH_.*",
     "APR_(ENOSPC|TIMEUP|FOPEN_READ|OS_START_.*|UTIL_START.*)",
     "DEFAULT_REL_RUNTIMEDIR",
 ];

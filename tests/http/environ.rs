@@ -143,6 +143,23 @@ both_modes! {
         holds(&environ, &json!({ "HTTP_AUTHORIZATION": "Basic Zm9v" }));
     }
 
+    fn httpds_own_cgi_directives_count(mode) {
+        let httpd = Httpd::new("environ-cgi")
+            .conf(
+                "WSGIScriptAlias /app {apps}/environ.wsgi\n\
+                 <Location /app>\nCGIPassAuth On\nCGIVar REQUEST_URI current-uri\n</Location>\n\
+                 ErrorDocument 404 /app/now",
+            )
+            .mode(mode)
+            .start();
+        let reply = httpd.get("/before").header("Proxy-Authorization", "Basic eA==").send();
+        let environ = reply.json().as_object().unwrap().clone();
+        holds(&environ, &json!({
+            "REQUEST_URI": "/app/now",
+            "HTTP_PROXY_AUTHORIZATION": "Basic eA==",
+        }));
+    }
+
     fn variables_of_httpd_are_seen(mode) {
         let httpd = Httpd::new("environ-setenv")
             .app("environ.wsgi")

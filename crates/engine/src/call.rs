@@ -192,6 +192,7 @@ impl Job<'_> {
             let start = Start {
                 application: &call.application,
                 callable: self.request.callable,
+                attempts: self.request.attempts,
                 environ: &call.environ,
             };
             let mut records = Records::new();

@@ -1,10 +1,12 @@
 //! `start_response` and `write`: what applications may hand over, and how a fault is named.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use python::{Arguments, Attached, Call, Class, Error, Exception, Members, Method, Object, Result};
-use wsgi::response::{Status, check_header};
+use wsgi::level::Level;
+use wsgi::response::{Status, check_header, is_hop_by_hop};
 
 use crate::call::Records;
 use crate::lease::Lease;
@@ -50,6 +52,7 @@ impl Call for StartResponse {
             return Err(started_again(py, exc_info));
         }
         let head = Head { status: checked_status(&status)?, headers: checked_headers(&headers)? };
+        self.0.log_all(py, &complaints(&head))?;
         self.0.quick(py, |live| live.response.head = Some(head))?;
         object.attr(c"write")
     }
@@ -81,6 +84,27 @@ fn given_exception<'py>(exc_info: &Object<'py>) -> Result<'py, Error<'py>> {
     }
     value.call_method(c"with_traceback", &[&traceback])?;
     Ok(Error::raise(py, &value))
+}
+
+/// What PEP 3333 forbids and mod_wsgi passes on, and so do we: said once for each header.
+fn complaints(head: &Head) -> Records {
+    static NAMED: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
+    let forbidden = head.headers.iter().filter(|(name, _)| is_hop_by_hop(name));
+    let first = |name: &[u8]| {
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        named.insert(name.to_ascii_lowercase())
+    };
+    forbidden
+        .filter(|(name, _)| first(name))
+        .map(|(name, _)| {
+            let name = String::from_utf8_lossy(name);
+            let text = format!(
+                "The application sends the hop-by-hop header {name}, which PEP 3333 leaves to the \
+                 server; remove it there. It is passed on, and this is said once."
+            );
+            (Level::Warning, text)
+        })
+        .collect()
 }
 
 fn checked_status<'py>(status: &Object<'py>) -> Result<'py, Status> {

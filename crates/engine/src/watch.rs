@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use python::{Attached, Error, Handle, Object, Result};
-use wsgi::request::Request;
+use wsgi::request::{Attempts, Request};
 
 use crate::account::{Sample, Stamps};
 use crate::events::{Subscribers, not_published};
@@ -24,6 +24,7 @@ pub(crate) struct Start<'a, 'py> {
     pub(crate) application: &'a Object<'py>,
     pub(crate) callable: &'a [u8],
     pub(crate) environ: &'a Object<'py>,
+    pub(crate) attempts: Attempts,
 }
 
 impl Watch {
@@ -51,6 +52,8 @@ impl Watch {
     ) -> Option<Object<'py>> {
         let event = self.publish(py, "request_started", sink, |event| {
             self.add_place(py, event, stamps)?;
+            event.set("daemon_connects", &py.int(start.attempts.connects.into())?)?;
+            event.set("daemon_restarts", &py.int(start.attempts.restarts.into())?)?;
             event.set("application_start", &py.float(stamps.application_start)?)?;
             event.set("application_object", start.application)?;
             event.set("callable_object", &py.latin1(start.callable)?)?;

@@ -364,6 +364,34 @@ impl<'r> Request<'r> {
         unsafe { TableMut::from_raw((*self.as_ptr()).notes, self.pool()) }
     }
 
+    /// The core's configuration for the directory that the request maps to.
+    fn core_config(&self) -> *const sys::core_dir_config {
+        // SAFETY: httpd's core always has a directory configuration of this type.
+        unsafe { sys::ap_get_core_module_config((*self.as_ptr()).per_dir_config).cast() }
+    }
+
+    /// Whether `CGIPassAuth On` is in force.
+    pub fn cgi_pass_auth(&self) -> bool {
+        // SAFETY: the configuration lives as long as the request; the field is a number.
+        let value = unsafe { sys::core_dir_config::cgi_pass_auth_raw(self.core_config()) };
+        value == sys::AP_CGI_PASS_AUTH_ON
+    }
+
+    /// Whether `CGIVar REQUEST_URI current-uri` is in force.
+    pub fn cgi_uri_is_current(&self) -> bool {
+        // SAFETY: the table, where there is one, lives as long as the configuration; the key is a C
+        // string, as the length says, and the values are C strings.
+        unsafe {
+            let rules = (*self.core_config()).cgi_var_rules;
+            if rules.is_null() {
+                return false;
+            }
+            let key = c"REQUEST_URI";
+            let rule = sys::apr_hash_get(rules, key.as_ptr().cast(), -1);
+            text::bytes(rule.cast()) == Some(b"current-uri")
+        }
+    }
+
     /// Whether mod_ssl (or its like) serves the connection.
     pub fn is_tls(&self) -> bool {
         // SAFETY: the connection is live.

@@ -8,7 +8,7 @@ use wsgi::frame::{self, FrameType, MAX_REQUEST};
 use wsgi::group_name::{self, with_port};
 use wsgi::level::Level;
 use wsgi::proxy::Trust;
-use wsgi::request::{BodyRest, Request as Head};
+use wsgi::request::{Attempts, BodyRest, Request as Head};
 use wsgi::settings::MapHead;
 use wsgi::wire::Pairs;
 
@@ -112,7 +112,7 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
     }
     let mut frame = Vec::with_capacity(payload.len() + frame::HEADER);
     frame::write(&mut frame, FrameType::Request, |place| place.extend_from_slice(&payload));
-    relay::serve(request, &target.group, &route, &frame)
+    relay::serve(request, &target.group, &route, &mut frame)
 }
 
 /// Why a request is not served.
@@ -288,6 +288,7 @@ fn payload(request: &mut Request<'_>, target: &Target, queue_start: u64) -> Vec<
     };
     let environ = environ::build(request, choices);
     let head = Head {
+        attempts: Attempts::default(),
         script: request.filename().unwrap_or_default(),
         process_group: target.group.as_bytes(),
         application_group: target.application_group.as_bytes(),

@@ -1,7 +1,7 @@
 //! The facts of a request that make up its environ, read from httpd.
 
 use httpd::Request;
-use wsgi::environ::{Environ, Facts, Redirect};
+use wsgi::environ::{Credentials, Environ, Facts, Redirect};
 use wsgi::proxy::Trust;
 use wsgi::settings::MapHead;
 
@@ -48,7 +48,14 @@ pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Envir
         auth_type: request.auth_type(),
         tls: request.is_tls(),
         redirected_from,
-        pass_authorization: choices.pass_authorization,
+        credentials: if request.cgi_pass_auth() {
+            Credentials::All
+        } else if choices.pass_authorization {
+            Credentials::Authorization
+        } else {
+            Credentials::None
+        },
+        current_uri: request.cgi_uri_is_current().then(|| request.uri()),
         head_as_get: match choices.map_head {
             MapHead::Always => true,
             MapHead::Never => false,

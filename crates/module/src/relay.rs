@@ -13,9 +13,10 @@ use httpd::{Flush, ReadError, Request, SendError, Status};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
 };
-use wsgi::frame::{self, BodyFault, FrameError, FrameType, LogLine, MAX_PAYLOAD};
+use wsgi::frame::{self, BodyFault, FrameError, FrameType, HEADER, LogLine, MAX_PAYLOAD};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
+use wsgi::request::Attempts;
 use wsgi::response::Head;
 use wsgi::wire::Reader;
 
@@ -64,12 +65,19 @@ enum Attempt {
 }
 
 /// Has a worker of a group serve the request whose frame is `frame`.
-pub(crate) fn serve(request: &mut Request<'_>, group: &str, route: &Route, frame: &[u8]) -> Status {
+pub(crate) fn serve(
+    request: &mut Request<'_>,
+    group: &str,
+    route: &Route,
+    frame: &mut [u8],
+) -> Status {
     let timeout = request.server().timeout();
     let attempts = 2 * route.processes + 1;
     let mut relay = Relay { request, head_sent: false, file: None };
-    for _ in 0..attempts {
-        match relay.attempt(route, frame, timeout) {
+    let mut tried = Attempts::default();
+    for restarts in 0..attempts {
+        tried.restarts = restarts;
+        match relay.attempt(route, frame, timeout, &mut tried) {
             Ok(Attempt::Done) => return Status::Ok,
             Ok(Attempt::Failed(status)) => return Status::Http(status),
             Ok(Attempt::Again) => {}
@@ -108,10 +116,12 @@ impl Relay<'_, '_> {
     fn attempt(
         &mut self,
         route: &Route,
-        frame: &[u8],
+        frame: &mut [u8],
         timeout: Duration,
+        tried: &mut Attempts,
     ) -> Result<Attempt, RelayError> {
-        let stream = open(route)?;
+        let stream = open(route, &mut tried.connects)?;
+        tried.note(&mut frame[HEADER..]);
         let limits = stream
             .set_read_timeout(Some(timeout))
             .and_then(|()| stream.set_write_timeout(Some(timeout)));
@@ -234,11 +244,12 @@ pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
     }
 }
 
-/// Connects to a group. Waits in its queue while all workers are busy, and for `wsgid` to come back if
+/// Connects to a group, and counts the attempts. Waits in its queue while all workers are busy, and for `wsgid` to come back if
 /// it is being started again.
-fn open(route: &Route) -> Result<UnixStream, RelayError> {
+fn open(route: &Route, connects: &mut u32) -> Result<UnixStream, RelayError> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
     loop {
+        *connects += 1;
         match connect_once(route, deadline.saturating_duration_since(Instant::now())) {
             Ok(stream) => return Ok(stream.into()),
             Err(nix::Error::EINTR) => {}

@@ -57,12 +57,25 @@ pub struct Facts<'a> {
     pub tls: bool,
     /// The request that an internal redirect came from.
     pub redirected_from: Option<Redirect<'a>>,
-    /// Whether the application sees the `Authorization` header.
-    pub pass_authorization: bool,
+    /// Which headers with credentials the application sees.
+    pub credentials: Credentials,
+    /// The URI after internal redirects, if `CGIVar REQUEST_URI current-uri` wants it.
+    pub current_uri: Option<&'a [u8]>,
     /// Whether a `HEAD` is shown as `GET`, because a filter needs the body.
     pub head_as_get: bool,
     /// Which headers of proxies are believed; `None` to take none.
     pub trust: Option<Trust<'a>>,
+}
+
+/// Which headers with credentials an application sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Credentials {
+    /// None.
+    None,
+    /// `Authorization` (`WSGIPassAuthorization On`).
+    Authorization,
+    /// `Authorization` and `Proxy-Authorization` (`CGIPassAuth On`).
+    All,
 }
 
 /// The request that an internal redirect came from.
@@ -125,7 +138,7 @@ impl<'a> Environ<'a> {
     ) -> Self {
         let mut environ = Self::default();
         for (name, value) in headers {
-            environ.set_header(name, value, facts.pass_authorization);
+            environ.set_header(name, value, facts);
         }
         environ.set_server(facts);
         environ.set_request(facts);
@@ -143,14 +156,18 @@ impl<'a> Environ<'a> {
 
     /// The variable of a header. Names with anything but letters, digits and `-` would be mistaken for
     /// another header's; `Proxy` would become the `HTTP_PROXY` that HTTP clients obey.
-    fn set_header(&mut self, name: &'a [u8], value: &'a [u8], pass_authorization: bool) {
+    fn set_header(&mut self, name: &'a [u8], value: &'a [u8], facts: &Facts<'a>) {
         if !is_header_name(name) || name.eq_ignore_ascii_case(b"proxy") {
             return;
         }
-        if name.eq_ignore_ascii_case(b"proxy-authorization") {
-            return;
-        }
-        if name.eq_ignore_ascii_case(b"authorization") && !pass_authorization {
+        let needed = if name.eq_ignore_ascii_case(b"proxy-authorization") {
+            Credentials::All
+        } else if name.eq_ignore_ascii_case(b"authorization") {
+            Credentials::Authorization
+        } else {
+            Credentials::None
+        };
+        if facts.credentials < needed {
             return;
         }
         if name.eq_ignore_ascii_case(b"content-type") {
@@ -207,7 +224,8 @@ impl<'a> Environ<'a> {
         let head_as_get = facts.head_as_get && facts.method == b"HEAD";
         self.set_text("REQUEST_METHOD", if head_as_get { b"GET" } else { facts.method });
         self.set_text("SERVER_PROTOCOL", facts.protocol);
-        self.set_text("REQUEST_URI", request_target(facts.request_line));
+        let uri = facts.current_uri.unwrap_or_else(|| request_target(facts.request_line));
+        self.set_text("REQUEST_URI", uri);
         self.set_text("QUERY_STRING", facts.query.unwrap_or_default());
         let script_name = collapse_slashes(script_name(facts.uri, facts.path_info));
         let path_info = collapse_slashes(facts.path_info);
@@ -304,7 +322,8 @@ mod tests {
             auth_type: None,
             tls: false,
             redirected_from: None,
-            pass_authorization: false,
+            credentials: Credentials::None,
+            current_uri: None,
             head_as_get: true,
             trust: None,
         }
@@ -359,10 +378,14 @@ mod tests {
         for hidden in ["HTTP_PROXY", "HTTP_UNDER_SCORE", "HTTP_AUTHORIZATION"] {
             assert!(!environ.contains_key(hidden), "{hidden}");
         }
-        let passing = Facts { pass_authorization: true, ..facts() };
+        let passing = Facts { credentials: Credentials::Authorization, ..facts() };
         let environ = built(&passing, &[], &headers);
         assert_eq!(environ["HTTP_AUTHORIZATION"], "Basic x");
         assert!(!environ.contains_key("HTTP_PROXY_AUTHORIZATION"));
+        let passing = Facts { credentials: Credentials::All, ..facts() };
+        let environ = built(&passing, &[], &headers);
+        assert_eq!(environ["HTTP_AUTHORIZATION"], "Basic x");
+        assert_eq!(environ["HTTP_PROXY_AUTHORIZATION"], "Basic y");
     }
 
     #[test]

@@ -17,9 +17,31 @@ pub enum BodyRest {
     Pull = 1,
 }
 
+/// How often the httpd child had to try.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// Connections to the process group that were tried, the one that worked among them.
+    pub connects: u32,
+    /// Workers that declined the request, because they were being replaced.
+    pub restarts: u32,
+}
+
+impl Attempts {
+    /// Notes the attempts in the payload of a request frame, which does not know them when it is made.
+    pub fn note(self, payload: &mut [u8]) {
+        // Behind the version, so that the place is known.
+        if let Some(place) = payload.get_mut(1..9) {
+            place[..4].copy_from_slice(&self.connects.to_le_bytes());
+            place[4..].copy_from_slice(&self.restarts.to_le_bytes());
+        }
+    }
+}
+
 /// What a request is about, borrowed from the buffer that it was received in.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
+    /// How often the httpd child had to try; nothing in embedded mode.
+    pub attempts: Attempts,
     /// Path of the script file that holds the application.
     pub script: &'a [u8],
     /// Name of the process group; empty in embedded mode.
@@ -55,6 +77,8 @@ impl<'a> Request<'a> {
     ) {
         Writer::new(buffer)
             .u8(VERSION)
+            .u32(self.attempts.connects)
+            .u32(self.attempts.restarts)
             .bytes(self.script)
             .bytes(self.process_group)
             .bytes(self.application_group)
@@ -76,6 +100,7 @@ impl<'a> Request<'a> {
             return Err(FrameError::Version(version));
         }
         let request = Self {
+            attempts: Attempts { connects: reader.u32()?, restarts: reader.u32()? },
             script: reader.bytes()?,
             process_group: reader.bytes()?,
             application_group: reader.bytes()?,
@@ -112,6 +137,7 @@ mod tests {
 
     fn empty() -> Request<'static> {
         Request {
+            attempts: Attempts::default(),
             script: b"/srv/app.wsgi",
             process_group: b"site",
             application_group: b"www|/",
@@ -130,7 +156,10 @@ mod tests {
     fn a_request_round_trips() {
         let mut buffer = Vec::new();
         empty().encode([(b"PATH_INFO".as_slice(), b"/\xff".as_slice())], &mut buffer);
+        let attempts = Attempts { connects: 3, restarts: 2 };
+        attempts.note(&mut buffer);
         let request = Request::decode(&buffer).unwrap();
+        assert_eq!(request.attempts, attempts);
         assert_eq!(request.script, b"/srv/app.wsgi");
         assert_eq!(request.application_group, b"www|/");
         assert!(request.main_interpreter && request.script_reloading);

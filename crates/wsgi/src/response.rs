@@ -72,6 +72,23 @@ pub fn check_header(name: &[u8], value: &[u8]) -> Result<(), HeadError> {
     Ok(())
 }
 
+/// Whether a header is about the connection and not about the response (RFC 2616, 13.5.1): PEP 3333
+/// leaves those to the server.
+pub fn is_hop_by_hop(name: &[u8]) -> bool {
+    HOP_BY_HOP.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+const HOP_BY_HOP: [&[u8]; 8] = [
+    b"connection",
+    b"keep-alive",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"te",
+    b"trailers",
+    b"transfer-encoding",
+    b"upgrade",
+];
+
 /// Reads a `Content-Length` value; `None` where it is not a number.
 pub fn content_length(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?.trim();
@@ -147,6 +164,12 @@ mod tests {
         for bad in [b"a\rb".as_slice(), b"a\nb", b"a\0b"] {
             assert!(matches!(check_header(b"X", bad), Err(HeadError::Value(..))), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn connection_headers_are_known() {
+        assert!(is_hop_by_hop(b"Connection") && is_hop_by_hop(b"TE"));
+        assert!(!is_hop_by_hop(b"Content-Type") && !is_hop_by_hop(b"Connections"));
     }
 
     #[test]

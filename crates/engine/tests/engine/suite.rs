@@ -306,6 +306,7 @@ impl Ask {
             main_interpreter: self.main,
             callable: b"application",
             script_reloading: self.reloading,
+            attempts: wsgi::request::Attempts { connects: 3, restarts: 2 },
             request_start: 1_500_000,
             queue_start: if self.daemon { 2_500_000 } else { 0 },
             environ: wsgi::wire::Reader::new(&environ).pairs().unwrap(),

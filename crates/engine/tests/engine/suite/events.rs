@@ -54,7 +54,8 @@ fn events_have_their_keys() {
     };
     assert_eq!(
         keys(0),
-        "application_object application_start callable_object daemon_start queue_start \
+        "application_object application_start callable_object daemon_connects \
+         daemon_restarts daemon_start queue_start \
          request_data request_environ request_id request_start server_pid thread_id"
     );
     assert_eq!(keys(1), "exception_info request_data request_id response_headers response_status");
@@ -182,4 +183,10 @@ def application(environ, start_response):
     let path = script(source);
     let ask = || Ask::at(path.clone()).group("events|held").run().text();
     assert_eq!((ask(), ask()), ("[]".to_owned(), "[False]".to_owned()));
+}
+
+#[test]
+fn the_first_event_has_the_attempts() {
+    let body = "[seen[0][1][key] for key in ('daemon_connects', 'daemon_restarts')]";
+    assert_eq!(second(&app(body), "events|attempts"), "[3, 2]!");
 }
