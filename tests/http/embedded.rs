@@ -36,7 +36,45 @@ fn children_that_end_end_their_python_too() {
     assert_eq!(httpd.get("/").send().status, 200);
 }
 
+const STREAMS: &str = "
+import signal
+import sys
+
+
+def attempt(call):
+    try:
+        call()
+        return 'allowed'
+    except Exception as error:
+        return type(error).__name__
+
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+    answers = [
+        attempt(lambda: sys.stdin.readline()),
+        attempt(lambda: sys.stdout.write('')),
+    ]
+    return [' '.join(answers).encode()]
+";
+
 both_modes! {
+    fn standard_streams_may_be_restricted(mode) {
+        let restricted = "WSGIRestrictStdin On\nWSGIRestrictStdout On";
+        for (conf, expected) in [("", "allowed allowed"), (restricted, "OSError OSError")] {
+            let httpd = Httpd::new("restricted")
+                .file("app/streams.wsgi", STREAMS)
+                .conf("WSGIScriptAlias / {root}/app/streams.wsgi")
+                .conf(conf)
+                .mode(mode)
+                .start();
+            assert_eq!(httpd.get("/").send().text(), expected, "{conf}");
+            // Nothing was installed, and the log says so.
+            assert!(!httpd.log_lines("signal").is_empty(), "{}", httpd.log());
+        }
+    }
+
     fn htaccess_may_say_some_things(mode) {
         let script = "def answer(name):\n\
              \x20   def application(environ, start_response):\n\

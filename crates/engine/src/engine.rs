@@ -174,7 +174,7 @@ impl Engine {
     }
 
     fn new_interpreter(&self, records: &mut Records) -> Result<Interpreter, String> {
-        let own = self.settings.per_interpreter_gil;
+        let own = self.settings.interpreters.own_gil;
         if own && !Interpreter::can_have_own_gil() {
             let text = "WSGI0198: WSGIPerInterpreterGIL has no effect before Python 3.12";
             records.push((Level::Warning, text.to_owned()));

@@ -51,7 +51,7 @@ impl Environment {
         };
         streams::install(py, settings, &classes)?;
         path::install(py, settings, sink)?;
-        if settings.restrict_signal {
+        if settings.interpreters.restrict_signal {
             python::signals::preserved(|| signal::install(py, &settings.log))?;
         }
         let parts = module::install(py, settings, recorder, &classes, name, sink)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wsgi::level::Level;
+use wsgi::settings::InterpreterRules;
 
 /// The server-level error log: for what belongs to no request.
 pub trait ServerLog: Send + Sync {
@@ -38,14 +39,8 @@ pub struct Settings {
     pub apache: ApacheFacts,
     /// A daemon worker, not an Apache child: a changed script means another process.
     pub daemon: bool,
-    /// `WSGIRestrictStdin`.
-    pub restrict_stdin: bool,
-    /// `WSGIRestrictStdout`.
-    pub restrict_stdout: bool,
-    /// `WSGIRestrictSignal`: `signal.signal` installs nothing.
-    pub restrict_signal: bool,
-    /// `WSGIPerInterpreterGIL`: sub-interpreters have a GIL of their own, from Python 3.12 on.
-    pub per_interpreter_gil: bool,
+    /// What holds for all interpreters.
+    pub interpreters: InterpreterRules,
     /// Apache runs as a single process (`-X`): standard input and output stay what they are.
     pub single_process: bool,
     /// The server-level error log.

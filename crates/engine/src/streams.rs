@@ -25,13 +25,13 @@ pub(crate) fn install<'py>(
         return Ok(());
     }
     let restricted = py.class::<Restricted>()?;
-    let stdout = if settings.restrict_stdout {
+    let stdout = if settings.interpreters.restrict_stdout {
         restricted.instance(Restricted("sys.stdout"))?
     } else {
         log("<stdout>")?
     };
     sys.set_attr(c"stdout", &stdout)?;
-    if settings.restrict_stdin {
+    if settings.interpreters.restrict_stdin {
         sys.set_attr(c"stdin", &restricted.instance(Restricted("sys.stdin"))?)?;
     }
     Ok(())

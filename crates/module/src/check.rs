@@ -146,7 +146,7 @@ pub(crate) fn server_facts(config: &ServerConfig) -> ServerFacts {
         mpm: mpm.name,
         threads: mpm.threads,
         children: mpm.children,
-        per_interpreter_gil: config.settings.global.per_interpreter_gil.unwrap_or(false),
+        interpreters: config.settings.global.interpreters,
     }
 }
 

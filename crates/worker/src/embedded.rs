@@ -64,10 +64,7 @@ fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>) -> Settings {
         maximum_processes: spec.server.children,
         apache: apache_facts(&spec.server),
         daemon: false,
-        restrict_stdin: false,
-        restrict_stdout: false,
-        restrict_signal: true,
-        per_interpreter_gil: spec.server.per_interpreter_gil,
+        interpreters: spec.server.interpreters,
         single_process: spec.single_process,
         log,
     }

@@ -76,10 +76,7 @@ fn settings(spec: &WorkerSpec, log: Arc<ProcessLog>) -> Settings {
         maximum_processes: group.process_count(),
         apache: apache_facts(&spec.server),
         daemon: true,
-        restrict_stdin: false,
-        restrict_stdout: false,
-        restrict_signal: true,
-        per_interpreter_gil: spec.server.per_interpreter_gil,
+        interpreters: spec.server.interpreters,
         single_process: false,
         log,
     }

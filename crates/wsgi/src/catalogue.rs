@@ -127,7 +127,7 @@ pub const DIRECTIVES: &[Directive] = &[
                         they run at the same time (`Off`). Extension modules that were not made for \
                         that cannot be imported there, and the error names them.",
         apply: |arguments, scope| {
-            scope.server.global.per_interpreter_gil = Some(on_or_off(arguments)?);
+            scope.server.global.interpreters.own_gil = on_or_off(arguments)?;
             Ok(())
         },
     },
@@ -177,6 +177,38 @@ pub const DIRECTIVES: &[Directive] = &[
                         the error log that says what to set (`Off`).",
         apply: |arguments, scope| {
             scope.server.global.restrict_embedded = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIRestrictSignal",
+        allowed: MAIN,
+        arguments: c"On | Off",
+        documentation: "Whether `signal.signal` installs nothing and says so in the log, so that \
+                        applications do not take over the signals of their process (`On`).",
+        apply: |arguments, scope| {
+            scope.server.global.interpreters.restrict_signal = on_or_off(arguments)?;
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIRestrictStdin",
+        allowed: MAIN,
+        arguments: c"On | Off",
+        documentation: "`On` makes every use of `sys.stdin` an `OSError` (`Off`).",
+        apply: |arguments, scope| {
+            scope.server.global.interpreters.restrict_stdin = on_or_off(arguments)?;
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIRestrictStdout",
+        allowed: MAIN,
+        arguments: c"On | Off",
+        documentation: "`On` makes every use of `sys.stdout` an `OSError`; `Off` sends what is \
+                        printed to the error log (`Off`).",
+        apply: |arguments, scope| {
+            scope.server.global.interpreters.restrict_stdout = on_or_off(arguments)?;
             Ok(())
         },
     },

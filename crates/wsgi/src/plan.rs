@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::daemon::GroupSpec;
+use crate::settings::InterpreterRules;
 
 /// Facts about httpd and its configuration that hold for every Python.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +25,8 @@ pub struct ServerFacts {
     pub threads: u32,
     /// The most children at a time.
     pub children: u32,
-    /// `WSGIPerInterpreterGIL`.
-    pub per_interpreter_gil: bool,
+    /// What holds for all interpreters.
+    pub interpreters: InterpreterRules,
 }
 
 /// An account of the operating system.

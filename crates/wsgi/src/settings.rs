@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::alias::Alias;
 use crate::daemon::GroupSpec;
 use crate::proxy::{ProxyHeader, Subnet};
@@ -101,10 +103,35 @@ pub struct GlobalSettings {
     pub python_home: Option<PathBuf>,
     /// `WSGIPythonPath`.
     pub python_path: Vec<PathBuf>,
-    /// `WSGIPerInterpreterGIL`.
-    pub per_interpreter_gil: Option<bool>,
+    /// What holds for all interpreters.
+    pub interpreters: InterpreterRules,
     /// `WSGISocketPrefix`, as written.
     pub socket_prefix: Option<String>,
+}
+
+/// What holds for all interpreters, in httpd's children and in process groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a directive that is on or off")]
+pub struct InterpreterRules {
+    /// `WSGIPerInterpreterGIL`.
+    pub own_gil: bool,
+    /// `WSGIRestrictStdin`.
+    pub restrict_stdin: bool,
+    /// `WSGIRestrictStdout`.
+    pub restrict_stdout: bool,
+    /// `WSGIRestrictSignal`.
+    pub restrict_signal: bool,
+}
+
+impl Default for InterpreterRules {
+    fn default() -> Self {
+        Self {
+            own_gil: false,
+            restrict_stdin: false,
+            restrict_stdout: false,
+            restrict_signal: true,
+        }
+    }
 }
 
 #[cfg(test)]

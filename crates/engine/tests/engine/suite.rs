@@ -88,10 +88,11 @@ fn settings(daemon: bool, log: Arc<dyn ServerLog>) -> Settings {
             threads_per_process: 25,
         },
         daemon,
-        restrict_stdin: true,
-        restrict_stdout: !daemon,
-        restrict_signal: true,
-        per_interpreter_gil: false,
+        interpreters: wsgi::settings::InterpreterRules {
+            restrict_stdin: true,
+            restrict_stdout: !daemon,
+            ..Default::default()
+        },
         single_process: false,
         log,
     }
