@@ -168,6 +168,38 @@ fn a_killed_parent_leaves_nothing() {
 }
 
 #[test]
+fn signals_are_passed_on_to_applications() {
+    let script = "
+import mod_wsgi
+import sys
+
+
+@mod_wsgi.subscribe_signals
+def heard(name, **event):
+    sys.stderr.write('%s %s %d\\n' % (name, event['signame'], event['signum']))
+
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [b'x']
+";
+    let httpd = Httpd::new("signals")
+        .file("app/app.wsgi", script)
+        .conf("WSGIScriptAlias / {root}/app/app.wsgi")
+        .mode(Mode::Daemon)
+        .start();
+    assert_eq!(httpd.get("/").send().status, 200);
+    let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
+    for (signal, text) in [(Signal::SIGUSR2, "SIGUSR2 12"), (Signal::SIGHUP, "SIGHUP 1")] {
+        let text = format!("process_signal {text}");
+        httpd.expect_log(&text);
+        httpd.signal(worker, signal);
+        httpd.wait_for_log(&text);
+    }
+    assert_eq!(httpd.pids(Kind::Worker), [worker], "it lives on");
+}
+
+#[test]
 fn a_killed_supervisor_is_started_again() {
     let httpd = group("supervisor", "threads=1").start();
     let before = facts(&httpd)["pid"].clone();

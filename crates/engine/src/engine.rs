@@ -113,6 +113,21 @@ impl Engine {
         }
     }
 
+    /// Tells the subscribers in all interpreters of a signal that the process got. The calling thread
+    /// is not attached.
+    pub fn signal(&self, name: &str, number: i32) {
+        for environment in self.environments() {
+            let mut records = Records::new();
+            environment.interpreter.attach(|py| {
+                let told = environment.subscribers.signal(py, name, number, &mut records);
+                if let Err(error) = told {
+                    events::not_published("process_signal", &error, &mut records);
+                }
+            });
+            log_server(&self.settings, &records);
+        }
+    }
+
     /// Does what [`Self::stopping`] does, unless that was done before. Then joins the threads of all
     /// interpreters and runs their `atexit` functions. The interpreters
     /// themselves are left to the end of the process, which is a matter of microseconds then.

@@ -17,6 +17,7 @@ use crate::signal;
 pub(crate) struct Subscribers {
     events: Handle,
     shutdown: Handle,
+    signals: Handle,
     /// Requests had a subscriber when it was last looked.
     expected: AtomicBool,
 }
@@ -44,7 +45,12 @@ impl Subscribers {
             module.set_attr(name, &object.attr(name)?)?;
         }
         let (events, shutdown) = (events.handle(), shutdown.handle());
-        Ok(Arc::new(Self { events, shutdown, expected: AtomicBool::new(false) }))
+        Ok(Arc::new(Self {
+            events,
+            shutdown,
+            signals: signals.handle(),
+            expected: AtomicBool::new(false),
+        }))
     }
 
     /// Whether somebody wants the events of requests.
@@ -74,6 +80,21 @@ impl Subscribers {
         let event = py.dict()?;
         event.set("shutdown_reason", &py.text(reason)?)?;
         tell(&[&self.events, &self.shutdown], "process_stopping", &event, sink);
+        Ok(())
+    }
+
+    /// `process_signal`, for the subscribers of events and those of signals.
+    pub(crate) fn signal<'py>(
+        &self,
+        py: Attached<'py>,
+        name: &str,
+        number: i32,
+        sink: &mut dyn Sink,
+    ) -> Result<'py, ()> {
+        let event = py.dict()?;
+        event.set("signame", &py.text(name)?)?;
+        event.set("signum", &py.int(number.into())?)?;
+        tell(&[&self.events, &self.signals], "process_signal", &event, sink);
         Ok(())
     }
 }

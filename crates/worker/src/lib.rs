@@ -10,6 +10,7 @@ mod ending;
 mod log;
 mod panics;
 mod serve;
+mod signals;
 mod sys;
 mod turn;
 

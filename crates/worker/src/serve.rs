@@ -21,6 +21,7 @@ use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
 use crate::ending::Ending;
 use crate::log::ProcessLog;
 use crate::panics::caught;
+use crate::signals::Signals;
 use crate::{connection, sys};
 
 /// How long running requests and the interpreters may take to end.
@@ -35,11 +36,11 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     sys::set_title(&spec.display_name());
     let listener = UnixListener::from(sys::inherited(descriptor::LISTENER)?);
     let control = UnixStream::from(sys::inherited(descriptor::CONTROL)?);
-    let signals = sys::catch_signals()?;
     let ending = Arc::new(Ending::new().map_err(|error| format!("no event counter: {error}"))?);
     forget_start(py).map_err(|error| error.to_string())?;
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
+    let signals = Signals::catch(engine.clone(), log.clone())?;
     py.detach(|| {
         let worker = Worker { spec, log, engine, ending, listener: Arc::new(listener) };
         worker.run(&control, &signals)
@@ -103,7 +104,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(self, control: &UnixStream, signals: &UnixStream) -> Result<Infallible, String> {
+    fn run(self, control: &UnixStream, signals: &Signals) -> Result<Infallible, String> {
         for number in 0..self.spec.group.threads {
             self.start_thread(number).map_err(|error| {
                 format!("WSGI0022: request thread {number} cannot be started: {error}")
@@ -147,11 +148,11 @@ impl Worker {
     fn wait_for_end(
         &self,
         control: &UnixStream,
-        signals: &UnixStream,
+        signals: &Signals,
     ) -> (&'static str, &'static str) {
         loop {
             let mut descriptors = [
-                PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+                PollFd::new(signals.descriptor(), PollFlags::POLLIN),
                 PollFd::new(self.ending.descriptor(), PollFlags::POLLIN),
                 // wsgid has nothing to say here; the end of its end means that it is gone.
                 PollFd::new(control.as_fd(), PollFlags::POLLIN),
@@ -160,7 +161,7 @@ impl Worker {
             let happened: Vec<bool> =
                 descriptors.iter().map(|one| one.any().unwrap_or(false)).collect();
             let why = match happened[..] {
-                [true, ..] => ("a signal asked for it", "shutdown_signal"),
+                [true, ..] if signals.take() => ("a signal asked for it", "shutdown_signal"),
                 [_, true, _] => ("the script has changed", "script_reload"),
                 [_, _, true] => ("wsgid is gone", "shutdown_signal"),
                 _ => continue,

@@ -48,7 +48,8 @@ static OWNER: AtomicI32 = AtomicI32::new(0);
 /// Exit status of a process that the application forked and that gets one of our signals.
 const FOREIGN: i32 = 255;
 
-/// Has the signals that ask for the end written into a stream, which is returned.
+/// Has the numbers of the signals that a worker acts upon written into a stream, whose other end is
+/// returned.
 pub(crate) fn catch_signals() -> Result<UnixStream, String> {
     let failed = |error: &dyn std::fmt::Display| format!("WSGI0090: signals: {error}");
     let (ours, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
@@ -57,21 +58,24 @@ pub(crate) fn catch_signals() -> Result<UnixStream, String> {
     SIGNALS.store(theirs.into_raw_fd(), Ordering::Relaxed);
     let action =
         SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_RESTART, SigSet::empty());
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1] {
+    let end = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1];
+    for signal in end.into_iter().chain([Signal::SIGHUP, Signal::SIGUSR2]) {
         // SAFETY: the handler does nothing but what a handler may do.
         unsafe { sigaction(signal, &action) }.map_err(|error| failed(&error))?;
     }
     Ok(ours)
 }
 
-extern "C" fn on_signal(_number: libc::c_int) {
+extern "C" fn on_signal(number: libc::c_int) {
     // SAFETY: getpid, write and _exit may be called in a handler; errno is put back.
     unsafe {
         if libc::getpid() != OWNER.load(Ordering::Relaxed) {
             libc::_exit(FOREIGN);
         }
         let errno = *libc::__errno_location();
-        libc::write(SIGNALS.load(Ordering::Relaxed), [0u8].as_ptr().cast(), 1);
+        // The signals that are caught here have small numbers.
+        let byte = number.to_le_bytes();
+        libc::write(SIGNALS.load(Ordering::Relaxed), byte.as_ptr().cast(), 1);
         *libc::__errno_location() = errno;
     }
 }
