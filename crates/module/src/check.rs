@@ -42,9 +42,9 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
 /// What is wrong around the configuration keeps httpd from starting. A server that runs goes on
 /// without the groups concerned: a directory that has disappeared must not end everything else.
 fn decide(main: Server<'_>, problems: Vec<String>) -> Result<(), Vec<String>> {
-    let serving = httpd::run_mode() == RunMode::Serve;
-    if problems.is_empty() || !(serving && httpd::start_kind() == StartKind::Restart) {
-        return if problems.is_empty() { Ok(()) } else { Err(problems) };
+    let goes_on = httpd::run_mode() == RunMode::Serve && httpd::start_kind() == StartKind::Restart;
+    if !goes_on && !problems.is_empty() {
+        return Err(problems);
     }
     for problem in problems {
         log(&main, Level::Error, &problem);

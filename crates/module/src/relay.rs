@@ -244,8 +244,8 @@ pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
     }
 }
 
-/// Connects to a group, and counts the attempts. Waits in its queue while all workers are busy, and for `wsgid` to come back if
-/// it is being started again.
+/// Connects to a group, and counts the attempts. Waits in its queue while all workers are busy, and
+/// for `wsgid` to come back if it is being started again.
 fn open(route: &Route, connects: &mut u32) -> Result<UnixStream, RelayError> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
     loop {

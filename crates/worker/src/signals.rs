@@ -4,9 +4,8 @@
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use engine::{Engine, ServerLog};
@@ -67,11 +66,14 @@ impl Signals {
 
     fn dispatch(&self) -> Option<Sender<Signal>> {
         let (sender, signals) = mpsc::channel::<Signal>();
-        let engine = self.engine.clone();
+        let (engine, log) = (self.engine.clone(), self.log.clone());
         let tell = move || {
             for signal in signals {
-                // A panic has nobody to be reported to but the log, where the engine has put it.
-                let _ = caught(|| engine.signal(signal.as_str(), signal as i32));
+                let name = signal.as_str();
+                if let Err(panic) = caught(|| engine.signal(name, signal as i32)) {
+                    let text = format!("internal error while passing on {name}: {panic}");
+                    log.line(Level::Error, text.as_bytes());
+                }
             }
         };
         let thread = thread::Builder::new().name("wsgi-signals".into()).spawn(tell);
