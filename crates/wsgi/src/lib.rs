@@ -15,6 +15,7 @@ pub mod frame;
 pub mod group_name;
 pub mod inbox;
 pub mod level;
+pub mod memory;
 pub mod plan;
 pub mod proxy;
 pub mod request;
