@@ -14,6 +14,7 @@ use crate::exchange::Outcome;
 use crate::fault;
 use crate::lease::{Lease, Live};
 use crate::metrics::Recorder;
+use crate::preload::Preloaded;
 use crate::settings::Settings;
 use crate::start_response::StartResponse;
 use crate::thread::{self, Inside};
@@ -30,6 +31,7 @@ pub(crate) struct Job<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) lease: &'a Arc<Lease>,
     pub(crate) recorder: &'a Arc<Recorder>,
+    pub(crate) preloaded: &'a Preloaded,
     /// When the engine took the request, in seconds of the epoch.
     pub(crate) arrived: f64,
 }

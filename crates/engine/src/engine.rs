@@ -18,12 +18,13 @@ use crate::events;
 use crate::exchange::{Exchange, Outcome};
 use crate::lease::Lease;
 use crate::metrics::Recorder;
+use crate::preload::Preloaded;
 use crate::settings::Settings;
-use crate::thread;
+use crate::{signal, thread};
 
 mod application;
 
-use application::Script;
+use application::{Purpose, Script};
 
 /// Runs WSGI applications in the interpreters of this process.
 ///
@@ -36,6 +37,7 @@ pub struct Engine {
     /// One script is loaded at a time. Never waited for while attached.
     loading: Mutex<()>,
     recorder: Arc<Recorder>,
+    preloaded: Preloaded,
     /// Subscribers have been told that the process stops.
     stopping: AtomicBool,
 }
@@ -72,6 +74,7 @@ impl Engine {
             others: Mutex::default(),
             loading: Mutex::default(),
             recorder,
+            preloaded: Preloaded::default(),
             stopping: AtomicBool::new(false),
         }))
     }
@@ -84,8 +87,40 @@ impl Engine {
         request: &Request<'_>,
         exchange: Box<dyn Exchange>,
     ) -> (Outcome, Box<dyn Exchange>) {
+        self.run(request, exchange, Purpose::Serve)
+    }
+
+    /// Loads the script of a request and keeps it for the processes that will be forked from this
+    /// one; the outcome is [`Outcome::Complete`] if that went well. The application is not called.
+    /// The calling thread is not attached.
+    pub fn preload(
+        &self,
+        request: &Request<'_>,
+        exchange: Box<dyn Exchange>,
+    ) -> (Outcome, Box<dyn Exchange>) {
+        self.run(request, exchange, Purpose::Load)
+    }
+
+    /// Called in a process that was forked from the one that made the engine: what counts by process
+    /// begins anew.
+    pub fn forked(&self) {
+        signal::is_ours();
+        self.recorder.begin_anew();
+    }
+
+    /// Whether a script that was preloaded was found changed since the last call.
+    pub fn script_changed(&self) -> bool {
+        self.preloaded.take_changed()
+    }
+
+    fn run(
+        &self,
+        request: &Request<'_>,
+        exchange: Box<dyn Exchange>,
+        purpose: Purpose,
+    ) -> (Outcome, Box<dyn Exchange>) {
         let lease = Arc::new(Lease::new(request, exchange));
-        let caught = catch_unwind(AssertUnwindSafe(|| self.serve(request, &lease)));
+        let caught = catch_unwind(AssertUnwindSafe(|| self.serve(request, &lease, purpose)));
         let mut live = lease.end();
         let outcome = caught.unwrap_or_else(|panic| {
             let text = format!("The engine panicked: {}.", message(&*panic));
@@ -159,7 +194,7 @@ impl Engine {
         all
     }
 
-    fn serve(&self, request: &Request<'_>, lease: &Arc<Lease>) -> Outcome {
+    fn serve(&self, request: &Request<'_>, lease: &Arc<Lease>, purpose: Purpose) -> Outcome {
         let arrived = now();
         let environment = match self.environment(request) {
             Ok(environment) => environment,
@@ -176,9 +211,10 @@ impl Engine {
             request,
             lease,
             recorder: &self.recorder,
+            preloaded: &self.preloaded,
             arrived,
         };
-        let script = Script::of(&job);
+        let script = Script::of(&job, purpose);
         if let Some(outcome) = script.attach(None) {
             return outcome;
         }

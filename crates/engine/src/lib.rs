@@ -25,6 +25,7 @@ mod meter;
 mod metrics;
 mod module;
 mod path;
+mod preload;
 mod response;
 mod script;
 mod settings;

@@ -95,16 +95,15 @@ impl Recorder {
 
     /// Begins to record; nothing if that has been done before. The thread is not attached.
     fn start(&self) {
-        self.book().get_or_insert_with(|| {
-            Box::new(Book {
-                process_start: process_start(),
-                period: Period::new(),
-                threads: BTreeMap::new(),
-                requests: 0,
-                busy: Duration::ZERO,
-            })
-        });
+        self.book().get_or_insert_with(Book::new);
         self.on.store(true, Ordering::Relaxed);
+    }
+
+    /// Forgets what another process has recorded, of which this one is a copy.
+    pub(crate) fn begin_anew(&self) {
+        if let Some(book) = self.book().as_mut() {
+            *book = Book::new();
+        }
     }
 
     /// Notes that the thread with this number runs a request now.
@@ -168,6 +167,16 @@ impl Recorder {
 }
 
 impl Book {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            process_start: process_start(),
+            period: Period::new(),
+            threads: BTreeMap::new(),
+            requests: 0,
+            busy: Duration::ZERO,
+        })
+    }
+
     /// Counts the time of running requests up to `now`.
     fn settle(&mut self, now: Instant) {
         for thread in self.threads.values_mut() {

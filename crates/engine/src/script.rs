@@ -20,7 +20,7 @@ pub(crate) enum Found<'py> {
     /// The module, good to use.
     Ready(Object<'py>),
     /// The module of a script that has changed, or that asks to be loaded anew.
-    Stale,
+    Stale(Object<'py>),
     /// Nothing.
     Missing,
 }
@@ -68,7 +68,7 @@ pub(crate) fn find<'py>(
     let Some(reload) = reload else { return Ok(Found::Ready(module)) };
     let same = loaded.is_int() && reload.modified == Some(loaded.to_i64()?);
     if !same || reload_required(&module, reload.resource, sink)? {
-        return Ok(Found::Stale);
+        return Ok(Found::Stale(module));
     }
     Ok(Found::Ready(module))
 }

@@ -5,6 +5,7 @@
 
 use std::ffi::CStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use python::{Arguments, Attached, Class, Handle, Members, Method, Object, Result};
 use wsgi::level::Level;
@@ -17,14 +18,22 @@ use crate::thread;
 pub(crate) fn install<'py>(py: Attached<'py>, log: &Arc<dyn ServerLog>) -> Result<'py, ()> {
     let module = py.import(c"_signal")?;
     let original = module.attr(c"signal")?.handle();
-    let interceptor = Interceptor { original, process: std::process::id(), log: Arc::clone(log) };
+    is_ours();
+    let interceptor = Interceptor { original, log: Arc::clone(log) };
     let object = py.class::<Interceptor>()?.instance(interceptor)?;
     module.set_attr(c"signal", &object.attr(c"signal")?)
 }
 
+/// The process that is the server's and not one that an application forked.
+static OURS: AtomicU32 = AtomicU32::new(0);
+
+/// Says that the current process is the server's.
+pub(crate) fn is_ours() {
+    OURS.store(std::process::id(), Ordering::Relaxed);
+}
+
 struct Interceptor {
     original: Handle,
-    process: u32,
     log: Arc<dyn ServerLog>,
 }
 
@@ -53,7 +62,7 @@ impl Method for Signal {
         let [Some(number), Some(handler)] = arguments.positional("signal", 2)? else {
             return Ok(py.none());
         };
-        if std::process::id() != this.process {
+        if std::process::id() != OURS.load(Ordering::Relaxed) {
             return this.original.bind(py).call(&[&number, &handler]);
         }
         let number = number.to_i64()?;

@@ -7,7 +7,9 @@ use wsgi::level::Level;
 use wsgi::plan::{Account, Plan, PlannedGroup, ServerFacts};
 
 use crate::config::ServerConfig;
+use crate::preload::applications;
 use crate::routing::{Definition, definitions, server_name};
+use crate::scripts::scripts;
 use crate::{Wsgi, log, supervisor, sys};
 
 /// Looks for mistakes; each comes with what to do about it.
@@ -15,6 +17,7 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
     let definitions = definitions(main);
     let mut problems = duplicates(&definitions);
     problems.extend(unknown_groups(main, &definitions));
+    problems.extend(not_preloadable(main, &definitions));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -94,6 +97,16 @@ fn unknown_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<Strin
     problems
 }
 
+/// Groups whose template would have nothing to load.
+fn not_preloadable(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<String> {
+    let scripts = scripts(main).unwrap_or_default();
+    let problem = |group: &Definition<'_>| {
+        let error = applications(group.spec, scripts.get(&group.spec.name)).err()?;
+        Some(format!("WSGIDaemonProcess {} ({}): {error}", group.spec.name, group.place))
+    };
+    definitions.iter().filter_map(problem).collect()
+}
+
 /// What `wsgid` has to know of this configuration.
 pub(crate) fn plan(main: Server<'_>) -> Plan {
     let config = main.config::<Wsgi>();
@@ -107,10 +120,14 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
     };
     let prefix = socket_prefix(config);
     let mut next_log = wsgi::plan::supervisor_descriptor::LOGS;
+    let scripts = scripts(main).unwrap_or_default();
     let groups = definitions(main)
         .into_iter()
         .enumerate()
         .map(|(place, group)| PlannedGroup {
+            // What is wrong with them has been said when the configuration was checked.
+            applications: applications(group.spec, scripts.get(&group.spec.name))
+                .unwrap_or_default(),
             spec: group.spec.clone(),
             place: group.place,
             socket: format!("{prefix}.{}.sock", place + 1).into(),

@@ -15,7 +15,8 @@ use wsgi::plan::Plan;
 use crate::config::Runtime;
 use crate::lifeline::Lifeline;
 use crate::routing::{Route, Routes, definitions, main_config, server_name};
-use crate::{Wsgi, check, log, main_interpreter, supervisor, sys};
+use crate::scripts::{Scripts, scripts};
+use crate::{Wsgi, check, log, supervisor, sys};
 
 /// What the server's banner says.
 const BANNER: [&core::ffi::CStr; 2] =
@@ -99,7 +100,7 @@ pub(crate) fn watch(main: Server<'_>) {
 }
 
 fn routes(main: Server<'_>, plan: &Plan) -> Routes {
-    let mut only = main_interpreter::only_scripts(main);
+    let scripts = scripts(main).unwrap_or_default();
     definitions(main)
         .into_iter()
         .zip(&plan.groups)
@@ -107,9 +108,9 @@ fn routes(main: Server<'_>, plan: &Plan) -> Routes {
             let name = definition.spec.name.clone();
             let route = Route {
                 socket: planned.socket.clone(),
-                processes: definition.spec.process_count(),
+                processes: definition.spec.pool().most,
                 owner: definition.server.is_virtual().then(|| server_name(definition.server)),
-                only_script: only.remove(&name),
+                only_script: scripts.get(&name).and_then(Scripts::only).map(str::to_owned),
             };
             (name, route)
         })

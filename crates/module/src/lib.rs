@@ -12,10 +12,11 @@ mod embedded;
 mod environ;
 mod generation;
 mod lifeline;
-mod main_interpreter;
+mod preload;
 mod relay;
 mod respond;
 mod routing;
+mod scripts;
 mod supervisor;
 mod sys;
 

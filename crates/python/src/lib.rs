@@ -14,8 +14,10 @@ mod arguments;
 mod attached;
 mod class;
 mod error;
+mod fork;
 mod function;
 mod gil_state;
+mod immortal;
 mod initialize;
 mod interpreter;
 pub mod module;
@@ -34,6 +36,7 @@ pub use class::{
     Attribute, Call, Class, ClassHandle, ClassObject, Construct, Getter, Members, Method, Next,
 };
 pub use error::{Error, Exception, Result};
+pub use fork::Fork;
 pub use function::Function;
 pub use initialize::{InitializeError, Initialized, Options, initialize};
 pub use interpreter::{AttachError, CreateError, EndError, Interpreter};

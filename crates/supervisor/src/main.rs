@@ -8,13 +8,18 @@
 mod account;
 mod backoff;
 mod check;
+mod demand;
 mod group;
+mod launch;
+mod line;
 mod log;
 mod probe;
 mod program;
 mod reach;
 mod serve;
+mod socket;
 mod sys;
+mod template;
 mod worker;
 
 use std::io::Read;

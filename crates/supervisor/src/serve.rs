@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::ExitCode;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use wsgi::level::Level;
 use wsgi::plan::{Plan, supervisor_descriptor};
 
@@ -56,6 +58,9 @@ impl Supervisor {
         let _ = nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0));
         let lifeline = inherited(supervisor_descriptor::LIFELINE)
             .map_err(|error| format!("wsgid has no lifeline: {error}"))?;
+        // Workers that a template forks become children of this process.
+        nix::sys::prctl::set_child_subreaper(true)
+            .map_err(|error| format!("wsgid cannot take in workers: {error}"))?;
         let signals = signals().map_err(|error| format!("wsgid cannot get signals: {error}"))?;
         let (mut groups, mut problems) = (Vec::new(), Vec::new());
         for group in plan.groups.clone() {
@@ -77,33 +82,48 @@ impl Supervisor {
     fn run(&mut self) {
         loop {
             for group in &mut self.groups {
-                group.reap();
-                group.enforce();
-                group.fill();
+                group.hear();
             }
-            if self.ending && self.groups.iter().all(|group| group.workers().is_empty()) {
+            self.reap();
+            for group in &mut self.groups {
+                group.tend();
+            }
+            if self.ending && self.groups.iter().all(Group::is_empty) {
                 return;
             }
             self.wait();
         }
     }
 
-    /// Sleeps until something happens or is due, and hears what it is.
-    fn wait(&mut self) {
-        let mut places = Vec::new();
-        let mut descriptors = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        for (group_place, group) in self.groups.iter().enumerate() {
-            for (worker_place, worker) in group.workers().iter().enumerate() {
-                // One that is ready has nothing more to say; its end comes as a signal.
-                if !worker.is_ready() {
-                    places.push((group_place, worker_place));
-                    descriptors.push(PollFd::new(worker.control(), PollFlags::POLLIN));
-                }
-            }
+    /// Takes leave of the processes that have ended. Workers are children of this process also if a
+    /// template has forked them; so are processes that an application has left behind, which are of no
+    /// further interest.
+    fn reap(&mut self) {
+        loop {
+            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, code << 8),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, signal as i32),
+                Ok(WaitStatus::StillAlive) | Err(_) => return,
+                Ok(_) => continue,
+            };
+            let status = ExitStatus::from_raw(status);
+            // The group that it belongs to looks no further.
+            self.groups.iter_mut().any(|group| group.ended(pid.as_raw(), status));
         }
+    }
+
+    /// Sleeps until something happens or is due, and hears of signals and of the end.
+    fn wait(&mut self) {
+        let mut descriptors = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         // Nobody writes to the lifeline: its end alone is news.
         let lifeline = self.lifeline.as_ref();
         descriptors.extend(lifeline.map(|end| PollFd::new(end.as_fd(), PollFlags::empty())));
+        for group in &self.groups {
+            let (lines, listener) = group.listens();
+            let listener = listener.map(AsFd::as_fd);
+            let all = lines.into_iter().map(AsFd::as_fd).chain(listener);
+            descriptors.extend(all.map(|one| PollFd::new(one, PollFlags::POLLIN)));
+        }
         let moment = self.groups.iter().filter_map(Group::next_moment).min();
         let timeout = moment.map_or(PollTimeout::NONE, |moment| {
             let left = moment.saturating_duration_since(Instant::now());
@@ -113,17 +133,8 @@ impl Supervisor {
         // An interrupted call is as good as one that returned: everything is looked at anyway.
         let _ = poll(&mut descriptors, timeout);
         let happened = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(false);
-        let lifeline_ended = descriptors.get(1 + places.len()).is_some_and(happened);
-        let spoke: Vec<_> = descriptors[1..]
-            .iter()
-            .zip(places)
-            .filter(|(descriptor, _)| happened(descriptor))
-            .map(|(_, place)| place)
-            .collect();
+        let lifeline_ended = lifeline.is_some() && descriptors.get(1).is_some_and(happened);
         drop(descriptors);
-        for (group, worker) in spoke {
-            self.groups[group].hear(worker);
-        }
         let asked = self.hear_signals();
         if (lifeline_ended || asked) && !self.ending {
             self.end(if asked { "it was asked to" } else { "the last httpd process is gone" });

@@ -1,118 +1,83 @@
 //! One worker process, from its start to its end.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
-use wsgi::plan::{WorkerSpec, descriptor};
+use wsgi::control::Order;
 
-use crate::account::Identity;
-use crate::probe::{ProbeError, start_error};
-use crate::sys::{Change, apply, raised};
-
-/// What the Python program runs: it loads the engine from the path in `sys.argv[1]`, which takes over
-/// and does not return. `_imp` is what Python's own import machinery uses; going through it directly
-/// imports nothing that the application may not need.
-const START: &str = "\
-import sys, _imp
-class spec: name, origin = '_mod_wsgi', sys.argv[1]
-module = _imp.create_dynamic(spec)
-_imp.exec_dynamic(module)
-module.serve()";
-
-/// How to start a worker.
-#[derive(Debug)]
-pub(crate) struct Start<'s> {
-    pub(crate) spec: &'s WorkerSpec,
-    pub(crate) identity: &'s Identity,
-    pub(crate) program: &'s Path,
-    pub(crate) engine: &'s Path,
-    pub(crate) listener: &'s OwnedFd,
-    pub(crate) log: Option<&'s OwnedFd>,
-    /// User id of httpd's children: workers of another user begin in their home directory.
-    pub(crate) children: u32,
-}
+use crate::line::Line;
 
 /// A worker that was started and whose end was not seen yet.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    child: Child,
-    control: UnixStream,
+    /// Not known until a forked worker has said its first word.
+    pid: Option<i32>,
+    line: Line,
+    generation: u64,
     started: Instant,
     ready: Option<Instant>,
+    /// It has reached `recycle-memory`.
+    large: bool,
+    leaving: bool,
     kill_at: Option<Instant>,
 }
 
-/// Why a worker was not started.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
-    #[error(transparent)]
-    Program(#[from] ProbeError),
-    #[error("a worker cannot be prepared: {0}")]
-    Prepare(#[from] std::io::Error),
-    #[error("a worker cannot be told what to do: {0}")]
-    Spec(#[from] serde_json::Error),
-}
-
 impl Worker {
-    /// Starts a worker.
-    pub(crate) fn start(start: &Start<'_>) -> Result<Self, StartError> {
-        let (ours, theirs) = UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let theirs = raised(&theirs.into())?;
-        let spec = raised(&memory_file(&serde_json::to_vec(start.spec)?)?)?;
-        let mut command = Command::new(start.program);
-        command.arg("-c").arg(START).arg(start.engine);
-        command.stdin(Stdio::null());
-        let log = match start.log {
-            Some(log) => log.try_clone()?,
-            None => std::io::stderr().as_fd().try_clone_to_owned()?,
-        };
-        command.stdout(log.try_clone()?).stderr(log);
-        environment(&mut command, start);
-        apply(
-            &mut command,
-            &Change {
-                identity: start.identity,
-                descriptors: vec![
-                    (descriptor::LISTENER, start.listener),
-                    (descriptor::CONTROL, &theirs),
-                    (descriptor::SPEC, &spec),
-                ],
-                umask: start.spec.group.umask,
-                directory: directory(start),
-            },
-        );
-        let child =
-            command.spawn().map_err(|error| start_error(start.program, start.identity, error))?;
-        Ok(Self { child, control: ours, started: Instant::now(), ready: None, kill_at: None })
+    /// A worker that has just been started, or forked if its id is not known yet.
+    pub(crate) fn new(pid: Option<i32>, line: Line, generation: u64) -> Self {
+        let started = Instant::now();
+        Self {
+            pid,
+            line,
+            generation,
+            started,
+            ready: None,
+            large: false,
+            leaving: false,
+            kill_at: None,
+        }
     }
 
     /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.pid
     }
 
-    /// The descriptor that becomes readable when the worker says something.
-    pub(crate) fn control(&self) -> BorrowedFd<'_> {
-        self.control.as_fd()
+    /// Its process id in words.
+    pub(crate) fn name(&self) -> String {
+        self.pid.map_or_else(|| "(just forked)".to_owned(), |pid| pid.to_string())
     }
 
-    /// Hears what the worker has to say; true when it has just become ready.
-    pub(crate) fn hear(&mut self) -> bool {
-        use std::io::Read;
-        let mut byte = [0; 8];
-        let spoke = matches!((&self.control).read(&mut byte), Ok(1..));
-        let first = spoke && self.ready.is_none();
-        if first {
-            self.ready = Some(Instant::now());
-        }
-        first
+    /// The kernel has said which process it is; false if that is no child of ours, so that we may do
+    /// nothing to it.
+    pub(crate) fn identify(&mut self, pid: i32) -> bool {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let ours = waitid(Id::Pid(Pid::from_raw(pid)), flags) != Err(Errno::ECHILD);
+        self.pid = ours.then_some(pid);
+        ours
+    }
+
+    /// The line to it.
+    pub(crate) fn line(&mut self) -> &mut Line {
+        &mut self.line
+    }
+
+    /// The line to it, to be listened to.
+    pub(crate) fn listens(&self) -> &Line {
+        &self.line
+    }
+
+    /// The generation that it belongs to: that of its template.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Notes that it takes requests.
+    pub(crate) fn set_ready(&mut self) {
+        self.ready = Some(Instant::now());
     }
 
     /// Whether it has said that it is ready.
@@ -130,9 +95,31 @@ impl Worker {
         self.started.elapsed()
     }
 
+    /// Notes that it has too much memory.
+    pub(crate) fn set_large(&mut self) {
+        self.large = true;
+    }
+
+    /// Whether it has too much memory.
+    pub(crate) fn is_large(&self) -> bool {
+        self.large
+    }
+
+    /// Whether it was asked to end.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
     /// Asks it to finish; after `grace` it will be killed.
-    pub(crate) fn ask_to_end(&mut self, grace: Duration) {
-        self.signal(Signal::SIGTERM);
+    pub(crate) fn ask_to_end(&mut self, why: Option<Order>, grace: Duration) {
+        if self.leaving {
+            return;
+        }
+        let told = why.is_some_and(|order| self.line.order(order).is_ok());
+        if !told {
+            self.signal(Signal::SIGTERM);
+        }
+        self.leaving = true;
         self.kill_at = Some(Instant::now() + grace);
     }
 
@@ -148,46 +135,9 @@ impl Worker {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Ok(pid) = i32::try_from(self.pid()) {
-            // It may have ended by itself; its end is noticed in any case.
+        if let Some(pid) = self.pid {
+            // It may have ended by itself; until that is noticed nobody else gets its id.
             let _ = kill(Pid::from_raw(pid), signal);
         }
-    }
-
-    /// Its exit status, once it has ended.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
-    }
-}
-
-fn memory_file(content: &[u8]) -> std::io::Result<OwnedFd> {
-    let file = memfd_create(c"wsgi-worker", MFdFlags::MFD_CLOEXEC)?;
-    let mut file = std::fs::File::from(file);
-    std::io::Write::write_all(&mut file, content)?;
-    std::io::Seek::rewind(&mut file)?;
-    Ok(file.into())
-}
-
-/// The group's `home`; else the home directory of a user that is not httpd's; else where httpd is.
-fn directory<'s>(start: &'s Start<'_>) -> Option<&'s Path> {
-    let other_user = start.identity.change && start.identity.uid.as_raw() != start.children;
-    let users_own = || start.identity.home.as_deref().filter(|home| other_user && home.is_dir());
-    start.spec.group.home.as_deref().or_else(users_own)
-}
-
-fn environment(command: &mut Command, start: &Start<'_>) {
-    let group = &start.spec.group;
-    for (name, value) in [("LANG", &group.lang), ("LC_ALL", &group.locale)] {
-        if let Some(value) = value {
-            command.env(name, value);
-        }
-    }
-    for name in ["USER", "USERNAME", "LOGNAME"] {
-        if std::env::var_os(name).is_some() {
-            command.env(name, &start.identity.name);
-        }
-    }
-    if let Some(home) = &start.identity.home {
-        command.env("HOME", home);
     }
 }

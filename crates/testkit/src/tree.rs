@@ -19,8 +19,10 @@ pub enum Kind {
     Child,
     /// `wsgid`.
     Supervisor,
-    /// A process with the engine in it, which is not httpd's; a template is one, too.
+    /// A process with the engine in it, which is not httpd's.
     Worker,
+    /// One that workers are forked from.
+    Template,
     /// Anything else, such as a program that an application started.
     Other,
 }
@@ -131,7 +133,9 @@ impl Tree {
         } else if process.exe.file_name().is_some_and(|name| name == "wsgid") {
             Kind::Supervisor
         } else if maps(process.pid).is_ok_and(|maps| maps.contains("/_mod_wsgi.abi3.so")) {
-            Kind::Worker
+            // Its title says so; it has no other mark.
+            let template = process.command.ends_with(" template");
+            if template { Kind::Template } else { Kind::Worker }
         } else {
             Kind::Other
         }

@@ -16,7 +16,7 @@ use wsgi::request::Request;
 use wsgi::response::{Head, Status};
 
 use crate::panics::caught;
-use crate::serve::apache_facts;
+use crate::start::apache_facts;
 use crate::sys::HostCalls;
 
 /// The engine of this process: a child of httpd has one, for good.

@@ -1,7 +1,7 @@
 //! How a worker ends: whoever wants it to end says so here, and the main thread sees to it.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -14,16 +14,30 @@ pub(crate) struct Ending {
     turn: Turn,
     /// Readable once the end is wanted; wakes whoever waits for something else.
     wanted: EventFd,
-    active: Mutex<u32>,
+    active: Mutex<Active>,
     idle: Condvar,
 }
+
+/// Requests that are being served.
+#[derive(Debug)]
+struct Active {
+    count: u32,
+    /// When the last one ended.
+    last: Instant,
+    /// When it was last told that all threads are busy.
+    told: Option<Instant>,
+}
+
+/// Being busy is no news again before this is over.
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Ending {
     /// An end that nobody wants yet.
     pub(crate) fn new() -> nix::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wanted = EventFd::from_value_and_flags(0, flags)?;
-        let (turn, active, idle) = (Turn::default(), Mutex::new(0), Condvar::new());
+        let active = Active { count: 0, last: Instant::now(), told: None };
+        let (turn, active, idle) = (Turn::default(), Mutex::new(active), Condvar::new());
         Ok(Self { turn, wanted, active, idle })
     }
 
@@ -45,15 +59,45 @@ impl Ending {
     }
 
     /// Counts a request for as long as the guard lives.
-    pub(crate) fn request(&self) -> Active<'_> {
-        *self.active.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Active(self)
+    pub(crate) fn request(&self) -> Serving<'_> {
+        self.active().count += 1;
+        Serving(self)
+    }
+
+    /// How much of `patience` is left until the process has served nothing for so long; `None` if it
+    /// has. Then, and while a request is being served, `patience` begins anew.
+    pub(crate) fn idle_for(&self, patience: Duration) -> Option<Duration> {
+        let mut active = self.active();
+        if active.count > 0 {
+            return Some(patience);
+        }
+        let left = patience.saturating_sub(active.last.elapsed());
+        if left > Duration::ZERO {
+            return Some(left);
+        }
+        active.last = Instant::now();
+        None
+    }
+
+    /// Whether it is worth telling that all threads are busy.
+    pub(crate) fn busy_is_news(&self) -> bool {
+        let mut active = self.active();
+        let news = active.told.is_none_or(|told| told.elapsed() >= PAUSE);
+        if news {
+            active.told = Some(Instant::now());
+        }
+        news
+    }
+
+    fn active(&self) -> MutexGuard<'_, Active> {
+        // Nothing that panics is done under the lock.
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no request is being served; false if that takes until `deadline`.
     pub(crate) fn wait_until_idle(&self, deadline: Instant) -> bool {
-        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        while *active > 0 {
+        let mut active = self.active();
+        while active.count > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left == Duration::ZERO {
                 return false;
@@ -67,13 +111,14 @@ impl Ending {
 
 /// A request that is being served.
 #[derive(Debug)]
-pub(crate) struct Active<'e>(&'e Ending);
+pub(crate) struct Serving<'e>(&'e Ending);
 
-impl Drop for Active<'_> {
+impl Drop for Serving<'_> {
     fn drop(&mut self) {
-        let mut active = self.0.active.lock().unwrap_or_else(PoisonError::into_inner);
-        *active -= 1;
-        if *active == 0 {
+        let mut active = self.0.active();
+        active.count -= 1;
+        if active.count == 0 {
+            active.last = Instant::now();
             self.0.idle.notify_all();
         }
     }

@@ -1,17 +1,22 @@
 //! `_mod_wsgi.abi3.so`: the engine, packed as a library for whatever Python loads it.
 //!
 //! Two ways lead in. A worker's Python imports it and calls `serve()`, which does not return
-//! (`serve`). An httpd child that needs embedded mode loads it behind libpython and calls the C entry
+//! (`start`). An httpd child that needs embedded mode loads it behind libpython and calls the C entry
 //! (`embedded`). It links no Python: it takes the symbols of the interpreter that is there.
 
 mod connection;
 mod embedded;
 mod ending;
+mod line;
 mod log;
 mod panics;
+mod recycling;
+mod rehearsal;
 mod serve;
 mod signals;
+mod start;
 mod sys;
+mod template;
 mod turn;
 
 use std::ffi::CStr;
@@ -40,11 +45,12 @@ struct Serve;
 
 impl Function for Serve {
     const NAME: &'static CStr = c"serve";
-    const DOC: &'static CStr = c"serve()\n--\n\nTurn this process into a worker. Does not return.";
+    const DOC: &'static CStr =
+        c"serve()\n--\n\nTurn this process into a worker or a template. Does not return.";
 
     fn call<'py>(py: Attached<'py>, arguments: Arguments<'py>) -> Result<'py, Object<'py>> {
         let [] = arguments.positional("serve", 0)?;
-        match serve::run(py) {
+        match start::run(py) {
             Ok(never) => match never {},
             Err(error) => Err(Error::new(py, Exception::RuntimeError, &error)),
         }

@@ -1,27 +1,30 @@
 //! A worker: a process of a process group, from the inside.
 //!
-//! Python has just been started by `wsgid` and has called `serve()`. The main thread makes the engine,
-//! starts the request threads, tells `wsgid` that the worker is ready, and then waits for a reason to
-//! end.
+//! The main thread starts the request threads, tells `wsgid` that the worker is ready, and then waits
+//! for a reason to end.
 
 use std::convert::Infallible;
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use engine::{ApacheFacts, Engine, ServerLog, Settings};
+use engine::{Engine, ServerLog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use python::Attached;
+use wsgi::control::{News, Order};
+use wsgi::daemon::DEFAULT_IDLE_TIMEOUT;
 use wsgi::level::Level;
-use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
+use wsgi::plan::WorkerSpec;
 
 use crate::ending::Ending;
+use crate::line::{Line, Word};
 use crate::log::ProcessLog;
 use crate::panics::caught;
+use crate::recycling::Recycling;
 use crate::signals::Signals;
+use crate::start::Process;
 use crate::{connection, sys};
 
 /// How long running requests and the interpreters may take to end.
@@ -30,143 +33,75 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 const FORCED: i32 = 255;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
-pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
-    let spec = read_spec()?;
-    let log = Arc::new(ProcessLog::new(spec.log_level));
+pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
+    let Process { spec, log, engine, listener, line, .. } = process;
     sys::set_title(&spec.display_name());
-    let listener = UnixListener::from(sys::inherited(descriptor::LISTENER)?);
-    let control = UnixStream::from(sys::inherited(descriptor::CONTROL)?);
     let ending = Arc::new(Ending::new().map_err(|error| format!("no event counter: {error}"))?);
-    forget_start(py).map_err(|error| error.to_string())?;
-    let settings = settings(&spec, log.clone());
-    let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let signals = Signals::catch(engine.clone(), log.clone())?;
-    py.detach(|| {
-        let worker = Worker { spec, log, engine, ending, listener: Arc::new(listener) };
-        worker.run(&control, &signals)
-    })
+    let recycling = spec.group.recycle_memory.map(Recycling::new);
+    let elastic = spec.group.pool().is_elastic();
+    let shared = Shared { spec, log, engine, ending, listener, line, recycling, elastic };
+    py.detach(|| Worker(Arc::new(shared)).run(&signals))
 }
 
-fn read_spec() -> Result<WorkerSpec, String> {
-    let file = std::fs::File::from(sys::inherited(descriptor::SPEC)?);
-    serde_json::from_reader(file)
-        .map_err(|error| format!("the worker's task is unreadable: {error}"))
-}
-
-/// Undoes what starting with `-c` has left behind for everybody to see.
-fn forget_start(py: Attached<'_>) -> python::Result<'_, ()> {
-    let path = py.import(c"sys")?.attr(c"path")?;
-    if path.length()? > 0 && path.at(0)?.utf8()?.is_empty() {
-        let first = py.int(0)?;
-        path.call_method(c"pop", &[&first])?;
-    }
-    Ok(())
-}
-
-fn settings(spec: &WorkerSpec, log: Arc<ProcessLog>) -> Settings {
-    let group = &spec.group;
-    Settings {
-        process_group: group.name.clone(),
-        python_path: group.python_path.clone(),
-        home: group.home.clone(),
-        python_eggs: None,
-        threads: group.threads,
-        multithread: group.threads != 1,
-        multiprocess: group.processes.is_some(),
-        run_once: false,
-        maximum_processes: group.process_count(),
-        apache: apache_facts(&spec.server),
-        daemon: true,
-        interpreters: spec.server.interpreters,
-        single_process: false,
-        log,
-    }
-}
-
-/// Facts about httpd in the engine's words.
-pub(crate) fn apache_facts(server: &ServerFacts) -> ApacheFacts {
-    ApacheFacts {
-        version: server.version,
-        description: server.description.clone(),
-        mpm_name: server.mpm.clone(),
-        build_date: server.build_date.clone(),
-        maximum_processes: server.children,
-        threads_per_process: server.threads,
-    }
-}
-
-struct Worker {
+/// What the threads of a worker share.
+struct Shared {
     spec: WorkerSpec,
     log: Arc<ProcessLog>,
     engine: Arc<Engine>,
     ending: Arc<Ending>,
-    listener: Arc<UnixListener>,
+    listener: UnixListener,
+    line: Line,
+    recycling: Option<Recycling>,
+    /// Whether workers come and go with the load.
+    elastic: bool,
 }
 
+struct Worker(Arc<Shared>);
+
 impl Worker {
-    fn run(self, control: &UnixStream, signals: &Signals) -> Result<Infallible, String> {
-        for number in 0..self.spec.group.threads {
+    fn run(self, signals: &Signals) -> Result<Infallible, String> {
+        for number in 0..self.0.spec.group.threads {
             self.start_thread(number).map_err(|error| {
                 format!("WSGI0022: request thread {number} cannot be started: {error}")
             })?;
         }
-        let ready = (&*control).write_all(b"R");
+        let ready = self.0.line.tell(News::Ready);
         ready.map_err(|error| format!("wsgid cannot be told that the worker is ready: {error}"))?;
-        let (why, reason) = self.wait_for_end(control, signals);
-        self.line(Level::Info, &format!("shutdown requested: {why}"));
+        let (why, reason) = self.wait_for_end(signals);
+        self.0.line(Level::Info, &format!("shutdown requested: {why}"));
         self.end(reason)
     }
 
-    fn line(&self, level: Level, text: &str) {
-        let group = &self.spec.group.name;
-        self.log.line(level, format!("process group {group}: {text}").as_bytes());
-    }
-
     fn start_thread(&self, number: u32) -> std::io::Result<()> {
-        let (engine, ending) = (self.engine.clone(), self.ending.clone());
-        let (listener, log) = (self.listener.clone(), self.log.clone());
-        let peers = self.spec.peers.clone();
-        let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
-        let serve = move || {
-            while let Some(held) = ending.turn().take() {
-                let Some(stream) = next_connection(&listener, &ending, &log) else { continue };
-                let active = ending.request();
-                drop(held);
-                let served = caught(|| {
-                    connection::serve(stream, &engine, &peers, timeout, &ending, &log);
-                });
-                if let Err(panic) = served {
-                    log.line(Level::Error, format!("internal error: {panic}").as_bytes());
-                }
-                drop(active);
-            }
-        };
-        thread::Builder::new().name(format!("wsgi-{number}")).spawn(serve).map(|_| ())
+        let shared = self.0.clone();
+        let name = format!("wsgi-{number}");
+        thread::Builder::new().name(name).spawn(move || shared.serve()).map(|_| ())
     }
 
     /// Waits until something asks for the end, and says what: for the log, and for applications.
-    fn wait_for_end(
-        &self,
-        control: &UnixStream,
-        signals: &Signals,
-    ) -> (&'static str, &'static str) {
+    fn wait_for_end(&self, signals: &Signals) -> (&'static str, &'static str) {
+        let shared = &self.0;
         loop {
             let mut descriptors = [
                 PollFd::new(signals.descriptor(), PollFlags::POLLIN),
-                PollFd::new(self.ending.descriptor(), PollFlags::POLLIN),
-                // wsgid has nothing to say here; the end of its end means that it is gone.
-                PollFd::new(control.as_fd(), PollFlags::POLLIN),
+                PollFd::new(shared.ending.descriptor(), PollFlags::POLLIN),
+                PollFd::new(shared.line.as_fd(), PollFlags::POLLIN),
             ];
-            let _ = poll(&mut descriptors, PollTimeout::NONE);
+            let _ = poll(&mut descriptors, shared.rest());
             let happened: Vec<bool> =
                 descriptors.iter().map(|one| one.any().unwrap_or(false)).collect();
             let why = match happened[..] {
                 [true, ..] if signals.take() => ("a signal asked for it", "shutdown_signal"),
                 [_, true, _] => ("the script has changed", "script_reload"),
-                [_, _, true] => ("wsgid is gone", "shutdown_signal"),
+                [_, _, true] => match shared.line.order() {
+                    Word::End => ("wsgid is gone", "shutdown_signal"),
+                    Word::Order(Order::Fork, _) | Word::Nothing => continue,
+                    Word::Order(order, _) => order.reason(),
+                },
                 _ => continue,
             };
-            self.ending.want();
+            shared.ending.want();
             return why;
         }
     }
@@ -174,7 +109,8 @@ impl Worker {
     /// Lets running requests and the interpreters end, within a limit, and ends the process.
     fn end(self, reason: &str) -> Result<Infallible, String> {
         let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
-        let (log, group) = (self.log.clone(), self.spec.group.name.clone());
+        let shared = &self.0;
+        let (log, group) = (shared.log.clone(), shared.spec.group.name.clone());
         // Whatever holds the GIL or waits for a thread that does not end is cut off here.
         let reaper = thread::Builder::new().name("wsgi-reaper".into()).spawn(move || {
             thread::sleep(deadline.saturating_duration_since(Instant::now()));
@@ -185,46 +121,106 @@ impl Worker {
             sys::exit_now(FORCED)
         });
         if let Err(error) = reaper {
-            self.line(Level::Warning, &format!("WSGI0070: the end has no time limit: {error}"));
+            shared.line(Level::Warning, &format!("WSGI0070: the end has no time limit: {error}"));
         }
-        self.engine.stopping(reason);
-        self.ending.wait_until_idle(deadline);
-        self.engine.shutdown(reason);
-        self.line(Level::Info, "the worker ends");
+        shared.engine.stopping(reason);
+        shared.ending.wait_until_idle(deadline);
+        shared.engine.shutdown(reason);
+        shared.line(Level::Info, "the worker ends");
         sys::exit_now(0)
     }
 }
 
-/// The next connection; `None` if there is none after all, or the process ends.
-fn next_connection(
-    listener: &UnixListener,
-    ending: &Ending,
-    log: &ProcessLog,
-) -> Option<UnixStream> {
-    let mut descriptors = [
-        PollFd::new(listener.as_fd(), PollFlags::POLLIN),
-        PollFd::new(ending.descriptor(), PollFlags::POLLIN),
-    ];
-    let _ = poll(&mut descriptors, PollTimeout::NONE);
-    if ending.turn().is_closed() {
-        return None;
+impl Shared {
+    fn line(&self, level: Level, text: &str) {
+        let group = &self.spec.group.name;
+        self.log.line(level, format!("process group {group}: {text}").as_bytes());
     }
-    match listener.accept() {
-        // A new socket does not inherit that its listener never blocks.
-        Ok((stream, _)) => Some(stream),
-        Err(error) => {
-            let kind = error.kind();
-            let usual = [
-                // Another process of the group was faster.
-                std::io::ErrorKind::WouldBlock,
-                std::io::ErrorKind::Interrupted,
-                std::io::ErrorKind::ConnectionAborted,
-            ];
-            if !usual.contains(&kind) {
-                log.line(Level::Crit, format!("WSGI0018: no connection: {error}").as_bytes());
-                ending.want();
+
+    /// Tells `wsgid` something. If it is gone, the main thread notices.
+    fn tell(&self, news: News) {
+        let _ = self.line.tell(news);
+    }
+
+    /// What a request thread does: one request after the other.
+    fn serve(&self) {
+        let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
+        while let Some(held) = self.ending.turn().take() {
+            let Some(stream) = self.next_connection() else { continue };
+            let active = self.ending.request();
+            if held.pass() && self.elastic && self.ending.busy_is_news() {
+                self.tell(News::Busy);
             }
-            None
+            let served = caught(|| {
+                let peers = &self.spec.peers;
+                connection::serve(stream, &self.engine, peers, timeout, &self.ending, &self.log);
+            });
+            if let Err(panic) = served {
+                self.log.line(Level::Error, format!("internal error: {panic}").as_bytes());
+            }
+            drop(active);
+            self.after_request();
+        }
+    }
+
+    /// What has to be looked at now and then.
+    fn after_request(&self) {
+        if self.engine.script_changed() {
+            self.tell(News::ScriptChanged);
+        }
+        if let Some(private) = self.recycling.as_ref().and_then(Recycling::reached) {
+            let text = format!(
+                "{private} bytes of private memory have reached recycle-memory; the worker is replaced"
+            );
+            self.line(Level::Info, &text);
+            self.tell(News::Large);
+        }
+    }
+
+    /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for as
+    /// long as the group allows.
+    fn rest(&self) -> PollTimeout {
+        if !self.elastic {
+            return PollTimeout::NONE;
+        }
+        let patience =
+            Duration::from_secs(self.spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT));
+        let left = self.ending.idle_for(patience).unwrap_or_else(|| {
+            self.tell(News::Idle);
+            patience
+        });
+        // Rounded up, so that the time is over when the thread wakes.
+        PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
+    }
+
+    /// The next connection; `None` if there is none after all, or the process ends.
+    fn next_connection(&self) -> Option<UnixStream> {
+        let mut descriptors = [
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.ending.descriptor(), PollFlags::POLLIN),
+        ];
+        let _ = poll(&mut descriptors, PollTimeout::NONE);
+        if self.ending.turn().is_closed() {
+            return None;
+        }
+        match self.listener.accept() {
+            // A new socket does not inherit that its listener never blocks.
+            Ok((stream, _)) => Some(stream),
+            Err(error) => {
+                let kind = error.kind();
+                let usual = [
+                    // Another process of the group was faster.
+                    std::io::ErrorKind::WouldBlock,
+                    std::io::ErrorKind::Interrupted,
+                    std::io::ErrorKind::ConnectionAborted,
+                ];
+                if !usual.contains(&kind) {
+                    let text = format!("WSGI0018: no connection: {error}");
+                    self.log.line(Level::Crit, text.as_bytes());
+                    self.ending.want();
+                }
+                None
+            }
         }
     }
 }

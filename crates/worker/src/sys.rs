@@ -42,6 +42,45 @@ pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, String> {
     }
 }
 
+/// Takes a descriptor that came over a socket.
+pub(crate) fn received(number: RawFd) -> OwnedFd {
+    // SAFETY: the kernel has just made it for this process, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Has the kernel end this process when its parent ends, which is or will be the process with the id
+/// `parent`. Called again after a fork, which forgets it.
+pub(crate) fn end_with(parent: u32) {
+    // Whoever forked us ends within moments; its end must not be mistaken for that of `parent`.
+    for _ in 0..10_000 {
+        if std::os::unix::process::parent_id() == parent {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_micros(100));
+    }
+    if std::os::unix::process::parent_id() != parent {
+        // It is gone; the end of the line to it says so too.
+        return;
+    }
+    // SAFETY: the call sets an attribute of this process. Where it is not heeded, the end of the line
+    // to the parent still says the same.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
+}
+
+/// How many threads this process has.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
+
+/// Gives free memory of the heap back to the kernel.
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the function may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 static SIGNALS: AtomicI32 = AtomicI32::new(-1);
 static OWNER: AtomicI32 = AtomicI32::new(0);
 

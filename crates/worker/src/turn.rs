@@ -72,6 +72,15 @@ impl Turn {
     }
 }
 
+impl Held<'_> {
+    /// Hands the turn on; true if there is nobody to take it now.
+    pub(crate) fn pass(self) -> bool {
+        let turn = self.0;
+        drop(self);
+        turn.lock().holder.is_none()
+    }
+}
+
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();

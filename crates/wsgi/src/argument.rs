@@ -38,6 +38,14 @@ pub enum ArgumentError {
         /// An option that looks like it.
         nearest: Option<&'static str>,
     },
+    /// An option that means nothing by itself.
+    #[error("{option} has no effect without {needs}")]
+    Alone {
+        /// The option.
+        option: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
     /// The pattern of a directive that ends in `Match`.
     #[error("{0:?} is not a regular expression that httpd understands")]
     Pattern(String),

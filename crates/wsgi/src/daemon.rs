@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::argument::{ArgumentError, nearest};
 use crate::words::{NotAPair, Pair, next_pair, next_word};
 
+mod options;
+mod value;
+
+pub use options::{DaemonOption, OPTIONS};
+pub(crate) use value::{python_home, split_path};
+
 /// A user or group as `User` and `Group` name them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
@@ -34,13 +40,42 @@ impl std::fmt::Display for Principal {
     }
 }
 
+/// How many processes a group has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processes {
+    /// How many there are at least; with 0 the group may rest.
+    pub least: u32,
+    /// How many there are at most; more than `least` means that they come and go with the load.
+    pub most: u32,
+}
+
+impl Processes {
+    /// Whether the number changes with the load.
+    #[must_use]
+    pub fn is_elastic(self) -> bool {
+        self.least < self.most
+    }
+}
+
+/// What a group's template has loaded before workers are forked from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Preload {
+    /// There is no template: each worker starts by itself.
+    #[default]
+    Off,
+    /// Python, and the modules of `preload-modules`.
+    Interpreter,
+    /// The group's applications too.
+    Application,
+}
+
 /// A process group as it was written. What is `None` follows httpd or Python.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {
     /// Its name.
     pub name: String,
     /// Number of processes; `None` means one, and that `wsgi.multiprocess` is false.
-    pub processes: Option<u32>,
+    pub processes: Option<Processes>,
     /// Request threads of each process.
     pub threads: u32,
     /// User that the processes run as.
@@ -61,11 +96,28 @@ pub struct GroupSpec {
     pub lang: Option<String>,
     /// `LC_ALL` of the processes.
     pub locale: Option<String>,
+    /// What workers are forked from.
+    pub preload: Preload,
+    /// Modules that the template imports.
+    pub preload_modules: Vec<String>,
+    /// Paths of URLs that the template asks the applications for.
+    pub warm_up: Vec<String>,
+    /// Whether the template makes what it has loaded immortal, where that is known to work.
+    pub preload_immortal: bool,
+    /// After how many seconds without a request a process that is not needed ends; `None` means
+    /// [`DEFAULT_IDLE_TIMEOUT`].
+    pub idle_timeout: Option<u64>,
+    /// Whether the template stays when the last worker has ended for want of requests.
+    pub idle_template: bool,
+    /// Bytes of private memory with which a process is replaced.
+    pub recycle_memory: Option<u64>,
 }
 
 /// Threads of a process where the option is not given.
 pub const DEFAULT_THREADS: u32 = 15;
 const MOST_THREADS: u32 = 65_533;
+/// Seconds without a request after which a process of `processes=MIN..MAX` may end.
+pub const DEFAULT_IDLE_TIMEOUT: u64 = 60;
 
 impl GroupSpec {
     /// A group with nothing said about it but its name.
@@ -83,6 +135,13 @@ impl GroupSpec {
             display_name: None,
             lang: None,
             locale: None,
+            preload: Preload::Off,
+            preload_modules: Vec::new(),
+            warm_up: Vec::new(),
+            preload_immortal: true,
+            idle_timeout: None,
+            idle_template: true,
+            recycle_memory: None,
         }
     }
 
@@ -104,147 +163,30 @@ impl GroupSpec {
             (option.set)(&mut spec, &value)
                 .ok_or_else(|| ArgumentError::option(option.name, &value, option.allowed))?;
         }
+        spec.check_company()?;
         Ok(spec)
     }
 
-    /// How many processes the group has.
-    pub fn process_count(&self) -> u32 {
-        self.processes.unwrap_or(1)
+    /// Options that mean nothing without another one are mistakes.
+    fn check_company(&self) -> Result<(), ArgumentError> {
+        let alone = |option, needs| Err(ArgumentError::Alone { option, needs });
+        if self.preload == Preload::Off && !self.preload_modules.is_empty() {
+            return alone("preload-modules", "preload=interpreter or preload=application");
+        }
+        if self.preload != Preload::Application && !self.warm_up.is_empty() {
+            return alone("warm-up", "preload=application");
+        }
+        if self.idle_timeout.is_some() && !self.pool().is_elastic() {
+            return alone("idle-timeout", "processes=MIN..MAX");
+        }
+        Ok(())
     }
-}
 
-/// An option of `WSGIDaemonProcess`.
-#[derive(Clone, Copy, Debug)]
-pub struct DaemonOption {
-    /// Its name, in front of the `=`.
-    pub name: &'static str,
-    /// What its value may be, for error messages and documents.
-    pub allowed: &'static str,
-    /// What it does.
-    pub documentation: &'static str,
-    set: fn(&mut GroupSpec, &str) -> Option<()>,
-}
-
-/// All options of `WSGIDaemonProcess`.
-pub const OPTIONS: &[DaemonOption] = &[
-    DaemonOption {
-        name: "processes",
-        allowed: "a whole number from 1",
-        documentation: "Number of processes (1). Giving it at all makes `wsgi.multiprocess` true.",
-        set: |spec, value| {
-            spec.processes = Some(value.parse().ok().filter(|count| *count >= 1)?);
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "threads",
-        allowed: "a whole number from 1 to 65533",
-        documentation: "Request threads of each process (15). With 1, `wsgi.multithread` is false.",
-        set: |spec, value| {
-            spec.threads = value.parse().ok().filter(|count| (1..=MOST_THREADS).contains(count))?;
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "user",
-        allowed: "the name of a user, or #uid",
-        documentation: "User that the processes run as when httpd is started as root (httpd's \
-                        `User`). Never root.",
-        set: |spec, value| {
-            spec.user = Some(Principal::parse(value)?);
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "group",
-        allowed: "the name of a group, or #gid",
-        documentation: "Group that the processes run as when httpd is started as root (httpd's \
-                        `Group`).",
-        set: |spec, value| {
-            spec.group = Some(Principal::parse(value)?);
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "umask",
-        allowed: "an octal number from 0 to 0777",
-        documentation: "File mode creation mask of the processes (inherited).",
-        set: |spec, value| {
-            spec.umask = Some(u32::from_str_radix(value, 8).ok().filter(|mask| *mask <= 0o777)?);
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "home",
-        allowed: "an absolute path of a directory",
-        documentation: "Working directory of the processes, and the first entry of `sys.path`.",
-        set: |spec, value| {
-            spec.home = Some(absolute(value)?);
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "lang",
-        allowed: "the name of a locale",
-        documentation: "`LANG` in the environment of the processes (inherited).",
-        set: |spec, value| {
-            spec.lang = Some(value.to_owned());
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "locale",
-        allowed: "the name of a locale",
-        documentation: "`LC_ALL` in the environment of the processes, which sets their locale \
-                        (inherited).",
-        set: |spec, value| {
-            spec.locale = Some(value.to_owned());
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "python-home",
-        allowed: "an absolute path of a virtual environment or a Python installation",
-        documentation: "Where the group's Python is: `bin/python` below it is what runs \
-                        (`WSGIPythonHome`, else the system's python3).",
-        set: |spec, value| {
-            spec.python_home = Some(python_home(value)?);
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "python-path",
-        allowed: "directories with a colon between",
-        documentation: "Directories that are put in front of `sys.path`; their `.pth` files are \
-                        honoured.",
-        set: |spec, value| {
-            spec.python_path = split_path(value);
-            Some(())
-        },
-    },
-    DaemonOption {
-        name: "display-name",
-        allowed: "text, or %{GROUP} for (wsgi:NAME)",
-        documentation: "The name that `ps` shows for the processes (`(wsgi:NAME)`).",
-        set: |spec, value| {
-            spec.display_name = Some(value.to_owned());
-            Some(())
-        },
-    },
-];
-
-fn absolute(value: &str) -> Option<PathBuf> {
-    value.starts_with('/').then(|| PathBuf::from(value))
-}
-
-/// The directory of `WSGIPythonHome` and `python-home`; of a `prefix:exec_prefix` pair the prefix.
-pub(crate) fn python_home(value: &str) -> Option<PathBuf> {
-    absolute(value.split(':').next().unwrap_or_default())
-}
-
-/// The directories of a path like `/a:/b`, without empty ones.
-pub(crate) fn split_path(value: &str) -> Vec<PathBuf> {
-    value.split(':').filter(|entry| !entry.is_empty()).map(PathBuf::from).collect()
+    /// How many processes the group has.
+    #[must_use]
+    pub fn pool(&self) -> Processes {
+        self.processes.unwrap_or(Processes { least: 1, most: 1 })
+    }
 }
 
 #[cfg(test)]
@@ -259,7 +201,7 @@ mod tests {
              locale=C.UTF-8 python-home=/opt/venv python-path=/a::/b display-name=%{GROUP}",
         );
         let expected = GroupSpec {
-            processes: Some(2),
+            processes: Some(Processes { least: 2, most: 2 }),
             threads: 5,
             user: Some(Principal::Name("www".into())),
             group: Some(Principal::Id(33)),
@@ -289,9 +231,63 @@ mod tests {
         );
         assert_eq!(message("x banana=5"), "there is no option \"banana\"");
         assert_eq!(message("x 15"), "\"15\" is not of the form name=value");
-        for bad in ["processes=0", "processes=", "umask=9", "umask=1000", "home=x", "user=#x"] {
+        for bad in [
+            "processes=0",
+            "processes=",
+            "processes=3..2",
+            "processes=0..0",
+            "processes=..3",
+            "umask=9",
+            "umask=1000",
+            "home=x",
+            "user=#x",
+            "preload=yes",
+            "preload-modules=a,,b",
+            "warm-up=x",
+            "idle-timeout=-1",
+            "idle-timeout=0",
+            "recycle-memory=0",
+            "recycle-memory=1T",
+        ] {
             assert!(message(&format!("x {bad}")).starts_with(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn pools_preloading_and_limits_are_read() {
+        let read = |arguments: &str| GroupSpec::parse(&format!("x {arguments}")).unwrap();
+        let spec = read("processes=0..4 idle-timeout=30 idle-template=end");
+        assert_eq!(spec.pool(), Processes { least: 0, most: 4 });
+        assert_eq!((spec.idle_timeout, spec.idle_template), (Some(30), false));
+        let spec = read(
+            "preload=application preload-modules=json,xml.dom warm-up=/,/a?b=c \
+             preload-immortal=off",
+        );
+        assert_eq!(spec.preload, Preload::Application);
+        assert_eq!(spec.preload_modules, ["json", "xml.dom"]);
+        assert_eq!(spec.warm_up, ["/", "/a?b=c"]);
+        assert!(!spec.preload_immortal);
+        for (text, bytes) in [("7", 7), ("2K", 2 << 10), ("64m", 64 << 20), ("1G", 1 << 30)] {
+            assert_eq!(read(&format!("recycle-memory={text}")).recycle_memory, Some(bytes));
+        }
+    }
+
+    #[test]
+    fn options_that_need_others_say_so() {
+        let message =
+            |arguments: &str| GroupSpec::parse(&format!("x {arguments}")).unwrap_err().to_string();
+        assert_eq!(
+            message("preload-modules=json"),
+            "preload-modules has no effect without preload=interpreter or preload=application"
+        );
+        assert_eq!(
+            message("preload=interpreter warm-up=/"),
+            "warm-up has no effect without preload=application"
+        );
+        assert_eq!(
+            message("processes=2 idle-timeout=9"),
+            "idle-timeout has no effect without processes=MIN..MAX"
+        );
     }
 
     proptest! {

@@ -8,6 +8,7 @@
 pub mod alias;
 pub mod argument;
 pub mod catalogue;
+pub mod control;
 pub mod daemon;
 pub mod embed;
 pub mod environ;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::GroupSpec;
+use crate::daemon::{GroupSpec, Preload};
 use crate::settings::InterpreterRules;
 
 /// Facts about httpd and its configuration that hold for every Python.
@@ -71,6 +71,25 @@ pub struct PlannedGroup {
     /// Number of the inherited descriptor that the group's output goes to; `None` for standard
     /// error.
     pub log: Option<i32>,
+    /// What a template loads, if the group has one for applications.
+    pub applications: Vec<Application>,
+}
+
+/// An application that the configuration maps to a process group, as requests will ask for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Path of its script.
+    pub script: PathBuf,
+    /// URL path that it is mounted at; empty for the root.
+    pub mount: String,
+    /// Name of its application group; it runs in the main interpreter whatever the name is.
+    pub application_group: String,
+    /// Name of the callable in the script.
+    pub callable: String,
+    /// Name of the server that it belongs to.
+    pub host: String,
+    /// The server's port.
+    pub port: u16,
 }
 
 /// What `wsgid check` has found, before anything is started.
@@ -106,6 +125,10 @@ pub struct WorkerSpec {
     pub socket_timeout: u64,
     /// Users whose connections are taken.
     pub peers: Vec<u32>,
+    /// What this process loads before it is forked; [`Preload::Off`] for one that is a worker itself.
+    pub preload: Preload,
+    /// The applications that are loaded then.
+    pub applications: Vec<Application>,
 }
 
 impl WorkerSpec {
@@ -135,7 +158,7 @@ pub struct EmbeddedSpec {
 pub mod descriptor {
     /// The listening socket of the group.
     pub const LISTENER: i32 = 3;
-    /// The socket to `wsgid`: one byte says that the worker is ready; its end that `wsgid` is gone.
+    /// The socket to `wsgid` (see [`crate::control`]).
     pub const CONTROL: i32 = 4;
     /// The [`super::WorkerSpec`] as JSON.
     pub const SPEC: i32 = 5;
@@ -164,6 +187,8 @@ mod tests {
             log_level: 4,
             socket_timeout: 60_000,
             peers: vec![33],
+            preload: Preload::Off,
+            applications: Vec::new(),
         };
         assert_eq!(spec.display_name(), "(wsgi:site)");
         spec.group.display_name = Some("%{GROUP}".into());

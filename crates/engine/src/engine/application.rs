@@ -12,22 +12,32 @@ use crate::exchange::Outcome;
 use crate::fault;
 use crate::script::{self, Found, LoadError, Reload};
 
+/// What a script is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its application is called.
+    Serve,
+    /// It is loaded, for requests that come later.
+    Load,
+}
+
 /// The script of a request.
 pub(super) struct Script<'a> {
     job: &'a Job<'a>,
+    purpose: Purpose,
     name: String,
     reload: Option<Reload<'a>>,
 }
 
 impl<'a> Script<'a> {
     /// The script of a job. The thread is not attached.
-    pub(super) fn of(job: &'a Job<'a>) -> Self {
+    pub(super) fn of(job: &'a Job<'a>, purpose: Purpose) -> Self {
         let request = job.request;
         let reload = request.script_reloading.then(|| Reload {
             modified: script::modified(request.script),
             resource: resource(request),
         });
-        Self { job, name: script::module_name(request.script), reload }
+        Self { job, purpose, name: script::module_name(request.script), reload }
     }
 
     /// Attaches to the interpreter and runs the script's application. `None` if the script must be
@@ -50,8 +60,9 @@ impl<'a> Script<'a> {
         self.job.log(py, &records);
         let module = match found {
             Ok(Found::Ready(module)) => module,
-            Ok(Found::Stale) if self.job.settings.daemon => return Some(Outcome::Declined),
-            Ok(Found::Stale | Found::Missing) => {
+            Ok(Found::Stale(module)) if self.kept() => module,
+            Ok(Found::Stale(_)) if self.job.settings.daemon => return Some(Outcome::Declined),
+            Ok(Found::Stale(_) | Found::Missing) => {
                 loading.as_ref()?;
                 match script::load(py, &self.name, self.job.request.script) {
                     Ok(module) => module,
@@ -61,7 +72,19 @@ impl<'a> Script<'a> {
             Err(error) => return Some(Outcome::Failed(self.job.report(py, &error))),
         };
         drop(loading);
-        Some(self.job.run(py, &module))
+        match self.purpose {
+            Purpose::Serve => Some(self.job.run(py, &module)),
+            Purpose::Load => {
+                self.job.preloaded.add(self.job.request.script);
+                Some(Outcome::Complete)
+            }
+        }
+    }
+
+    /// Whether a script that has changed has to do until this process is replaced.
+    fn kept(&self) -> bool {
+        let modified = self.reload.as_ref().and_then(|reload| reload.modified);
+        self.job.preloaded.keeps(self.job.request.script, modified)
     }
 
     fn not_loaded<'py>(&self, py: Attached<'py>, error: LoadError<'py>) -> Outcome {

@@ -1,39 +1,57 @@
-//! Which script is alone in its process group.
+//! Which scripts run in which process group, and which of them is alone in its group.
 //!
 //! Extension modules such as NumPy, and everything built on PyO3, work in the main interpreter only.
 //! So a script that is the only one of its group runs there, unless the configuration names an
 //! application group (design.md, "Which interpreter").
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use httpd::Server;
 use wsgi::alias::Alias;
 
 use crate::Wsgi;
 
-/// The scripts of each group, as far as the configuration tells; `None` for a group that anything
-/// may be sent to.
-type Scripts = HashMap<String, Option<BTreeSet<String>>>;
-
-/// For each group that has just one script, the script.
-pub(crate) fn only_scripts(main: Server<'_>) -> HashMap<String, String> {
-    let mut scripts = Scripts::new();
-    let servers: Vec<Server<'_>> = main.and_following().collect();
-    for server in &servers {
-        if !collect(*server, main, &mut scripts) {
-            // A group is chosen while requests run; any script may end up anywhere.
-            return HashMap::new();
-        }
-    }
-    let only = |(group, scripts): (String, Option<BTreeSet<String>>)| {
-        let scripts = scripts?;
-        (scripts.len() == 1).then(|| Some((group, scripts.into_iter().next()?)))?
-    };
-    scripts.into_iter().filter_map(only).collect()
+/// A script that the configuration maps to a process group.
+#[derive(Clone, Debug)]
+pub(crate) struct Mapped<'s> {
+    /// The alias that leads to it.
+    pub(crate) alias: &'s Alias,
+    /// The server whose requests it gets.
+    pub(crate) server: Server<'s>,
 }
 
-/// Adds what a server sends where; false if that cannot be told beforehand.
-fn collect(server: Server<'_>, main: Server<'_>, scripts: &mut Scripts) -> bool {
+/// The scripts of a group.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scripts<'s> {
+    /// Those that are known.
+    pub(crate) mapped: Vec<Mapped<'s>>,
+    /// There may be others.
+    pub(crate) open: bool,
+}
+
+impl Scripts<'_> {
+    /// The script of a group that has just one.
+    pub(crate) fn only(&self) -> Option<&str> {
+        let first = self.mapped.first().filter(|_| !self.open)?.alias.target.as_str();
+        self.mapped.iter().all(|one| one.alias.target == first).then_some(first)
+    }
+}
+
+/// The scripts of each group; `None` if a group is chosen while requests run, so that any script may
+/// end up anywhere.
+pub(crate) fn scripts(main: Server<'_>) -> Option<HashMap<String, Scripts<'_>>> {
+    let mut scripts = HashMap::new();
+    main.and_following()
+        .all(|server| collect(server, main, &mut scripts).is_some())
+        .then_some(scripts)
+}
+
+/// Adds what a server sends where; `None` if that cannot be told beforehand.
+fn collect<'s>(
+    server: Server<'s>,
+    main: Server<'s>,
+    scripts: &mut HashMap<String, Scripts<'s>>,
+) -> Option<()> {
     let config = server.config::<Wsgi>();
     let default = server.dir_defaults::<Wsgi>().process_group.as_deref();
     // A virtual host's requests meet its own aliases first, then those of the main server.
@@ -58,20 +76,25 @@ fn collect(server: Server<'_>, main: Server<'_>, scripts: &mut Scripts) -> bool 
         };
         let Some(group) = group.filter(|group| *group != "%{GLOBAL}") else { continue };
         if group.starts_with('%') {
-            return false;
+            return None;
         }
-        add(scripts, group, alias);
+        let entry = scripts.entry(group.to_owned()).or_default();
+        if alias.is_pattern || alias.target.ends_with('/') {
+            entry.open = true;
+        } else {
+            entry.mapped.push(Mapped { alias, server });
+        }
     }
     // A section without an alias in it gets its scripts by handler: any number of them.
     for (section, group) in sections {
         if group.starts_with('%') && group != "%{GLOBAL}" {
-            return false;
+            return None;
         }
         if !aliases.iter().any(|alias| covers(section, alias)) {
-            scripts.insert(group.clone(), None);
+            scripts.entry(group.clone()).or_default().open = true;
         }
     }
-    true
+    Some(())
 }
 
 fn covers(section: &str, alias: &Alias) -> bool {
@@ -80,14 +103,4 @@ fn covers(section: &str, alias: &Alias) -> bool {
         path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     inside(&alias.target) || inside(&alias.url)
-}
-
-fn add(scripts: &mut Scripts, group: &str, alias: &Alias) {
-    let many = alias.is_pattern || alias.target.ends_with('/');
-    let entry = scripts.entry(group.to_owned()).or_insert_with(|| Some(BTreeSet::new()));
-    if many {
-        *entry = None;
-    } else if let Some(known) = entry {
-        known.insert(alias.target.clone());
-    }
 }

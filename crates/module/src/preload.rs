@@ -1,0 +1,93 @@
+//! What the template of a process group loads (`preload=application`), worked out from the
+//! configuration alone.
+
+use httpd::Server;
+use wsgi::daemon::{GroupSpec, Preload};
+use wsgi::group_name::{self, Facts};
+use wsgi::plan::Application;
+
+use crate::Wsgi;
+use crate::routing::{server_name, server_with_port};
+use crate::scripts::{Mapped, Scripts};
+
+/// The applications of a group, or why they cannot be preloaded.
+pub(crate) fn applications(
+    spec: &GroupSpec,
+    scripts: Option<&Scripts<'_>>,
+) -> Result<Vec<Application>, String> {
+    if spec.preload != Preload::Application {
+        return Ok(Vec::new());
+    }
+    let name = &spec.name;
+    let scripts = scripts.filter(|scripts| !scripts.mapped.is_empty()).ok_or_else(|| {
+        format!(
+            "preload=application: the configuration does not say which script runs in {name}; map \
+             one with WSGIScriptAlias, whose target is a file, or use preload=interpreter with \
+             preload-modules="
+        )
+    })?;
+    let only = scripts.only().is_some();
+    let mut applications: Vec<Application> = Vec::new();
+    for mapped in &scripts.mapped {
+        let application = application(mapped, only)?;
+        let known = |one: &Application| {
+            (&one.script, &one.mount, &one.host)
+                == (&application.script, &application.mount, &application.host)
+        };
+        if !applications.iter().any(known) {
+            applications.push(application);
+        }
+    }
+    Ok(applications)
+}
+
+fn application(mapped: &Mapped<'_>, only: bool) -> Result<Application, String> {
+    let Mapped { alias, server } = mapped;
+    let dir = server.dir_defaults::<Wsgi>();
+    let mount = alias.url.trim_end_matches('/').to_owned();
+    let names = Names { server: *server, mount: &mount };
+    let written = alias.options.application_group.as_deref().or(dir.application_group.as_deref());
+    let application_group = group_name::application_group(written, &names).into_owned();
+    let main = application_group.is_empty() || (written.is_none() && only);
+    if !main {
+        return Err(format!(
+            "preload=application: {} runs in the application group {application_group}, a \
+             sub-interpreter, and those cannot be forked; set WSGIApplicationGroup %{{GLOBAL}}, or \
+             use preload=interpreter",
+            alias.target
+        ));
+    }
+    let callable = alias.options.callable.as_deref().or(dir.callable.as_deref());
+    Ok(Application {
+        script: alias.target.clone().into(),
+        callable: group_name::callable(callable, &names).into_owned(),
+        application_group,
+        host: server_name(*server),
+        port: if server.port() == 0 { 80 } else { server.port() },
+        mount,
+    })
+}
+
+/// What names of groups are made of, as far as it is known before there is a request.
+struct Names<'n> {
+    server: Server<'n>,
+    mount: &'n str,
+}
+
+impl Facts for Names<'_> {
+    fn server(&self) -> String {
+        server_with_port(self.server, self.server.port())
+    }
+
+    fn host(&self) -> String {
+        self.server()
+    }
+
+    fn script_name(&self) -> String {
+        self.mount.to_owned()
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}

@@ -1,0 +1,99 @@
+//! A group's template: the process that its workers are forked from.
+
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use wsgi::control::Order;
+use wsgi::daemon::Preload;
+use wsgi::plan::Application;
+
+use crate::launch::{Start, StartError};
+use crate::line::Line;
+use crate::worker::Worker;
+
+/// A template that was started and whose end was not seen yet. Dropped, it is ended.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pid: i32,
+    line: Line,
+    started: Instant,
+    level: Preload,
+    generation: u64,
+    versions: Versions,
+}
+
+impl Template {
+    /// Starts a template, as the task of `start` says. Its workers belong to `generation`.
+    pub(crate) fn start(start: &Start<'_>, generation: u64) -> Result<Self, StartError> {
+        let versions = Versions::of(&start.spec.applications);
+        let (pid, line) = start.start()?;
+        let level = start.spec.preload;
+        Ok(Self { pid, line, started: Instant::now(), level, generation, versions })
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The line to it.
+    pub(crate) fn line(&mut self) -> &mut Line {
+        &mut self.line
+    }
+
+    /// The line to it, to be listened to.
+    pub(crate) fn listens(&self) -> &Line {
+        &self.line
+    }
+
+    /// What it has loaded, or loads.
+    pub(crate) fn level(&self) -> Preload {
+        self.level
+    }
+
+    /// The generation of its workers.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The scripts as they were when it was started.
+    pub(crate) fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
+    /// How long ago it was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Has a worker forked.
+    pub(crate) fn fork(&self) -> std::io::Result<Worker> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let line = Line::new(ours)?;
+        self.line.order_with(Order::Fork, &theirs.into())?;
+        Ok(Worker::new(None, line, self.generation))
+    }
+}
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        // It holds nothing that it could lose. Its end is noticed, and is of no interest.
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM);
+    }
+}
+
+/// When the scripts of a group were changed last. Only this is looked at, never what is in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Versions(Vec<Option<SystemTime>>);
+
+impl Versions {
+    /// Those of now.
+    pub(crate) fn of(applications: &[Application]) -> Self {
+        let changed = |application: &Application| {
+            std::fs::metadata(&application.script).and_then(|data| data.modified()).ok()
+        };
+        Self(applications.iter().map(changed).collect())
+    }
+}

@@ -1,0 +1,86 @@
+//! The line to `wsgid`: a word each way now and then, see [`wsgi::control`].
+
+use std::io::{self, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use wsgi::control::{News, Order};
+
+use crate::sys;
+
+/// The line. Any thread may speak; one listens.
+#[derive(Debug)]
+pub(crate) struct Line(UnixStream);
+
+/// What has come over the line.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// Something to do, and what is needed for it.
+    Order(Order, Option<OwnedFd>),
+    /// Nothing that this version knows.
+    Nothing,
+    /// `wsgid` is gone.
+    End,
+}
+
+impl Line {
+    /// Takes the line over that this process was started with.
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self(socket.into())
+    }
+
+    /// Says something.
+    pub(crate) fn tell(&self, news: News) -> io::Result<()> {
+        (&self.0).write_all(&[news as u8])
+    }
+
+    /// Waits for an order. Descriptors are looked for, which only templates get.
+    pub(crate) fn order_with_descriptor(&self) -> Word {
+        let mut byte = [0];
+        let mut parts = [IoSliceMut::new(&mut byte)];
+        let mut space = nix::cmsg_space!([i32; 1]);
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let received = loop {
+            match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+                Err(nix::Error::EINTR) => {}
+                received => break received,
+            }
+        };
+        let Ok(received) = received else { return Word::End };
+        let descriptor = received.cmsgs().ok().and_then(|mut messages| {
+            messages.find_map(|message| match message {
+                ControlMessageOwned::ScmRights(numbers) => {
+                    numbers.first().map(|number| sys::received(*number))
+                }
+                _ => None,
+            })
+        });
+        let count = received.bytes;
+        word(count, byte[0], descriptor)
+    }
+
+    /// Waits for an order.
+    pub(crate) fn order(&self) -> Word {
+        let mut byte = [0];
+        match (&self.0).read(&mut byte) {
+            Ok(count) => word(count, byte[0], None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Word::Nothing,
+            Err(_) => Word::End,
+        }
+    }
+}
+
+fn word(count: usize, byte: u8, descriptor: Option<OwnedFd>) -> Word {
+    match (count, Order::decode(byte)) {
+        (0, _) => Word::End,
+        (_, Some(order)) => Word::Order(order, descriptor),
+        (_, None) => Word::Nothing,
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,171 @@
+//! Requests that nobody has sent: a template loads applications and warms them up with them.
+
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use engine::ServerLog;
+use engine::exchange::{BodyError, Exchange, Gone};
+use wsgi::alias::matched_length;
+use wsgi::environ::{Credentials, Environ, Facts};
+use wsgi::level::Level;
+use wsgi::plan::Application;
+use wsgi::request::{Attempts, BodyRest, Request as Head};
+use wsgi::response::Status;
+use wsgi::wire::Pairs;
+
+use crate::log::ProcessLog;
+use crate::start::Process;
+
+/// The address that such a request seems to come from.
+const NEARBY: &[u8] = b"127.0.0.1";
+/// What marks it in the environ.
+const MARK: &[u8] = b"mod_wsgi.warm_up";
+
+/// A request, encoded as httpd's child would have done it.
+pub(crate) struct Request(Vec<u8>);
+
+impl Request {
+    /// Whether `path` leads to an application.
+    pub(crate) fn matches(application: &Application, path: &str) -> bool {
+        let path = path.split('?').next().unwrap_or_default();
+        application.mount.is_empty()
+            || matched_length(path.as_bytes(), application.mount.as_bytes()).is_some()
+    }
+
+    /// A request that is good for loading an application.
+    pub(crate) fn to_load(process: &Process, application: &Application) -> Self {
+        Self::new(process, application, &format!("{}/", application.mount))
+    }
+
+    /// A `GET` of `path`, which may have a query.
+    pub(crate) fn to_warm_up(process: &Process, application: &Application, path: &str) -> Self {
+        Self::new(process, application, path)
+    }
+
+    fn new(process: &Process, application: &Application, target: &str) -> Self {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let mounted = matched_length(path.as_bytes(), application.mount.as_bytes()).unwrap_or(0);
+        let (host, port) = (application.host.as_str(), application.port);
+        let tls = port == 443;
+        let address = wsgi::group_name::with_port(host, port);
+        let request_line = format!("GET {target} HTTP/1.1");
+        let facts = Facts {
+            request_line: request_line.as_bytes(),
+            method: b"GET",
+            protocol: b"HTTP/1.1",
+            uri: path.as_bytes(),
+            path_info: &path.as_bytes()[mounted..],
+            query: query.map(str::as_bytes),
+            server_software: process.spec.server.description.as_bytes(),
+            server_name: host.as_bytes(),
+            server_address: NEARBY,
+            server_port: port,
+            server_admin: None,
+            remote_address: NEARBY,
+            remote_port: 0,
+            document_root: b"",
+            context_prefix: b"",
+            context_document_root: b"",
+            filename: application.script.as_os_str().as_bytes(),
+            scheme: if tls { b"https" } else { b"http" },
+            user: None,
+            auth_type: None,
+            tls,
+            redirected_from: None,
+            credentials: Credentials::None,
+            current_uri: None,
+            head_as_get: false,
+            trust: None,
+        };
+        let headers = [
+            (b"Host".as_slice(), address.as_bytes()),
+            (b"User-Agent".as_slice(), b"Dormouse (warm-up)".as_slice()),
+            (b"Accept".as_slice(), b"*/*".as_slice()),
+        ];
+        let mut environ = Environ::build(&facts, [], headers);
+        environ.set(MARK, b"1".as_slice());
+        environ.set(b"mod_wsgi.listener_host".as_slice(), b"".as_slice());
+        environ.set(b"mod_wsgi.listener_port".as_slice(), port.to_string().into_bytes());
+        environ.set(b"mod_wsgi.server_pid".as_slice(), process.supervisor.to_string().into_bytes());
+        environ.set(b"mod_wsgi.request_handler".as_slice(), b"wsgi-script".as_slice());
+        environ.set(b"mod_wsgi.handler_script".as_slice(), b"".as_slice());
+        let head = Head {
+            attempts: Attempts::default(),
+            script: application.script.as_os_str().as_bytes(),
+            process_group: process.spec.group.name.as_bytes(),
+            application_group: application.application_group.as_bytes(),
+            main_interpreter: true,
+            callable: application.callable.as_bytes(),
+            script_reloading: false,
+            request_start: now(),
+            queue_start: now(),
+            environ: Pairs::NONE,
+            body: b"",
+            body_rest: BodyRest::None,
+        };
+        let mut payload = Vec::new();
+        head.encode(environ.iter(), &mut payload);
+        Self(payload)
+    }
+
+    /// Lends the request to `work`.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&Head<'_>) -> R) -> R {
+        let request = Head::decode(&self.0).expect("a request is read as it was written");
+        work(&request)
+    }
+}
+
+/// The present in microseconds of the Unix epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The other side of such a request: what is sent is dropped, what is logged goes to the group's log.
+pub(crate) struct Rehearsal {
+    what: String,
+    log: Arc<ProcessLog>,
+    status: Arc<OnceLock<u16>>,
+}
+
+impl Rehearsal {
+    /// `what` stands in front of each line of the log.
+    pub(crate) fn new(what: &str, log: Arc<ProcessLog>) -> Self {
+        Self { what: what.to_owned(), log, status: Arc::default() }
+    }
+
+    /// Where the status of the answer will be.
+    pub(crate) fn status(&self) -> Arc<OnceLock<u16>> {
+        Arc::clone(&self.status)
+    }
+}
+
+impl Exchange for Rehearsal {
+    fn read(&mut self, _buffer: &mut [u8]) -> Result<usize, BodyError> {
+        Ok(0)
+    }
+
+    fn head(&mut self, status: &Status, _headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+        // An application sends one head.
+        let _ = self.status.set(status.code);
+        Ok(())
+    }
+
+    fn data(&mut self, _bytes: &[u8]) -> Result<(), Gone> {
+        Ok(())
+    }
+
+    fn file(&mut self, _file: BorrowedFd<'_>, _offset: u64, _length: u64) -> Result<(), Gone> {
+        Ok(())
+    }
+
+    fn log(&mut self, level: Level, text: &[u8]) {
+        let line = [self.what.as_bytes(), b": ", text].concat();
+        self.log.line(level, &line);
+    }
+}

@@ -1,0 +1,94 @@
+//! How a process of a process group begins: Python was started by `wsgid` and has called `serve()`.
+//!
+//! The process becomes a worker at once, or a template first, from which workers are forked that go
+//! on here.
+
+use std::convert::Infallible;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use engine::{ApacheFacts, Engine, Settings};
+use python::Attached;
+use wsgi::daemon::Preload;
+use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
+
+use crate::line::Line;
+use crate::log::ProcessLog;
+use crate::{serve, sys, template};
+
+/// What a process of a group has from its beginning.
+pub(crate) struct Process {
+    pub(crate) spec: WorkerSpec,
+    pub(crate) log: Arc<ProcessLog>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) listener: UnixListener,
+    pub(crate) line: Line,
+    /// `wsgid`, which is the parent.
+    pub(crate) supervisor: u32,
+}
+
+/// Turns this process into a worker or a template. Returns only if it cannot be one.
+pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
+    let spec = read_spec()?;
+    let log = Arc::new(ProcessLog::new(spec.log_level));
+    let listener = UnixListener::from(sys::inherited(descriptor::LISTENER)?);
+    let line = Line::new(sys::inherited(descriptor::CONTROL)?);
+    forget_start(py).map_err(|error| error.to_string())?;
+    let settings = settings(&spec, log.clone());
+    let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
+    let supervisor = std::os::unix::process::parent_id();
+    let process = Process { spec, log, engine, listener, line, supervisor };
+    if process.spec.preload == Preload::Off {
+        serve::run(py, process)
+    } else {
+        template::run(py, process).and_then(|process| serve::run(py, process))
+    }
+}
+
+fn read_spec() -> Result<WorkerSpec, String> {
+    let file = std::fs::File::from(sys::inherited(descriptor::SPEC)?);
+    serde_json::from_reader(file)
+        .map_err(|error| format!("the worker's task is unreadable: {error}"))
+}
+
+/// Undoes what starting with `-c` has left behind for everybody to see.
+fn forget_start(py: Attached<'_>) -> python::Result<'_, ()> {
+    let path = py.import(c"sys")?.attr(c"path")?;
+    if path.length()? > 0 && path.at(0)?.utf8()?.is_empty() {
+        let first = py.int(0)?;
+        path.call_method(c"pop", &[&first])?;
+    }
+    Ok(())
+}
+
+fn settings(spec: &WorkerSpec, log: Arc<ProcessLog>) -> Settings {
+    let group = &spec.group;
+    Settings {
+        process_group: group.name.clone(),
+        python_path: group.python_path.clone(),
+        home: group.home.clone(),
+        python_eggs: None,
+        threads: group.threads,
+        multithread: group.threads != 1,
+        multiprocess: group.processes.is_some(),
+        run_once: false,
+        maximum_processes: group.pool().most,
+        apache: apache_facts(&spec.server),
+        daemon: true,
+        interpreters: spec.server.interpreters,
+        single_process: false,
+        log,
+    }
+}
+
+/// Facts about httpd in the engine's words.
+pub(crate) fn apache_facts(server: &ServerFacts) -> ApacheFacts {
+    ApacheFacts {
+        version: server.version,
+        description: server.description.clone(),
+        mpm_name: server.mpm.clone(),
+        build_date: server.build_date.clone(),
+        maximum_processes: server.children,
+        threads_per_process: server.threads,
+    }
+}

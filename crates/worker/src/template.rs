@@ -1,0 +1,209 @@
+//! A template: a process that loads what workers need, and then does nothing but fork them.
+//!
+//! Workers share its memory as long as they do not write to it. So before the first fork it collects
+//! garbage, has what is left frozen for the garbage collector and made immortal, and gives free memory
+//! back. It has to be alone in its process: threads do not survive a fork.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use engine::ServerLog;
+use engine::exchange::Outcome;
+use python::{Attached, Fork};
+use wsgi::control::{News, Order};
+use wsgi::daemon::Preload;
+use wsgi::level::Level;
+use wsgi::plan::Application;
+
+use crate::line::{Line, Word};
+use crate::panics::caught;
+use crate::rehearsal::{Rehearsal, Request};
+use crate::start::Process;
+use crate::sys;
+
+/// Loads what the group wants, and forks a worker whenever `wsgid` asks for one. Returns in each
+/// worker, or if this process cannot be a template.
+pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, String> {
+    sys::set_title(&format!("{} template", process.spec.display_name()));
+    import_modules(py, &process);
+    if process.spec.preload == Preload::Application {
+        let loaded = py.detach(|| load_applications(&process));
+        if !loaded {
+            return Err(give_up(&process.line, News::NotLoaded));
+        }
+    }
+    let threads = sys::threads();
+    if threads > 1 {
+        let text = company(py, threads);
+        py.detach(|| line(&process, Level::Warning, &text));
+        return Err(give_up(&process.line, News::Threads));
+    }
+    settle(py, &process);
+    process
+        .line
+        .tell(News::Ready)
+        .map_err(|error| format!("wsgid cannot be told that the template is ready: {error}"))?;
+    loop {
+        match py.detach(|| process.line.order_with_descriptor()) {
+            Word::Order(Order::Fork, Some(socket)) => match py.fork_orphan() {
+                Ok(Fork::Original) => {}
+                Ok(Fork::Copy) => {
+                    process.line = Line::new(socket);
+                    process.engine.forked();
+                    // From then on it is wsgid's own child, which wsgid makes sure of.
+                    sys::end_with(process.supervisor);
+                    let hello = process.line.tell(News::Forked);
+                    hello.map_err(|error| format!("wsgid cannot be told of a worker: {error}"))?;
+                    return Ok(process);
+                }
+                Err(error) => {
+                    let text = format!("no worker can be forked: {error}");
+                    py.detach(|| line(&process, Level::Error, &text));
+                }
+            },
+            Word::End => sys::exit_now(0),
+            Word::Order(..) | Word::Nothing => {}
+        }
+    }
+}
+
+/// Tells `wsgid` why there is no template; the log has been told more.
+fn give_up(line: &Line, news: News) -> String {
+    // If nobody hears it, the end of this process says enough.
+    let _ = line.tell(news);
+    sys::exit_now(0)
+}
+
+fn line(process: &Process, level: Level, text: &str) {
+    let group = &process.spec.group.name;
+    process.log.line(level, format!("process group {group}: {text}").as_bytes());
+}
+
+/// Imports what `preload-modules` names. What cannot be imported is logged; the rest is still worth
+/// having.
+fn import_modules(py: Attached<'_>, process: &Process) {
+    for name in &process.spec.group.preload_modules {
+        let imported = py
+            .import(c"importlib")
+            .and_then(|importlib| importlib.call_method(c"import_module", &[&py.text(name)?]));
+        if let Err(error) = imported {
+            let mut lines = vec![format!("preload-modules: {name} cannot be imported:")];
+            lines.extend(error.lines());
+            py.detach(|| lines.iter().for_each(|text| line(process, Level::Error, text)));
+        }
+    }
+}
+
+/// Loads the applications and answers the requests that warm them up; false if one of them cannot be
+/// loaded. The thread is not attached.
+fn load_applications(process: &Process) -> bool {
+    let loaded = process.spec.applications.iter().all(|application| {
+        let request = Request::to_load(process, application);
+        let (outcome, _) = rehearse(process, "preload", |rehearsal| {
+            request.with(|request| process.engine.preload(request, rehearsal).0)
+        });
+        outcome == Outcome::Complete
+    });
+    if loaded {
+        for path in &process.spec.group.warm_up {
+            warm_up(process, path);
+        }
+    }
+    loaded
+}
+
+/// Asks the application that a path leads to. What goes wrong is logged and stops nothing.
+fn warm_up(process: &Process, path: &str) {
+    let mut mounted: Vec<&Application> = process
+        .spec
+        .applications
+        .iter()
+        .filter(|application| Request::matches(application, path))
+        .collect();
+    mounted.sort_by_key(|application| application.mount.len());
+    let Some(application) = mounted.last() else {
+        let text = format!("warm-up={path}: no application of the group is mounted there");
+        return line(process, Level::Warning, &text);
+    };
+    let request = Request::to_warm_up(process, application, path);
+    let (outcome, status) = rehearse(process, &format!("warm-up {path}"), |rehearsal| {
+        request.with(|request| process.engine.handle(request, rehearsal).0)
+    });
+    let status = match outcome {
+        Outcome::Failed(status) => Some(status),
+        _ => status,
+    };
+    match (outcome, status) {
+        (Outcome::Complete, Some(status)) if status < 400 => {
+            line(process, Level::Info, &format!("warm-up={path}: answered {status}"));
+        }
+        (Outcome::Complete | Outcome::Failed(_), Some(status)) => {
+            line(process, Level::Warning, &format!("warm-up={path}: answered {status}"));
+        }
+        _ => line(process, Level::Warning, &format!("warm-up={path}: was not answered in full")),
+    }
+}
+
+/// Runs a request that nobody has sent; gives its outcome and the status of its answer.
+fn rehearse(
+    process: &Process,
+    what: &str,
+    run: impl FnOnce(Box<Rehearsal>) -> Outcome,
+) -> (Outcome, Option<u16>) {
+    let rehearsal = Rehearsal::new(what, Arc::clone(&process.log));
+    let status = rehearsal.status();
+    let outcome = caught(|| run(Box::new(rehearsal))).unwrap_or_else(|panic| {
+        line(process, Level::Error, &format!("internal error: {what}: {panic}"));
+        Outcome::Aborted
+    });
+    let status = status.get().copied();
+    (outcome, status)
+}
+
+/// Who else is in this process, in words that help to find them.
+fn company(py: Attached<'_>, threads: usize) -> String {
+    let names = || -> python::Result<'_, Vec<String>> {
+        let threading = py.import(c"threading")?;
+        let main = threading.call_method(c"main_thread", &[])?;
+        let mut names = Vec::new();
+        for thread in threading.call_method(c"enumerate", &[])?.iterate()? {
+            let thread = thread?;
+            if !thread.is(&main) {
+                names.push(thread.attr(c"name")?.utf8()?);
+            }
+        }
+        Ok(names)
+    };
+    let names = names().unwrap_or_default();
+    let mut text = "what was preloaded has started threads, which a fork does not copy".to_owned();
+    let native = (threads - 1).saturating_sub(names.len());
+    if !names.is_empty() {
+        let _ = write!(text, " (of Python: {})", names.join(", "));
+    }
+    if native > 0 {
+        let _ = write!(
+            text,
+            " ({native} of libraries; for numerical ones OPENBLAS_NUM_THREADS=1 or OMP_NUM_THREADS=1 \
+             in httpd's environment may help)"
+        );
+    }
+    text + "; workers load by themselves what they need. Start threads with the first request"
+}
+
+/// Puts the memory into the state in which it is shared best.
+fn settle(py: Attached<'_>, process: &Process) {
+    let settled = || -> python::Result<'_, Option<usize>> {
+        let gc = py.import(c"gc")?;
+        gc.call_method(c"collect", &[])?;
+        let immortal = if process.spec.group.preload_immortal { py.make_immortal()? } else { None };
+        gc.call_method(c"freeze", &[])?;
+        Ok(immortal)
+    };
+    let text = match settled() {
+        Ok(Some(count)) => format!("the template is ready, with {count} immortal objects"),
+        Ok(None) => "the template is ready".to_owned(),
+        Err(error) => format!("the template shares less than it could: {error}"),
+    };
+    sys::trim_heap();
+    py.detach(|| line(process, Level::Info, &text));
+}

@@ -1,0 +1,79 @@
+//! Values of options, read strictly: what is not wholly understood is refused.
+
+use std::path::PathBuf;
+
+use super::{Preload, Processes};
+
+/// An absolute path.
+pub(super) fn absolute(value: &str) -> Option<PathBuf> {
+    value.starts_with('/').then(|| PathBuf::from(value))
+}
+
+/// The directory of `WSGIPythonHome` and `python-home`; of a `prefix:exec_prefix` pair the prefix.
+pub(crate) fn python_home(value: &str) -> Option<PathBuf> {
+    absolute(value.split(':').next().unwrap_or_default())
+}
+
+/// The directories of a path like `/a:/b`, without empty ones.
+pub(crate) fn split_path(value: &str) -> Vec<PathBuf> {
+    value.split(':').filter(|entry| !entry.is_empty()).map(PathBuf::from).collect()
+}
+
+/// `N`, or `MIN..MAX`.
+pub(super) fn processes(value: &str) -> Option<Processes> {
+    let (least, most) = match value.split_once("..") {
+        Some((least, most)) => (number(least)?, number(most)?),
+        None => (number(value)?, number(value)?),
+    };
+    (most >= 1 && least <= most).then_some(Processes { least, most })
+}
+
+/// A number without a sign, which Rust would take.
+fn number(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|_| !text.starts_with('+'))
+}
+
+pub(super) fn preload(value: &str) -> Option<Preload> {
+    match value.to_ascii_lowercase().as_str() {
+        "off" => Some(Preload::Off),
+        "interpreter" => Some(Preload::Interpreter),
+        "application" => Some(Preload::Application),
+        _ => None,
+    }
+}
+
+/// `keep` is true, `end` is false.
+pub(super) fn keep(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "keep" => Some(true),
+        "end" => Some(false),
+        _ => None,
+    }
+}
+
+/// Entries with a comma between, each of which is as it must be.
+pub(super) fn list(value: &str, good: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    value.split(',').map(|entry| good(entry).then(|| entry.to_owned())).collect()
+}
+
+/// Whether this can be the name of a Python module; what letters are is left to Python.
+pub(super) fn is_module_name(name: &str) -> bool {
+    name.split('.').all(|part| {
+        !part.is_empty()
+            && !part.starts_with(|c: char| c.is_ascii_digit())
+            && part.chars().all(|c| c == '_' || c.is_alphanumeric())
+    })
+}
+
+/// A size in bytes, with `K`, `M` or `G` for powers of 1024.
+pub(super) fn bytes(value: &str) -> Option<u64> {
+    let shift = match value.bytes().last()?.to_ascii_uppercase() {
+        b'K' => 10,
+        b'M' => 20,
+        b'G' => 30,
+        _ => 0,
+    };
+    let digits = if shift == 0 { value } else { &value[..value.len() - 1] };
+    let count: u64 = digits.parse().ok().filter(|count| *count >= 1)?;
+    (!digits.starts_with('+')).then(|| count.checked_mul(1 << shift))?
+}

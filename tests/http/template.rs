@@ -1,0 +1,289 @@
+//! Templates: workers are forked from a process that has loaded the application before.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use testkit::{Httpd, Kind, Mode, Setup, Signal, wait_until};
+
+/// Says where it was loaded, and how it was asked before.
+const SCRIPT: &str = r#"
+import json, os, random, sys
+LOADED_BY = os.getpid()
+WARM_UPS = []
+FORKS = []
+os.register_at_fork(after_in_child=lambda: FORKS.append(os.getpid()))
+def application(environ, start_response):
+    if environ.get("mod_wsgi.warm_up"):
+        WARM_UPS.append([environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"], environ["HTTP_HOST"]])
+        if environ["PATH_INFO"] == "/broken":
+            raise ValueError("not warm")
+    body = json.dumps({
+        "pid": os.getpid(), "parent": os.getppid(), "loaded_by": LOADED_BY, "warm_ups": WARM_UPS, "forks": FORKS,
+        "random": random.random(), "version": "VERSION", "json5": "wave" in sys.modules,
+        "group": environ["mod_wsgi.application_group"],
+    }).encode()
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [body]
+"#;
+
+fn setup(name: &str, options: &str) -> Setup {
+    script(name, &SCRIPT.replace("VERSION", "1"), options)
+}
+
+fn script(name: &str, script: &str, options: &str) -> Setup {
+    Httpd::new(name)
+        .mode(Mode::Daemon)
+        .daemon(options)
+        .file("app/app.wsgi", script)
+        .conf("WSGIScriptAlias /app {root}/app/app.wsgi")
+}
+
+fn ask(httpd: &Httpd) -> Value {
+    let reply = httpd.get("/app/").send();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+/// Replaces the script, with a time of change that differs for certain.
+fn change(root: &Path, text: &str, moment: u64) {
+    let (path, new) = (root.join("app/app.wsgi"), root.join("app/new"));
+    fs::write(&new, text).unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + moment);
+    fs::File::options().write(true).open(&new).unwrap().set_modified(time).unwrap();
+    fs::rename(&new, &path).unwrap();
+}
+
+#[test]
+fn workers_are_forked_from_a_template_that_has_loaded_the_application() {
+    let options = "processes=3 threads=2 preload=application preload-modules=wave";
+    let httpd = setup("template", options).start();
+    wait_until("all workers run", || httpd.pids(Kind::Worker).len() == 3);
+    let [template] = httpd.pids(Kind::Template)[..] else { panic!("one template") };
+    let [supervisor] = httpd.pids(Kind::Supervisor)[..] else { panic!("one wsgid") };
+    let answer = ask(&httpd);
+    assert_eq!(answer["loaded_by"], template);
+    assert_eq!(answer["parent"], supervisor, "workers are wsgid's own children");
+    assert_eq!(answer["json5"], true, "preload-modules was imported");
+    assert_eq!(answer["forks"], serde_json::json!([answer["pid"]]), "fork hooks ran once");
+    assert_ne!(answer["pid"], answer["loaded_by"]);
+}
+
+#[test]
+fn workers_do_not_share_their_random_numbers() {
+    let httpd = setup("template-random", "processes=4 threads=1 preload=application").start();
+    wait_until("all workers run", || httpd.pids(Kind::Worker).len() == 4);
+    let mut seen = BTreeSet::new();
+    let mut first_numbers = BTreeSet::new();
+    for _ in 0..4 {
+        // Whoever answers is ended, so that the next one has to.
+        let answer = ask(&httpd);
+        if seen.insert(answer["pid"].as_i64().unwrap()) {
+            first_numbers.insert(answer["random"].to_string());
+        }
+        let pid = i32::try_from(answer["pid"].as_i64().unwrap()).unwrap();
+        httpd.allow_log("SIGKILL");
+        httpd.signal(pid, Signal::SIGKILL);
+        wait_until("it has ended", || !httpd.pids(Kind::Worker).contains(&pid));
+    }
+    assert_eq!(seen.len(), first_numbers.len());
+    assert!(seen.len() >= 4);
+}
+
+#[test]
+fn a_template_warms_up_and_says_what_went_wrong() {
+    let options = "processes=2 threads=1 preload=application warm-up=/app,/app/list?page=2,/app/broken,/other";
+    let httpd = setup("warm-up", options);
+    let httpd = httpd.start();
+    httpd.expect_log("ValueError: not warm");
+    httpd.expect_log("warm-up /app/broken:");
+    httpd.expect_log("warm-up=/app/broken: answered 500");
+    httpd.expect_log("warm-up=/other: no application of the group is mounted there");
+    let answer = ask(&httpd);
+    let host = answer["warm_ups"][0][3].as_str().unwrap().to_owned();
+    let seen = |path: &str, query: &str| serde_json::json!(["/app", path, query, host]);
+    let expected = [seen("", ""), seen("/list", "page=2"), seen("/broken", "")];
+    assert_eq!(answer["warm_ups"], Value::from(expected.to_vec()));
+}
+
+#[test]
+fn an_application_that_starts_threads_is_loaded_by_each_worker() {
+    let text = SCRIPT.replace("VERSION", "1")
+        + "\nimport threading\nthreading.Thread(target=threading.Event().wait, name='busy-bee', daemon=True).start()\n";
+    let httpd = script("threads", &text, "processes=2 threads=1 preload=application").start();
+    httpd.expect_log("busy-bee");
+    httpd.expect_log("its workers load by themselves what cannot be preloaded");
+    let answer = ask(&httpd);
+    assert_eq!(answer["pid"], answer["loaded_by"]);
+    assert_eq!(httpd.pids(Kind::Template).len(), 1, "of the interpreter alone");
+}
+
+#[test]
+fn what_dies_is_replaced_and_the_others_go_on() {
+    let httpd = setup("template-dies", "processes=2 threads=1 preload=application").start();
+    wait_until("all workers run", || httpd.pids(Kind::Worker).len() == 2);
+    let [template] = httpd.pids(Kind::Template)[..] else { panic!("one template") };
+    httpd.expect_log("SIGKILL");
+    let before = httpd.pids(Kind::Worker);
+    httpd.signal(before[0], Signal::SIGKILL);
+    wait_until("the worker is replaced", || {
+        let now = httpd.pids(Kind::Worker);
+        now.len() == 2 && !now.contains(&before[0])
+    });
+    let workers = httpd.pids(Kind::Worker);
+    httpd.signal(template, Signal::SIGKILL);
+    wait_until("the template is replaced", || {
+        httpd.pids(Kind::Template).iter().any(|pid| *pid != template)
+            && httpd.log_lines("is ready after").len() >= 5
+    });
+    assert_eq!(httpd.pids(Kind::Worker), workers, "the workers have nothing to do with it");
+    let [template] = httpd.pids(Kind::Template)[..] else { panic!("one template") };
+    httpd.signal(workers[1], Signal::SIGKILL);
+    httpd.signal(workers[0], Signal::SIGKILL);
+    wait_until("both are replaced", || {
+        let now = httpd.pids(Kind::Worker);
+        now.len() == 2 && workers.iter().all(|pid| !now.contains(pid))
+    });
+    assert_eq!(ask(&httpd)["loaded_by"], template);
+}
+
+#[test]
+fn a_changed_script_makes_a_new_template_and_loses_no_request() {
+    let httpd = setup("template-reload", "processes=2 threads=2 preload=application").start();
+    wait_until("all workers run", || httpd.pids(Kind::Worker).len() == 2);
+    let before = httpd.pids(Kind::Template);
+    thread::scope(|scope| {
+        let users: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    wait_until("the new script answers", || ask(&httpd)["version"] == "2");
+                })
+            })
+            .collect();
+        change(httpd.root(), &SCRIPT.replace("VERSION", "2"), 1);
+        for user in users {
+            user.join().unwrap();
+        }
+    });
+    wait_until("the old workers are gone", || {
+        let now = httpd.pids(Kind::Template);
+        now.len() == 1 && now != before && httpd.pids(Kind::Worker).len() == 2
+    });
+    for _ in 0..10 {
+        let answer = ask(&httpd);
+        assert_eq!(
+            (&answer["version"], &answer["loaded_by"]),
+            (&"2".into(), &httpd.pids(Kind::Template)[0].into())
+        );
+    }
+}
+
+#[test]
+fn a_broken_script_leaves_the_old_workers_in_place() {
+    let httpd = setup("template-broken", "processes=2 threads=1 preload=application").start();
+    assert_eq!(ask(&httpd)["version"], "1");
+    httpd.expect_log("SyntaxError");
+    httpd.expect_log("Cannot compile");
+    httpd.expect_log("the workers that there are serve on, until it changes again");
+    httpd.allow_log("preload: ");
+    change(httpd.root(), "def application(:\n", 1);
+    wait_until("the change was found", || {
+        assert_eq!(ask(&httpd)["version"], "1");
+        !httpd.log_lines("the workers that there are serve on").is_empty()
+    });
+    change(httpd.root(), &SCRIPT.replace("VERSION", "3"), 2);
+    wait_until("the mended script answers", || ask(&httpd)["version"] == "3");
+}
+
+#[test]
+fn an_application_that_cannot_be_loaded_fails_by_request_until_it_is_mended() {
+    let options = "processes=1 threads=1 preload=application";
+    let httpd = script("template-never", "raise RuntimeError('no start')", options).start();
+    httpd.expect_log("no start");
+    httpd.allow_log("Traceback");
+    httpd.allow_log("preload: ");
+    httpd.allow_log("app.wsgi");
+    httpd.allow_log("raise RuntimeError");
+    httpd.expect_log("an application cannot be preloaded");
+    assert_eq!(httpd.get("/app/").send().status, 500);
+    change(httpd.root(), &SCRIPT.replace("VERSION", "2"), 1);
+    wait_until("it is preloaded after all", || {
+        let answer = ask(&httpd);
+        answer["loaded_by"] != answer["pid"]
+    });
+}
+
+#[test]
+fn objects_are_immortal_where_python_knows_that() {
+    let text = SCRIPT
+        .replace("VERSION", "1")
+        .replace("\"pid\":", "\"references\": sys.getrefcount(LIST), \"pid\":")
+        + "\nLIST = ['a list that lives as long as its module']\n";
+    let count = |name: &str, options: &str| {
+        let options = format!("processes=1 threads=1 preload=application {options}");
+        let httpd = script(name, &text, &options).start();
+        let answer = ask(&httpd);
+        // What immortal objects refer to must work like everything else.
+        for _ in 0..20 {
+            ask(&httpd);
+        }
+        let told = httpd.log_lines("immortal objects").len();
+        (answer["references"].as_u64().unwrap(), told)
+    };
+    assert_eq!(count("mortal", "preload-immortal=off").1, 0);
+    let (references, told) = count("immortal", "preload-immortal=on");
+    let version = httpd_python_minor();
+    if (12..=13).contains(&version) {
+        assert_eq!((references, told), (u64::from(u32::MAX), 1));
+    } else if version < 12 {
+        assert!(references < 100 && told == 0, "{references} {told}");
+    }
+}
+
+/// The second number of the version of the Python under test.
+fn httpd_python_minor() -> u32 {
+    let python = testkit::installation::python();
+    let output = std::process::Command::new(python)
+        .args(["-c", "import sys; print(sys.version_info[1])"])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn a_template_runs_as_the_groups_user() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let options = "processes=1 threads=1 preload=application user=nobody group=nogroup";
+    let httpd = setup("template-user", options).start();
+    ask(&httpd);
+    let [template] = httpd.pids(Kind::Template)[..] else { panic!("one template") };
+    let owner =
+        std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("/proc/{template}")).unwrap());
+    assert_eq!(owner, nix::unistd::User::from_name("nobody").unwrap().unwrap().uid.as_raw());
+}
+
+#[test]
+fn a_graceful_restart_replaces_the_template() {
+    let httpd = setup("template-graceful", "processes=2 threads=1 preload=application").start();
+    let before = ask(&httpd);
+    httpd.graceful();
+    wait_until("the old processes are gone", || {
+        httpd.pids(Kind::Template).len() == 1 && httpd.pids(Kind::Worker).len() == 2
+    });
+    assert_ne!(ask(&httpd)["loaded_by"], before["loaded_by"]);
+}
+
+#[test]
+fn what_cannot_be_preloaded_is_found_before_the_start() {
+    let conf = "WSGIDaemonProcess x preload=application\nWSGIScriptAlias /a /a.wsgi process-group=x\n\
+                WSGIScriptAlias /b /b.wsgi process-group=x";
+    Httpd::configtest(conf).assert_refused("set WSGIApplicationGroup %{GLOBAL}");
+    Httpd::configtest(&format!("{conf}\nWSGIApplicationGroup %{{GLOBAL}}")).assert_accepted();
+    Httpd::configtest("WSGIDaemonProcess x preload=application")
+        .assert_refused("the configuration does not say which script runs in x");
+}
