@@ -1,5 +1,6 @@
 //! Embedded mode: Python in httpd's own children.
 
+use serde_json::{Value, json};
 use testkit::{Httpd, Mode, both_modes};
 
 #[test]
@@ -34,6 +35,63 @@ fn children_that_end_end_their_python_too() {
     httpd.graceful();
     httpd.wait_for_log("atexit was run");
     assert_eq!(httpd.get("/").send().status, 200);
+}
+
+/// Reads `the_request` and `protocol` of httpd's record, as C code would, in this request and of the
+/// one before.
+const RECORD: &str = "
+import ctypes
+import json
+
+get = ctypes.pythonapi.PyCapsule_GetPointer
+get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+kept = []
+
+
+class Record(ctypes.Structure):
+    _fields_ = [
+        ('pointers', ctypes.c_void_p * 6),
+        ('the_request', ctypes.c_char_p),
+        ('numbers', ctypes.c_int * 4),
+        ('protocol', ctypes.c_char_p),
+    ]
+
+
+def look(capsule):
+    try:
+        record = Record.from_address(get(capsule, None))
+    except ValueError:
+        return 'expired'
+    return [record.the_request.decode(), record.protocol.decode()]
+
+
+def application(environ, start_response):
+    capsule = environ.get('apache.request_rec')
+    answer = capsule and [look(one) for one in [capsule, *kept]]
+    kept[:] = [capsule]
+    start_response('200 OK', [('Content-Type', 'application/json')])
+    return [json.dumps(answer).encode()]
+";
+
+const PASS_RECORD: &str = "WSGIScriptAlias / {root}/app/record.wsgi
+<Location /on>
+WSGIPassApacheRequest On
+</Location>
+<Location /on/off>
+WSGIPassApacheRequest Off
+</Location>";
+
+#[test]
+fn applications_may_see_httpds_record() {
+    let setup = Httpd::new("record").file("app/record.wsgi", RECORD).conf(PASS_RECORD);
+    let httpd = setup.mode(Mode::Embedded).one_child().start();
+    let get = |path: &str| httpd.get(path).send().json();
+    assert_eq!(get("/on/a"), json!([["GET /on/a HTTP/1.1", "HTTP/1.1"]]));
+    assert_eq!(get("/on/b"), json!([["GET /on/b HTTP/1.1", "HTTP/1.1"], "expired"]));
+    assert_eq!((get("/"), get("/on/off")), (Value::Null, Value::Null));
+    let setup = Httpd::new("no-record").file("app/record.wsgi", RECORD);
+    let httpd = setup.mode(Mode::Daemon).conf(PASS_RECORD).start();
+    assert_eq!(httpd.get("/on/a").send().json(), Value::Null);
 }
 
 const STREAMS: &str = "

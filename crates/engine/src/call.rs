@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use python::{Attached, Error, Exception, Object, Result};
+use python::{Attached, Capsule, Error, Exception, Object, Result};
 use wsgi::level::Level;
 use wsgi::request::Request;
 
@@ -48,6 +48,8 @@ struct Call<'py> {
     environ: Object<'py>,
     start_response: Object<'py>,
     data: Object<'py>,
+    /// httpd's record of the request, if the application sees it.
+    record: Option<Capsule<'py>>,
     stamps: Stamps,
 }
 
@@ -74,9 +76,13 @@ impl Job<'_> {
             // The dict is the application's to change; a missing entry is no fault.
             let _ = self.environment.active_requests.bind(py).remove(&id);
         }
+        let record = call.record.clone();
         // What the application leaves behind still ends inside of its request.
         drop(call);
         drop(inside);
+        if let Some(record) = record {
+            record.expire();
+        }
         outcome
     }
 
@@ -153,10 +159,15 @@ impl Job<'_> {
         let stamps = Stamps::now(request, settings.daemon, self.arrived);
         environment.name_once(py, request.application_group)?;
         let environ = environ::build(py, settings, environment, request, lease, &stamps)?;
+        let record = lease.quick(py, |live| live.exchange.apache_request())?;
+        let record = record.map(|address| Capsule::new(py, address)).transpose()?;
+        if let Some(record) = &record {
+            environ.set("apache.request_rec", record.object())?;
+        }
         let start_response = StartResponse::new(Arc::clone(lease));
         let start_response =
             environment.classes.start_response.bind(py).instance(start_response)?;
-        Ok(Call { application, environ, start_response, data: py.dict()?, stamps })
+        Ok(Call { application, environ, start_response, data: py.dict()?, record, stamps })
     }
 
     /// Puts the request into `mod_wsgi.active_requests`, if it has an id.

@@ -7,6 +7,7 @@
 //! No method is called while the thread is attached to an interpreter: each may block for as long as
 //! a client is slow.
 
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 
 use wsgi::frame::BodyFault;
@@ -46,6 +47,13 @@ pub trait Exchange: Send {
 
     /// Writes one line (no end of line in it) into the request's error log.
     fn log(&mut self, level: Level, text: &[u8]);
+
+    /// The address of httpd's record of the request, valid until the request ends, where the
+    /// application may see it (`WSGIPassApacheRequest`). Only embedded mode has one: nobody but the
+    /// application's own C code may follow it.
+    fn apache_request(&self) -> Option<NonZeroUsize> {
+        None
+    }
 
     /// Called once by whoever ran the request, when the engine is done with it. The default does
     /// nothing: it is for exchanges whose owner looks at the outcome himself.

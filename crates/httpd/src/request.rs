@@ -3,7 +3,7 @@
 //! httpd and its filters change the record through pointers of their own, so no reference to it is
 //! ever formed: fields are read through the raw pointer, one at a time.
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 use std::ffi::CString;
@@ -59,6 +59,12 @@ impl<'r> Request<'r> {
 
     pub(crate) fn as_ptr(&self) -> *mut sys::request_rec {
         self.raw.as_ptr()
+    }
+
+    /// The address of httpd's `request_rec`, for foreign C code that knows httpd. It is valid as long
+    /// as the request.
+    pub fn record(&self) -> *mut c_void {
+        self.as_ptr().cast()
     }
 
     /// The request's pool.

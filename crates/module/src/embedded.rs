@@ -3,6 +3,7 @@
 //! Python's library and the engine are loaded at the first request that needs them, and stay until
 //! the child ends.
 
+use core::ffi::c_void;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
@@ -14,7 +15,7 @@ use wsgi::response::Head;
 
 use crate::routing::main_config;
 use crate::sys::{self, Engine, Serve};
-use crate::{check, log, relay, respond};
+use crate::{Wsgi, check, log, relay, respond};
 
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -43,7 +44,9 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
             return Status::Http(500);
         }
     };
-    let mut served = Served { request, head_sent: false, file: None };
+    let passes = request.dir_config::<Wsgi>().pass_apache_request == Some(true);
+    let record = if passes { request.record() } else { core::ptr::null_mut() };
+    let mut served = Served { request, record, head_sent: false, file: None };
     let answer = engine.handle(&mut served, payload);
     // Whether the client has taken it is nobody's concern any more.
     let _ = served.send_file(if answer == Answer::Done { Flush::AtEnd } else { Flush::Now });
@@ -76,6 +79,8 @@ fn load() -> Result<Engine, String> {
 
 struct Served<'a, 'r> {
     request: &'a mut Request<'r>,
+    /// What [`Serve::record`] says.
+    record: *mut c_void,
     head_sent: bool,
     /// A file that waits for what comes behind it: if that is the end, httpd gets the response
     /// whole, and can answer for byte ranges.
@@ -90,6 +95,10 @@ impl Served<'_, '_> {
 }
 
 impl Serve for Served<'_, '_> {
+    fn record(&self) -> *mut c_void {
+        self.record
+    }
+
     fn read(&mut self, place: &mut [u8]) -> isize {
         match self.request.read(place) {
             Ok(count) => isize::try_from(count).unwrap_or(isize::MAX),

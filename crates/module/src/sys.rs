@@ -189,6 +189,8 @@ pub(crate) struct Engine(&'static Api);
 
 /// What the engine may do to a request while it serves it.
 pub(crate) trait Serve {
+    /// httpd's record of the request, if the application may see it; else null.
+    fn record(&self) -> *mut c_void;
     /// Reads from the body into `place`; a negative number is a fault (see [`wsgi::embed`]).
     fn read(&mut self, place: &mut [u8]) -> isize;
     /// Takes the payload of a head frame; false if the client is gone.
@@ -205,6 +207,7 @@ impl Engine {
     /// Has the engine serve a request; `payload` is that of a request frame.
     pub(crate) fn handle<S: Serve>(self, request: &mut S, payload: &[u8]) -> Answer {
         let host = Host {
+            record: request.record(),
             read: host_read::<S>,
             head: host_head::<S>,
             data: host_data::<S>,

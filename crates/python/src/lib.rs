@@ -12,6 +12,7 @@
 
 mod arguments;
 mod attached;
+mod capsule;
 mod class;
 mod error;
 mod fork;
@@ -32,6 +33,7 @@ mod value;
 
 pub use arguments::Arguments;
 pub use attached::{Attached, InterpreterId};
+pub use capsule::Capsule;
 pub use class::{
     Attribute, Call, Class, ClassHandle, ClassObject, Construct, Getter, Members, Method, Next,
 };

@@ -1,5 +1,6 @@
 //! Embedded mode: Python in an httpd child.
 
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
@@ -139,6 +140,10 @@ impl Exchange for InHttpd {
 
     fn log(&mut self, level: Level, text: &[u8]) {
         self.0.log(level, text);
+    }
+
+    fn apache_request(&self) -> Option<NonZeroUsize> {
+        self.0.record()
     }
 }
 

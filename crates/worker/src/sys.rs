@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
 
 use core::ffi::c_void;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -165,6 +166,11 @@ pub(crate) struct HostCalls {
 unsafe impl Send for HostCalls {}
 
 impl HostCalls {
+    /// The address of httpd's record of the request, if the application may see it.
+    pub(crate) fn record(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(self.host.record.expose_provenance())
+    }
+
     /// Reads from the request's body.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyFault> {
         // SAFETY: (of this and the functions below) the request is being served, so the context is
@@ -216,7 +222,7 @@ static API: Api = Api { handle: api_handle, shutdown: api_shutdown };
 /// Called once by httpd's side, with pointers as the contract says.
 // SAFETY: the name is that of the contract, and no other object has it.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn dormouse_embed_1(
+unsafe extern "C" fn dormouse_embed_2(
     spec: *const u8,
     spec_length: usize,
     log: LogFunction,

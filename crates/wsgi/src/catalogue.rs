@@ -110,6 +110,17 @@ pub const DIRECTIVES: &[Directive] = &[
         },
     },
     Directive {
+        name: c"WSGIPassApacheRequest",
+        allowed: SECTIONS,
+        arguments: c"On | Off",
+        documentation: "Whether applications in embedded mode find httpd's `request_rec` in their \
+                        environ, as the capsule `apache.request_rec` for C code (`Off`).",
+        apply: |arguments, scope| {
+            scope.dir.pass_apache_request = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
         name: c"WSGIPassAuthorization",
         allowed: HTACCESS,
         arguments: c"On | Off",

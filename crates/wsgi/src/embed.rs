@@ -8,7 +8,7 @@ use core::ffi::c_void;
 use crate::frame::BodyFault;
 
 /// Name of the engine's entry, a function of type [`Load`]. It changes with the contract.
-pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_1";
+pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_2";
 
 /// What the engine can ask httpd for while it serves a request. `context` is the pointer that
 /// [`Api::handle`] was given; the functions may be called by any thread, one at a time, until that
@@ -16,6 +16,9 @@ pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_1";
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Host {
+    /// httpd's `request_rec`, for the application's own C code; null where it must not be seen. The
+    /// engine passes the address on and never follows it.
+    pub record: *mut c_void,
     /// Reads up to `length` bytes of the body to `place`. Gives their number, 0 at the end, or a
     /// negative number: a [`BodyFault`] (see [`fault_code`]).
     pub read: unsafe extern "C" fn(context: *mut c_void, place: *mut u8, length: usize) -> isize,

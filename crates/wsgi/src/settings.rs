@@ -22,6 +22,8 @@ pub struct DirSettings {
     pub application_group: Option<Arc<str>>,
     /// `WSGICallableObject`.
     pub callable: Option<Arc<str>>,
+    /// `WSGIPassApacheRequest`.
+    pub pass_apache_request: Option<bool>,
     /// `WSGIPassAuthorization`.
     pub pass_authorization: Option<bool>,
     /// `WSGIScriptReloading`.
@@ -57,6 +59,7 @@ impl DirSettings {
                 .or(outer.application_group.as_ref())
                 .cloned(),
             callable: self.callable.as_ref().or(outer.callable.as_ref()).cloned(),
+            pass_apache_request: self.pass_apache_request.or(outer.pass_apache_request),
             pass_authorization: self.pass_authorization.or(outer.pass_authorization),
             script_reloading: self.script_reloading.or(outer.script_reloading),
             map_head: self.map_head.or(outer.map_head),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -148,6 +149,7 @@ struct Memory {
     body: VecDeque<Result<Vec<u8>, BodyError>>,
     /// Pieces that are taken before the client goes away.
     takes: Option<usize>,
+    record: Option<NonZeroUsize>,
 }
 
 impl Memory {
@@ -209,6 +211,10 @@ impl Exchange for Memory {
         Ok(())
     }
 
+    fn apache_request(&self) -> Option<NonZeroUsize> {
+        self.record
+    }
+
     fn log(&mut self, level: Level, text: &[u8]) {
         assert!(!text.contains(&b'\n'), "one line each");
         self.seen.lock().unwrap().log.push((level, String::from_utf8_lossy(text).into_owned()));
@@ -226,6 +232,7 @@ struct Ask {
     first: &'static [u8],
     rest: Option<VecDeque<Result<Vec<u8>, BodyError>>>,
     takes: Option<usize>,
+    record: Option<NonZeroUsize>,
 }
 
 impl Ask {
@@ -245,6 +252,7 @@ impl Ask {
             first: b"",
             rest: None,
             takes: None,
+            record: None,
         }
     }
 
@@ -289,6 +297,11 @@ impl Ask {
         self
     }
 
+    fn record(mut self, address: usize) -> Self {
+        self.record = NonZeroUsize::new(address);
+        self
+    }
+
     fn run(self) -> Reply {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let pull = self.rest.is_some();
@@ -296,6 +309,7 @@ impl Ask {
             seen: Arc::clone(&seen),
             body: self.rest.unwrap_or_default(),
             takes: self.takes,
+            record: self.record,
         };
         let mut environ = Vec::new();
         let pairs = self.environ.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));

@@ -44,6 +44,32 @@ fn the_typed_keys_are_there() {
 }
 
 #[test]
+fn a_record_of_httpds_is_a_capsule_while_the_request_lasts() {
+    let source = "
+import ctypes, sys
+get = ctypes.pythonapi.PyCapsule_GetPointer
+get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+class Late:
+    def __del__(self): print(get(self.capsule, None))
+def application(environ, start_response):
+    start_response('200 OK', [])
+    late = environ['late'] = Late()
+    sys.capsule = late.capsule = environ['apache.request_rec']
+    return [str(get(late.capsule, None)).encode()]
+";
+    let reply = Ask::of(source).embedded().record(4096).run();
+    assert_eq!((reply.text().as_str(), &reply.log()[..]), ("4096", &["4096"][..]));
+    let source = "
+import sys
+def application(environ, start_response):
+    start_response('200 OK', [])
+    capsule = repr(sys.__dict__.pop('capsule'))
+    return [('%s %s' % (capsule.split()[2], 'apache.request_rec' in environ)).encode()]
+";
+    assert_eq!(Ask::of(source).embedded().run().text(), "\"expired\" False");
+}
+
+#[test]
 fn the_script_is_a_module() {
     let source = says(
         "[__name__, __file__, type(__mtime__).__name__, __name__ in __import__('sys').modules]",

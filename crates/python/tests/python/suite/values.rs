@@ -1,6 +1,8 @@
 //! Values, errors, source.
 
-use python::{Error, Exception};
+use std::num::NonZeroUsize;
+
+use python::{Capsule, Error, Exception};
 
 use super::{main, run, shown};
 
@@ -18,6 +20,22 @@ fn values_round_trip() {
         assert!(py.none().is_none() && !py.bool(false).is_none());
         let tuple = py.tuple(&[&py.int(1).unwrap(), &py.none()]).unwrap();
         assert_eq!((tuple.length().unwrap(), tuple.display()), (2, "(1, None)".to_owned()));
+    });
+}
+
+#[test]
+fn a_capsule_gives_its_address_until_it_expires() {
+    main(|py| {
+        let capsule = Capsule::new(py, NonZeroUsize::new(4096).unwrap()).unwrap();
+        let ctypes = py.import(c"ctypes").unwrap();
+        let get = ctypes.attr(c"pythonapi").unwrap().attr(c"PyCapsule_GetPointer").unwrap();
+        get.set_attr(c"restype", &ctypes.attr(c"c_void_p").unwrap()).unwrap();
+        let types = [&ctypes.attr(c"py_object").unwrap(), &ctypes.attr(c"c_char_p").unwrap()];
+        get.set_attr(c"argtypes", &py.tuple(&types).unwrap()).unwrap();
+        let address = || get.call(&[capsule.object(), &py.none()]);
+        assert_eq!(address().unwrap().to_i64().unwrap(), 4096);
+        capsule.expire();
+        assert!(address().unwrap_err().is_instance_of(Exception::ValueError));
     });
 }
 
