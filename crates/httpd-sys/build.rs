@@ -26,6 +26,10 @@ const FUNCTIONS: &[&str] = &[
     "ap_exists_config_define",
     // hooks
     "ap_hook_(pre_config|check_config|post_config|child_init|translate_name|handler|monitor)",
+    // scoreboard
+    "ap_exists_scoreboard_image",
+    "ap_get_scoreboard_(global|process)",
+    "ap_copy_scoreboard_worker",
     // requests
     "ap_get_server_name",
     "ap_get_server_name_for_url",

@@ -4,6 +4,7 @@ use wsgi::frame::{BodyFault, FrameError, FrameType, HEADER, Header, LogLine};
 use wsgi::inbox::Inbox;
 use wsgi::request::Request;
 use wsgi::response::{Head, Status};
+use wsgi::scoreboard::Scoreboard;
 
 /// A stream of frames, in pieces as long as the first byte says. Frames come out the same however the
 /// stream is cut, and a payload that can be read is written again as it was.
@@ -19,7 +20,13 @@ pub fn frames(bytes: &[u8]) {
         read(*kind, payload);
     }
     // Without a frame around it, so that every payload is within easy reach.
-    for kind in [FrameType::Request, FrameType::Head, FrameType::Log, FrameType::BodyFailed] {
+    for kind in [
+        FrameType::Request,
+        FrameType::Head,
+        FrameType::Log,
+        FrameType::BodyFailed,
+        FrameType::Server,
+    ] {
         read(kind, stream);
     }
     if let Some(start) = stream.first_chunk::<HEADER>()
@@ -68,6 +75,10 @@ fn read(kind: FrameType, payload: &[u8]) {
         FrameType::Log => {
             let Ok(line) = LogLine::decode(payload) else { return };
             line.encode(&mut again);
+        }
+        FrameType::Server => {
+            let Ok(board) = Scoreboard::decode(payload) else { return };
+            board.encode(&mut again);
         }
         FrameType::BodyFailed => {
             let Ok((fault, text)) = BodyFault::decode(payload) else { return };

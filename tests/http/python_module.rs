@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use testkit::{Httpd, Kind, Mode, Setup, both_modes};
+use testkit::{Httpd, Kind, Mode, Mpm, Setup, both_modes};
 
 /// One process with the application, so that all requests see the same.
 fn setup(name: &str, mode: Mode) -> Setup {
@@ -134,6 +134,37 @@ both_modes! {
         assert!(httpd.pids(kind).contains(&pid));
     }
 
+    fn the_scoreboard_is_shown_where_that_is_allowed(mode) {
+        let (directive, option) = ("WSGIServerMetrics On", "threads=1 server-metrics=On");
+        let (on, off) = match mode {
+            Mode::Embedded => ((directive, "threads=1"), ("", option)),
+            Mode::Daemon => (("", option), (directive, "threads=1")),
+        };
+        let start = |(conf, options): (&str, &str)| {
+            let setup = setup("module-server", mode).conf("ExtendedStatus On");
+            setup.conf(conf).daemon(options).start()
+        };
+        assert_eq!(json_of(&start(off), "/server"), Value::Null);
+        let httpd = start(on);
+        json_of(&httpd, "/server?first");
+        let board = json_of(&httpd, "/server?second");
+        let processes = board["processes"].as_array().unwrap();
+        assert_eq!(board["server_limit"], processes.len());
+        assert_eq!(board["running_generation"], 0);
+        assert!(board["restart_time"].as_f64() <= board["current_time"].as_f64(), "{board:#}");
+        let pids = httpd.pids(Kind::Child);
+        let process = processes.iter().find(|process| process["pid"] == pids[0]).unwrap();
+        assert_eq!(process["quiescing"], false);
+        let workers = process["workers"].as_array().unwrap();
+        assert_eq!(board["thread_limit"], workers.len());
+        // This request.
+        let busy: Vec<_> = workers.iter().filter(|worker| worker["status"] == "W").collect();
+        let [busy] = &busy[..] else { panic!("{process:#}") };
+        assert_eq!((&busy["client"], &busy["request"]), (&json!("127.0.0.1"), &json!("GET /server?second HTTP/1.1")));
+        let served: i64 = workers.iter().map(|worker| worker["access_count"].as_i64().unwrap()).sum();
+        assert!(served >= 1, "{process:#}");
+    }
+
     fn signals_are_for_process_groups(mode) {
         let httpd = setup("module-signals", mode).conf("LogLevel wsgi:info").start();
         assert_eq!(json_of(&httpd, "/signals"), json!([true, mode == Mode::Daemon]));
@@ -172,6 +203,22 @@ both_modes! {
         let reason = if mode == Mode::Daemon { "'shutdown_signal'" } else { "''" };
         httpd.expect_log(&format!("process_stopping: {reason}"));
         assert!(httpd.stop().success());
+    }
+}
+
+#[test]
+fn a_scoreboard_of_any_size_reaches_a_worker() {
+    // More than a mebibyte of places.
+    let (children, threads) = (16, 1300);
+    let limits = format!("ServerLimit {children}\nThreadLimit {threads}");
+    let setup = setup("module-server-large", Mode::Daemon).mpm(Mpm::Event).conf(&limits);
+    let httpd = setup.daemon("threads=1 server-metrics=On").start();
+    for _ in 0..2 {
+        let board = json_of(&httpd, "/server");
+        let processes = board["processes"].as_array().unwrap();
+        let workers: usize =
+            processes.iter().map(|process| process["workers"].as_array().unwrap().len()).sum();
+        assert_eq!((processes.len(), workers), (children, children * threads));
     }
 }
 

@@ -13,6 +13,7 @@ use std::os::fd::BorrowedFd;
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
 use wsgi::response::Status;
+use wsgi::scoreboard::Scoreboard;
 
 /// Why the request's body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,11 @@ pub trait Exchange: Send {
 
     /// Writes one line (no end of line in it) into the request's error log.
     fn log(&mut self, level: Level, text: &[u8]);
+
+    /// What httpd's scoreboard says now; `None` if this exchange has none to ask for, or must not.
+    fn scoreboard(&mut self) -> Option<Scoreboard> {
+        None
+    }
 
     /// The address of httpd's record of the request, valid until the request ends, where the
     /// application may see it (`WSGIPassApacheRequest`). Only embedded mode has one: nobody but the

@@ -37,7 +37,7 @@ mod usage;
 mod watch;
 
 pub use engine::{Engine, EngineError};
-pub use settings::{ApacheFacts, ServerLog, Settings};
+pub use settings::{ApacheFacts, ReadScoreboard, ServerLog, Settings};
 
 /// The version of mod_wsgi whose behaviour applications find here.
 pub const MOD_WSGI_VERSION: (u32, u32, u32) = (6, 0, 5);

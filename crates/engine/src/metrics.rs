@@ -15,6 +15,7 @@ pub(crate) mod functions;
 mod period;
 mod phase;
 mod report;
+mod server;
 
 use period::Period;
 

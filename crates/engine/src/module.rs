@@ -51,7 +51,7 @@ pub(crate) fn install<'py>(
     module.set_attr(c"active_requests", &active_requests)?;
     module.set_attr(c"request_data", &py.function::<RequestData>()?)?;
     log_handler::install(&module, &settings.log)?;
-    metrics::functions::install(&module, recorder)?;
+    metrics::functions::install(&module, recorder, settings.scoreboard.clone())?;
     let subscribers = Subscribers::install(&module, settings.daemon, &settings.log)?;
     match installed_package(py) {
         Ok(Some(path)) => module.set_attr(c"__path__", &path)?,

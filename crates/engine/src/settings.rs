@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wsgi::level::Level;
+use wsgi::scoreboard::Scoreboard;
 use wsgi::settings::InterpreterRules;
 
 /// The server-level error log: for what belongs to no request.
@@ -12,6 +13,10 @@ pub trait ServerLog: Send + Sync {
     /// Writes one line (no end of line in it). Called on threads that are not attached.
     fn line(&self, level: Level, text: &[u8]);
 }
+
+/// What httpd's scoreboard says now; `None` if applications may not see it. Called on threads that are
+/// not attached.
+pub type ReadScoreboard = Arc<dyn Fn() -> Option<Scoreboard> + Send + Sync>;
 
 /// What an engine is told once.
 #[derive(Clone)]
@@ -43,6 +48,8 @@ pub struct Settings {
     pub interpreters: InterpreterRules,
     /// Apache runs as a single process (`-X`): standard input and output stay what they are.
     pub single_process: bool,
+    /// Reads httpd's scoreboard. A daemon worker has none and asks through the request's exchange.
+    pub scoreboard: Option<ReadScoreboard>,
     /// The server-level error log.
     pub log: Arc<dyn ServerLog>,
 }

@@ -16,6 +16,7 @@ mod pool;
 mod regex;
 mod request;
 mod response;
+mod scoreboard;
 mod server;
 mod state;
 mod table;
@@ -31,6 +32,7 @@ pub use pool::{Pool, with_scratch_pool};
 pub use regex::{Groups, Regex};
 pub use request::{FileKind, Redirect, Request};
 pub use response::{Flush, SendError};
+pub use scoreboard::{ChildSlot, Scoreboard, ThreadSlot};
 pub use server::{Server, Servers, main_server};
 pub use state::{
     Identity, Mpm, RunMode, StartKind, StartPass, Version, add_version_component,

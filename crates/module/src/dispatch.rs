@@ -339,7 +339,7 @@ fn first_of_body(request: &mut Request<'_>) -> (Vec<u8>, BodyRest) {
 }
 
 /// The present in microseconds of the Unix epoch.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

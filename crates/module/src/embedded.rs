@@ -15,7 +15,7 @@ use wsgi::response::Head;
 
 use crate::routing::main_config;
 use crate::sys::{self, Engine, Serve};
-use crate::{Wsgi, check, log, relay, respond};
+use crate::{Wsgi, check, log, relay, respond, scoreboard};
 
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -62,6 +62,16 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
         }
         Answer::Failed(status) => Status::Http(status),
     }
+}
+
+/// What the scoreboard says, encoded, if applications in embedded mode may see it.
+pub(crate) fn scoreboard() -> Option<Vec<u8>> {
+    if !main_config(|config| config.settings.global.server_metrics) {
+        return None;
+    }
+    let mut board = Vec::new();
+    scoreboard::snapshot()?.encode(&mut board);
+    Some(board)
 }
 
 fn load() -> Result<Engine, String> {

@@ -109,6 +109,7 @@ fn routes(main: Server<'_>, plan: &Plan) -> Routes {
             let route = Route {
                 socket: planned.socket.clone(),
                 processes: definition.spec.pool().most,
+                server_metrics: definition.spec.server_metrics,
                 owner: definition.server.is_virtual().then(|| server_name(definition.server)),
                 only_script: scripts.get(&name).and_then(Scripts::only).map(str::to_owned),
             };

@@ -16,6 +16,7 @@ mod preload;
 mod relay;
 mod respond;
 mod routing;
+mod scoreboard;
 mod scripts;
 mod supervisor;
 mod sys;

@@ -21,7 +21,7 @@ use wsgi::response::Head;
 use wsgi::wire::Reader;
 
 use crate::routing::Route;
-use crate::{log, respond, sys};
+use crate::{log, respond, scoreboard, sys};
 
 /// How long a child waits for a worker to take its connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -73,7 +73,8 @@ pub(crate) fn serve(
 ) -> Status {
     let timeout = request.server().timeout();
     let attempts = 2 * route.processes + 1;
-    let mut relay = Relay { request, head_sent: false, file: None };
+    let mut relay =
+        Relay { request, head_sent: false, file: None, server_metrics: route.server_metrics };
     let mut tried = Attempts::default();
     for restarts in 0..attempts {
         tried.restarts = restarts;
@@ -93,6 +94,8 @@ struct Relay<'a, 'r> {
     /// A file that was received and waits for what comes behind it: if that is the end, httpd gets
     /// the response whole, and can answer for byte ranges.
     file: Option<FilePart>,
+    /// Whether the process group may see the scoreboard. Decided here, where its user cannot.
+    server_metrics: bool,
 }
 
 /// A part of a file, to be sent.
@@ -151,7 +154,8 @@ impl Relay<'_, '_> {
                 continue;
             };
             answered = true;
-            if frame.kind != FrameType::Log {
+            // Neither of these says what comes behind the file.
+            if !matches!(frame.kind, FrameType::Log | FrameType::WantServer) {
                 let end = frame.kind == FrameType::End;
                 let flush = if end { Flush::AtEnd } else { Flush::Now };
                 if let Some(FilePart { file, offset, length }) = self.file.take()
@@ -166,6 +170,7 @@ impl Relay<'_, '_> {
                     let wanted = reader.u32().map_err(FrameError::from)?;
                     self.send_body(stream, wanted as usize)?;
                 }
+                FrameType::WantServer => self.send_server(stream)?,
                 FrameType::Head => {
                     let head = Head::decode(frame.payload).map_err(FrameError::from)?;
                     if std::mem::replace(&mut self.head_sent, true) {
@@ -229,9 +234,30 @@ impl Relay<'_, '_> {
                 });
             }
         }
-        let mut stream = stream;
-        stream.write_all(&answer).map_err(|error| RelayError::Lost(errno(&error)))
+        answer_with(stream, &answer)
     }
+
+    /// Answers a `WantServer`.
+    fn send_server(&self, stream: &UnixStream) -> Result<(), RelayError> {
+        let mut board = Vec::new();
+        if self.server_metrics
+            && let Some(snapshot) = scoreboard::snapshot()
+        {
+            snapshot.encode(&mut board);
+        }
+        let mut answer = Vec::new();
+        // The empty piece is the end.
+        for piece in board.chunks(MAX_PAYLOAD).chain([[].as_slice()]) {
+            frame::write(&mut answer, FrameType::Server, |payload| {
+                payload.extend_from_slice(piece);
+            });
+        }
+        answer_with(stream, &answer)
+    }
+}
+
+fn answer_with(mut stream: &UnixStream, frames: &[u8]) -> Result<(), RelayError> {
+    stream.write_all(frames).map_err(|error| RelayError::Lost(errno(&error)))
 }
 
 /// The fault in the terms of the frames.

@@ -17,6 +17,8 @@ pub(crate) struct Route {
     pub(crate) socket: PathBuf,
     /// How many processes it has.
     pub(crate) processes: u32,
+    /// Whether its applications may see what httpd's threads do.
+    pub(crate) server_metrics: bool,
     /// Name of the virtual host that defines it; requests for others do not reach it. `None` where
     /// the main server defines it, for everybody.
     pub(crate) owner: Option<String>,

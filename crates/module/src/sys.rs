@@ -11,10 +11,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use httpd::{CommandTable, Order, Record};
-use wsgi::embed::{Answer, Api, Host, Load, SYMBOL};
+use wsgi::embed::{Answer, Api, Host, Load, SYMBOL, Server as ServerCalls, Take};
 use wsgi::level::Level;
 
-use crate::{SOURCE_NAME, Wsgi, config};
+use crate::{SOURCE_NAME, Wsgi, config, embedded};
 
 static COMMANDS: CommandTable<{ config::COUNT + 1 }> =
     CommandTable::new::<Wsgi>(&config::commands());
@@ -166,6 +166,9 @@ fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
     }
 }
 
+/// What the engine can ask for at any time.
+const SERVER: ServerCalls = ServerCalls { log: server_line, scoreboard: server_scoreboard };
+
 /// Has the engine start Python.
 pub(crate) fn start_engine(load: Load, spec: &[u8]) -> Result<Engine, String> {
     let mut error = vec![0; 4096];
@@ -173,7 +176,7 @@ pub(crate) fn start_engine(load: Load, spec: &[u8]) -> Result<Engine, String> {
     // SAFETY: all pointers lead to as many bytes as is said; the entry comes from `load`.
     let api = unsafe {
         let place = error.as_mut_ptr();
-        load(spec.as_ptr(), spec.len(), server_line, place, error.len(), &raw mut length)
+        load(spec.as_ptr(), spec.len(), SERVER, place, error.len(), &raw mut length)
     };
     if api.is_null() {
         error.truncate(length);
@@ -313,4 +316,13 @@ unsafe extern "C" fn server_line(level: u8, text: *const u8, length: usize) {
     guarded((), || {
         httpd::main_server(|server| httpd::Log::line(&server, record().index(), level, text));
     });
+}
+
+/// # Safety
+/// The engine calls it with a function and what that function takes.
+unsafe extern "C" fn server_scoreboard(take: Take, receiver: *mut c_void) {
+    if let Some(board) = guarded(None, embedded::scoreboard) {
+        // SAFETY: see above; the bytes live during the call.
+        unsafe { take(receiver, board.as_ptr(), board.len()) };
+    }
 }

@@ -14,6 +14,7 @@ use wsgi::inbox::Inbox;
 use wsgi::level::Level;
 use wsgi::request::Request;
 use wsgi::response::{Head, Status};
+use wsgi::scoreboard::Scoreboard;
 use wsgi::wire::Writer;
 
 use crate::ending::Ending;
@@ -93,6 +94,9 @@ fn receive(stream: &UnixStream, inbox: &mut Inbox) -> Result<Option<Received>, S
     }
 }
 
+/// What there is to say when the child has closed its end.
+const CLOSED: &str = "the connection to httpd is closed";
+
 /// A request's way to the httpd child.
 struct Connection {
     stream: UnixStream,
@@ -144,23 +148,20 @@ impl Connection {
 
     /// Asks for a piece of the request's body.
     fn ask(&mut self, wanted: usize) -> Result<Received, BodyError> {
-        let broken = |text: String| BodyError { fault: BodyFault::Gone, text };
         let wanted = u32::try_from(wanted.min(MAX_PAYLOAD)).expect("a payload's length");
         self.put(FrameType::WantBody, |payload| {
             Writer::new(payload).u32(wanted);
         });
-        self.send().map_err(|Gone| broken("the connection to httpd is closed".into()))?;
-        match receive(&self.stream, &mut self.inbox) {
-            Ok(Some(frame)) => Ok(frame),
-            Ok(None) => {
-                self.gone = true;
-                Err(broken("the connection to httpd is closed".into()))
-            }
-            Err(error) => {
-                self.gone = true;
-                Err(broken(error))
-            }
-        }
+        let answer = self.send().map_err(|Gone| CLOSED.into()).and_then(|()| self.answer());
+        answer.map_err(|text| BodyError { fault: BodyFault::Gone, text })
+    }
+
+    /// The frame that the child answers with.
+    fn answer(&mut self) -> Result<Received, String> {
+        let answer = receive(&self.stream, &mut self.inbox)
+            .and_then(|frame| frame.ok_or_else(|| CLOSED.into()));
+        self.gone |= answer.is_err();
+        answer
     }
 }
 
@@ -232,6 +233,26 @@ impl Exchange for Connection {
             }
         };
         self.note(sent)
+    }
+
+    fn scoreboard(&mut self) -> Option<Scoreboard> {
+        self.put(FrameType::WantServer, |_| {});
+        self.send().ok()?;
+        let mut board = Vec::new();
+        loop {
+            match self.answer() {
+                Ok((FrameType::Server, piece)) if piece.is_empty() => break,
+                Ok((FrameType::Server, piece)) => board.extend_from_slice(&piece),
+                // Whatever this is, the rest of the request cannot be understood either.
+                Ok(_) => {
+                    self.gone = true;
+                    return None;
+                }
+                Err(_) => return None,
+            }
+        }
+        // Nothing at all means that the group may not see it.
+        Scoreboard::decode(&board).ok()
     }
 
     fn log(&mut self, level: Level, text: &[u8]) {

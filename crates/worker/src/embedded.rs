@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
-use engine::{Engine, ServerLog, Settings};
+use engine::{Engine, ReadScoreboard, ServerLog, Settings};
 use python::{Options, initialize};
 use wsgi::embed::Answer;
 use wsgi::frame::BodyFault;
@@ -24,7 +24,11 @@ use crate::sys::HostCalls;
 static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
 
 /// Starts Python and makes the engine.
-pub(crate) fn load(spec: &[u8], log: Arc<dyn ServerLog>) -> Result<(), String> {
+pub(crate) fn load(
+    spec: &[u8],
+    log: Arc<dyn ServerLog>,
+    scoreboard: ReadScoreboard,
+) -> Result<(), String> {
     let spec: EmbeddedSpec = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
     let options = Options { program: Some(spec.python.executable.clone()), ..Options::default() };
     let initialized = initialize(&options).map_err(|error| error.to_string())?;
@@ -41,7 +45,7 @@ pub(crate) fn load(spec: &[u8], log: Arc<dyn ServerLog>) -> Result<(), String> {
                 spec.python.library.display(),
             ));
         }
-        Engine::new(py, settings(&spec, log)).map_err(|error| error.to_string())
+        Engine::new(py, settings(&spec, log, scoreboard)).map_err(|error| error.to_string())
     })?;
     ENGINE.set(engine).map_err(|_| "the engine was loaded before".to_owned())
 }
@@ -52,7 +56,7 @@ fn version(py: python::Attached<'_>) -> python::Result<'_, String> {
     Ok(version.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>) -> Settings {
+fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>, scoreboard: ReadScoreboard) -> Settings {
     Settings {
         process_group: String::new(),
         python_path: spec.python_path.clone(),
@@ -67,6 +71,7 @@ fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>) -> Settings {
         daemon: false,
         interpreters: spec.server.interpreters,
         single_process: spec.single_process,
+        scoreboard: Some(scoreboard),
         log,
     }
 }

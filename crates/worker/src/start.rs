@@ -77,6 +77,7 @@ fn settings(spec: &WorkerSpec, log: Arc<ProcessLog>) -> Settings {
         daemon: true,
         interpreters: spec.server.interpreters,
         single_process: false,
+        scoreboard: None,
         log,
     }
 }

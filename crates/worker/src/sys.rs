@@ -12,9 +12,10 @@ use engine::ServerLog;
 use nix::fcntl::FdFlag;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use python::module::Definition;
-use wsgi::embed::{Api, Host, ServerLog as LogFunction, fault_from_code};
+use wsgi::embed::{Api, Host, ReadScoreboard, Server, ServerLog as LogFunction, fault_from_code};
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
+use wsgi::scoreboard::Scoreboard;
 
 use crate::{Extension, embedded};
 
@@ -214,6 +215,27 @@ impl ServerLog for HostLog {
     }
 }
 
+/// httpd's scoreboard, as a function of httpd's side.
+fn host_scoreboard(read: ReadScoreboard) -> engine::ReadScoreboard {
+    Arc::new(move || {
+        let mut board: Option<Vec<u8>> = None;
+        // SAFETY: the function is httpd's and stays for the life of the process; the receiver is
+        // what `take_bytes` wants.
+        unsafe { read(take_bytes, (&raw mut board).cast()) };
+        board.and_then(|board| Scoreboard::decode(&board).ok())
+    })
+}
+
+/// # Safety
+/// Called by httpd's side with a receiver of [`host_scoreboard`] and as many bytes as it says.
+unsafe extern "C" fn take_bytes(receiver: *mut c_void, bytes: *const u8, length: usize) {
+    // SAFETY: see above.
+    let (board, bytes) = unsafe {
+        (&mut *receiver.cast::<Option<Vec<u8>>>(), core::slice::from_raw_parts(bytes, length))
+    };
+    *board = Some(bytes.to_vec());
+}
+
 static API: Api = Api { handle: api_handle, shutdown: api_shutdown };
 
 /// The entry for embedded mode: see [`wsgi::embed::Load`].
@@ -225,7 +247,7 @@ static API: Api = Api { handle: api_handle, shutdown: api_shutdown };
 unsafe extern "C" fn dormouse_embed_2(
     spec: *const u8,
     spec_length: usize,
-    log: LogFunction,
+    server: Server,
     error: *mut u8,
     room: usize,
     error_length: *mut usize,
@@ -237,7 +259,9 @@ unsafe extern "C" fn dormouse_embed_2(
             core::slice::from_raw_parts_mut(error, room),
         )
     };
-    let loaded = crate::panics::caught(|| embedded::load(spec, Arc::new(HostLog(log))));
+    let loaded = crate::panics::caught(|| {
+        embedded::load(spec, Arc::new(HostLog(server.log)), host_scoreboard(server.scoreboard))
+    });
     match loaded.and_then(|result| result) {
         Ok(()) => &raw const API,
         Err(text) => {

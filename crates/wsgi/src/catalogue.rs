@@ -252,6 +252,17 @@ pub const DIRECTIVES: &[Directive] = &[
         },
     },
     Directive {
+        name: c"WSGIServerMetrics",
+        allowed: MAIN,
+        arguments: c"On | Off",
+        documentation: "Whether `mod_wsgi.server_metrics()` shows applications in embedded mode what \
+                        all of httpd's threads do (`Off`). Process groups have `server-metrics`.",
+        apply: |arguments, scope| {
+            scope.server.global.server_metrics = on_or_off(arguments)?;
+            Ok(())
+        },
+    },
+    Directive {
         name: c"WSGISocketPrefix",
         allowed: MAIN,
         arguments: c"path-prefix",

@@ -111,6 +111,8 @@ pub struct GroupSpec {
     pub idle_template: bool,
     /// Bytes of private memory with which a process is replaced.
     pub recycle_memory: Option<u64>,
+    /// Whether applications may see what httpd's threads do.
+    pub server_metrics: bool,
 }
 
 /// Threads of a process where the option is not given.
@@ -142,6 +144,7 @@ impl GroupSpec {
             idle_timeout: None,
             idle_template: true,
             recycle_memory: None,
+            server_metrics: false,
         }
     }
 
@@ -198,7 +201,8 @@ mod tests {
     fn all_options_are_read() {
         let spec = GroupSpec::parse(
             "site processes=2 threads=5 user=www group=#33 umask=0027 home=/srv lang=C \
-             locale=C.UTF-8 python-home=/opt/venv python-path=/a::/b display-name=%{GROUP}",
+             locale=C.UTF-8 python-home=/opt/venv python-path=/a::/b display-name=%{GROUP} \
+             server-metrics=on",
         );
         let expected = GroupSpec {
             processes: Some(Processes { least: 2, most: 2 }),
@@ -212,6 +216,7 @@ mod tests {
             python_home: Some("/opt/venv".into()),
             python_path: vec!["/a".into(), "/b".into()],
             display_name: Some("%{GROUP}".into()),
+            server_metrics: true,
             ..GroupSpec::named("site")
         };
         assert_eq!(spec, Ok(expected));
@@ -248,6 +253,7 @@ mod tests {
             "idle-timeout=0",
             "recycle-memory=0",
             "recycle-memory=1T",
+            "server-metrics=1",
         ] {
             assert!(message(&format!("x {bad}")).starts_with(bad), "{bad}");
         }

@@ -40,6 +40,23 @@ pub struct Host {
 /// Writes a line into httpd's main error log.
 pub type ServerLog = unsafe extern "C" fn(level: u8, text: *const u8, length: usize);
 
+/// Takes the bytes of an answer; `receiver` is that of the question.
+pub type Take = unsafe extern "C" fn(receiver: *mut c_void, bytes: *const u8, length: usize);
+
+/// Hands `take` an encoded [`crate::scoreboard::Scoreboard`], if applications in embedded mode may see
+/// one. Called by any thread, at any time.
+pub type ReadScoreboard = unsafe extern "C" fn(take: Take, receiver: *mut c_void);
+
+/// What the engine can ask httpd for at any time.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Server {
+    /// Writes a line.
+    pub log: ServerLog,
+    /// Reads the scoreboard.
+    pub scoreboard: ReadScoreboard,
+}
+
 /// What the engine offers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +80,7 @@ pub struct Api {
 pub type Load = unsafe extern "C" fn(
     spec: *const u8,
     spec_length: usize,
-    log: ServerLog,
+    server: Server,
     error: *mut u8,
     room: usize,
     error_length: *mut usize,

@@ -29,6 +29,9 @@ pub enum FrameType {
     Body = 2,
     /// Child → worker: the client's body cannot be read; a [`BodyFault`] and a text.
     BodyFailed = 3,
+    /// Child → worker: a piece of the answer to `WantServer`, a [`crate::scoreboard::Scoreboard`]; an
+    /// empty payload is its end, and all of it where the process group may not see one.
+    Server = 4,
     /// Worker → child: send up to n bytes of the client's body (a `u32`).
     WantBody = 16,
     /// Worker → child: status and headers, a [`crate::response::Head`].
@@ -48,6 +51,8 @@ pub enum FrameType {
     Fail = 23,
     /// Worker → child: nothing was consumed; ask another worker (this one is being replaced).
     Decline = 24,
+    /// Worker → child: send what the scoreboard says.
+    WantServer = 25,
 }
 
 impl FrameType {
@@ -56,6 +61,7 @@ impl FrameType {
             1 => Self::Request,
             2 => Self::Body,
             3 => Self::BodyFailed,
+            4 => Self::Server,
             16 => Self::WantBody,
             17 => Self::Head,
             18 => Self::Data,
@@ -65,6 +71,7 @@ impl FrameType {
             22 => Self::Abort,
             23 => Self::Fail,
             24 => Self::Decline,
+            25 => Self::WantServer,
             _ => return None,
         })
     }

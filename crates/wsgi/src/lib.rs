@@ -21,6 +21,7 @@ pub mod plan;
 pub mod proxy;
 pub mod request;
 pub mod response;
+pub mod scoreboard;
 pub mod settings;
 pub mod wire;
 pub mod words;

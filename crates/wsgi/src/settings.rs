@@ -108,6 +108,8 @@ pub struct GlobalSettings {
     pub python_path: Vec<PathBuf>,
     /// What holds for all interpreters.
     pub interpreters: InterpreterRules,
+    /// `WSGIServerMetrics`.
+    pub server_metrics: bool,
     /// `WSGISocketPrefix`, as written.
     pub socket_prefix: Option<String>,
 }

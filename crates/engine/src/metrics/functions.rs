@@ -5,11 +5,19 @@ use std::sync::Arc;
 
 use python::{Arguments, Class, Members, Method, Object, Result};
 
+use super::server::server;
 use super::{Recorder, report};
+use crate::settings::ReadScoreboard;
+use crate::thread;
 
 /// Puts the functions into the module `mod_wsgi`.
-pub(crate) fn install<'py>(module: &Object<'py>, recorder: &Arc<Recorder>) -> Result<'py, ()> {
-    let object = module.py().class::<Metrics>()?.instance(Metrics(Arc::clone(recorder)))?;
+pub(crate) fn install<'py>(
+    module: &Object<'py>,
+    recorder: &Arc<Recorder>,
+    scoreboard: Option<ReadScoreboard>,
+) -> Result<'py, ()> {
+    let metrics = Metrics { recorder: Arc::clone(recorder), scoreboard };
+    let object = module.py().class::<Metrics>()?.instance(metrics)?;
     for name in
         [c"start_recording_metrics", c"request_metrics", c"process_metrics", c"server_metrics"]
     {
@@ -19,7 +27,10 @@ pub(crate) fn install<'py>(module: &Object<'py>, recorder: &Arc<Recorder>) -> Re
 }
 
 /// What the functions are methods of.
-struct Metrics(Arc<Recorder>);
+struct Metrics {
+    recorder: Arc<Recorder>,
+    scoreboard: Option<ReadScoreboard>,
+}
 
 impl Class for Metrics {
     const NAME: &'static CStr = c"mod_wsgi.Metrics";
@@ -47,7 +58,7 @@ impl Method for StartRecording {
         arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
         let [] = arguments.positional("start_recording_metrics", 0)?;
-        object.py().detach(|| this.0.start());
+        object.py().detach(|| this.recorder.start());
         Ok(object.py().none())
     }
 }
@@ -67,8 +78,8 @@ impl Method for Requests {
     ) -> Result<'py, Object<'py>> {
         let py = object.py();
         let [] = arguments.positional("request_metrics", 0)?;
-        match py.detach(|| this.0.take()) {
-            Some(report) => report::requests(py, &this.0, &report),
+        match py.detach(|| this.recorder.take()) {
+            Some(report) => report::requests(py, &this.recorder, &report),
             None => Ok(py.none()),
         }
     }
@@ -89,8 +100,8 @@ impl Method for Process {
     ) -> Result<'py, Object<'py>> {
         let py = object.py();
         let [] = arguments.positional("process_metrics", 0)?;
-        match py.detach(|| this.0.totals()) {
-            Some(totals) => report::process(py, &this.0, &totals),
+        match py.detach(|| this.recorder.totals()) {
+            Some(totals) => report::process(py, &this.recorder, &totals),
             None => Ok(py.none()),
         }
     }
@@ -101,14 +112,21 @@ struct Server;
 impl Method for Server {
     type Class = Metrics;
     const NAME: &'static CStr = c"server_metrics";
-    const DOC: &'static CStr = c"None: this process has no access to Apache's scoreboard.";
+    const DOC: &'static CStr =
+        c"What Apache's threads do, as a dict; None where that must not be seen.";
 
     fn call<'py>(
-        _this: &Metrics,
+        this: &Metrics,
         object: &Object<'py>,
         arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
+        let py = object.py();
         let [] = arguments.positional("server_metrics", 0)?;
-        Ok(object.py().none())
+        let board = match (&this.scoreboard, thread::lease()) {
+            (Some(read), _) => py.detach(|| read()),
+            (None, Some(lease)) => lease.with(py, |live| live.exchange.scoreboard())?,
+            (None, None) => None,
+        };
+        board.map_or_else(|| Ok(py.none()), |board| server(py, &board))
     }
 }

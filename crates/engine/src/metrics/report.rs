@@ -162,6 +162,7 @@ fn add_threads<'py>(dict: &Object<'py>, report: &Report) -> Result<'py, ()> {
     dict.set("request_threads_max_duration", &longest)
 }
 
-fn int(py: Attached<'_>, value: u64) -> Result<'_, Object<'_>> {
+/// A count as an `int`.
+pub(super) fn int(py: Attached<'_>, value: u64) -> Result<'_, Object<'_>> {
     py.int(i64::try_from(value).unwrap_or(i64::MAX))
 }

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
-use engine::{ApacheFacts, Engine, ServerLog, Settings};
+use engine::{ApacheFacts, Engine, ReadScoreboard, ServerLog, Settings};
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
 use wsgi::request::{BodyRest, Request};
 use wsgi::response::Status;
+use wsgi::scoreboard::{self, Scoreboard};
 
 mod closing;
 mod environment;
@@ -95,6 +96,7 @@ fn settings(daemon: bool, log: Arc<dyn ServerLog>) -> Settings {
             ..Default::default()
         },
         single_process: false,
+        scoreboard: (!daemon).then(|| -> ReadScoreboard { Arc::new(|| Some(board(2))) }),
         log,
     }
 }
@@ -211,6 +213,10 @@ impl Exchange for Memory {
         Ok(())
     }
 
+    fn scoreboard(&mut self) -> Option<Scoreboard> {
+        Some(board(1))
+    }
+
     fn apache_request(&self) -> Option<NonZeroUsize> {
         self.record
     }
@@ -218,6 +224,33 @@ impl Exchange for Memory {
     fn log(&mut self, level: Level, text: &[u8]) {
         assert!(!text.contains(&b'\n'), "one line each");
         self.seen.lock().unwrap().log.push((level, String::from_utf8_lossy(text).into_owned()));
+    }
+}
+
+/// A scoreboard with one child.
+fn board(pid: u32) -> Scoreboard {
+    let (client, request) = (b"127.0.0.1".to_vec(), b"GET /\xe4 HTTP/1.1".to_vec());
+    let (start_time, stop_time, last_used) = (1_500_000, 2_500_000, 2_750_000);
+    let worker = scoreboard::Worker {
+        generation: 3,
+        status: 4,
+        access_count: 7,
+        bytes_served: 1 << 40,
+        start_time,
+        stop_time,
+        last_used,
+        client,
+        request,
+        vhost: b"www:80".to_vec(),
+    };
+    let workers = vec![worker, scoreboard::Worker::default()];
+    Scoreboard {
+        server_limit: 16,
+        thread_limit: 64,
+        generation: 3,
+        restart_time: 1_000_000,
+        current_time: 4_500_000,
+        processes: vec![scoreboard::Process { pid, generation: 3, quiescing: true, workers }],
     }
 }
 

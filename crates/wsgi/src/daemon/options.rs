@@ -194,4 +194,14 @@ pub const OPTIONS: &[DaemonOption] = &[
             Some(())
         },
     },
+    DaemonOption {
+        name: "server-metrics",
+        allowed: "On or Off",
+        documentation: "Whether `mod_wsgi.server_metrics()` tells applications, while they serve a \
+                        request, what httpd's threads are doing (`Off`).",
+        set: |spec, value| {
+            spec.server_metrics = flag(value)?;
+            Some(())
+        },
+    },
 ];

@@ -17,16 +17,37 @@ fn nothing_is_recorded_before_it_is_asked_for() {
     alone("suite::metrics::nothing_is_recorded_before_it_is_asked_for", || {
         let path = script(EVALUATE);
         let eval = |code| Ask::at(path.clone()).environ("CODE", code).run().text();
-        let functions = "[mod_wsgi.request_metrics(), mod_wsgi.process_metrics(), \
-                         mod_wsgi.server_metrics()]";
-        assert_eq!(eval(functions), "[None, None, None]");
+        let functions = "[mod_wsgi.request_metrics(), mod_wsgi.process_metrics()]";
+        assert_eq!(eval(functions), "[None, None]");
         assert_eq!(eval("mod_wsgi.start_recording_metrics()"), "None");
         // The request that began it is not one of those that are recorded; this one still runs.
         assert_eq!(eval("mod_wsgi.process_metrics()['request_count']"), "0");
         assert_eq!(eval("mod_wsgi.start_recording_metrics()"), "None");
         assert_eq!(eval("mod_wsgi.process_metrics()['request_count']"), "2");
-        assert_eq!(eval("mod_wsgi.server_metrics()"), "None");
     });
+}
+
+#[test]
+fn the_scoreboard_is_reported() {
+    let path = script(EVALUATE);
+    let ask = |code| Ask::at(path.clone()).environ("CODE", code);
+    assert_eq!(
+        ask("mod_wsgi.server_metrics()").run().text(),
+        "{'server_limit': 16, 'thread_limit': 64, 'running_generation': 3, 'restart_time': 1.0, \
+         'current_time': 4.5, 'running_time': 3, 'processes': [{'process_num': 0, 'pid': 1, \
+         'generation': 3, 'quiescing': True, 'workers': [{'thread_num': 0, 'generation': 3, \
+         'status': 'W', 'access_count': 7, 'bytes_served': 1099511627776, 'start_time': 1.5, \
+         'stop_time': 2.5, 'last_used': 2.75, 'client': '127.0.0.1', \
+         'request': 'GET /ä HTTP/1.1', 'vhost': 'www:80'}, {'thread_num': 1, 'generation': 0, \
+         'status': '.', 'access_count': 0, 'bytes_served': 0, 'start_time': 0.0, \
+         'stop_time': 0.0, 'last_used': 0.0, 'client': '', 'request': '', 'vhost': ''}]}]}"
+    );
+    let elsewhere = "(lambda seen: [thread := threading.Thread(target=lambda: \
+                     seen.append(mod_wsgi.server_metrics())), thread.start(), thread.join(), \
+                     seen[0] and seen[0]['processes'][0]['pid']][-1])([])";
+    assert_eq!(ask(elsewhere).run().text(), "None", "a worker has a scoreboard in a request only");
+    // The main interpreter's module is that of the other engine.
+    assert_eq!(ask(elsewhere).embedded().group("metrics|board").run().text(), "2");
 }
 
 #[test]

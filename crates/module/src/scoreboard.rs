@@ -1,0 +1,43 @@
+//! A snapshot of httpd's scoreboard, for applications that may see it.
+
+use wsgi::scoreboard::{Process, Scoreboard, Worker};
+
+use crate::dispatch::now;
+
+/// What the scoreboard says now; `None` in a process without one.
+pub(crate) fn snapshot() -> Option<Scoreboard> {
+    let board = httpd::Scoreboard::of_this_process()?;
+    let process = |place| {
+        let child = board.child(place)?;
+        let threads = (0..board.thread_limit()).map_while(|thread| board.thread(place, thread));
+        Some(Process {
+            pid: child.pid,
+            generation: child.generation,
+            quiescing: child.quiescing,
+            workers: threads.map(worker).collect(),
+        })
+    };
+    Some(Scoreboard {
+        server_limit: board.server_limit(),
+        thread_limit: board.thread_limit(),
+        generation: board.generation(),
+        restart_time: board.restart_time(),
+        current_time: now(),
+        processes: (0..board.server_limit()).map_while(process).collect(),
+    })
+}
+
+fn worker(slot: httpd::ThreadSlot) -> Worker {
+    Worker {
+        generation: slot.generation,
+        status: slot.status,
+        access_count: slot.accesses,
+        bytes_served: slot.bytes,
+        start_time: slot.start,
+        stop_time: slot.stop,
+        last_used: slot.last_used,
+        client: slot.client,
+        request: slot.request,
+        vhost: slot.vhost,
+    }
+}
