@@ -1,7 +1,8 @@
 //! The stream between an Apache child and a worker.
 
-use wsgi::frame::{BodyFault, FrameError, FrameType, HEADER, Header, LogLine};
+use wsgi::frame::{BodyFault, FrameError, FrameType, HEADER, Header};
 use wsgi::inbox::Inbox;
+use wsgi::log_line::LogLine;
 use wsgi::request::Request;
 use wsgi::response::{Head, Status};
 use wsgi::scoreboard::Scoreboard;

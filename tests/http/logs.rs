@@ -100,6 +100,73 @@ both_modes! {
     }
 }
 
+/// Logs at two levels through a handler that counts what it formats.
+const HANDLER: &str = "
+import logging
+
+import mod_wsgi
+
+
+class Handler(mod_wsgi.LogHandler):
+    count = 0
+
+    def format(self, record):
+        Handler.count += 1
+        return super().format(record)
+
+
+logger = logging.Logger('places')
+logger.addHandler(Handler())
+
+
+def application(environ, start_response):
+    before = Handler.count
+    logger.info('handled info')
+    logger.error('handled error')
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'%d' % (Handler.count - before)]
+";
+
+/// A virtual host whose log shows the place in the source, with a level of its own in a part of it.
+const PLACES: &str = "<VirtualHost *:{port}>
+ServerName one.example
+ErrorLog logs/one
+ErrorLogFormat \"<%F> [%l] %M\"
+WSGIScriptAlias / {root}/app/handler.wsgi
+<Location /loud>
+LogLevel wsgi:info
+</Location>
+<Location /quiet>
+LogLevel wsgi:warn
+</Location>
+<Location /silent>
+LogLevel wsgi:crit
+</Location>
+</VirtualHost>";
+
+both_modes! {
+    fn records_of_the_handler_have_level_and_place(mode) {
+        let httpd = Httpd::new("logs-places")
+            .file("app/handler.wsgi", HANDLER)
+            .conf(PLACES)
+            .mode(mode)
+            .start();
+        let get = |path: &str| httpd.get(path).header("Host", "one.example").send().text();
+        assert_eq!((get("/loud"), get("/quiet"), get("/silent")), ("2".into(), "1".into(), "0".into()));
+        let log = fs::read_to_string(httpd.root().join("logs/one")).unwrap();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("handled")).collect();
+        let places = [
+            ("handler.wsgi(21)> [info]", "handled info"),
+            ("handler.wsgi(22)> [error]", "handled error"),
+            ("handler.wsgi(22)> [error]", "handled error"),
+        ];
+        assert_eq!(lines.len(), places.len(), "{log}");
+        for (line, (place, text)) in lines.into_iter().zip(places) {
+            assert!(line.contains(place) && line.ends_with(text), "{place} {text}: {line}");
+        }
+    }
+}
+
 #[test]
 fn a_group_of_a_virtual_host_writes_to_its_log() {
     let httpd = Httpd::new("logs-group")

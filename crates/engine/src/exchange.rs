@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 
 use wsgi::frame::BodyFault;
-use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::response::Status;
 use wsgi::scoreboard::Scoreboard;
 
@@ -47,7 +47,7 @@ pub trait Exchange: Send {
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), Gone>;
 
     /// Writes one line (no end of line in it) into the request's error log.
-    fn log(&mut self, level: Level, text: &[u8]);
+    fn log(&mut self, line: LogLine<'_>);
 
     /// What httpd's scoreboard says now; `None` if this exchange has none to ask for, or must not.
     fn scoreboard(&mut self) -> Option<Scoreboard> {

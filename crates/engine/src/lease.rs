@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use python::{Attached, Error, Exception, Result};
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::request::{BodyRest, Request};
 
 use crate::body::Body;
@@ -21,6 +22,8 @@ use crate::watch::Watch;
 
 /// A request that may have ended.
 pub(crate) struct Lease {
+    /// The most talkative level that is logged (httpd's number).
+    log_level: u8,
     live: Mutex<Option<Live>>,
     /// How long the request has waited for the GIL.
     pub(crate) waits: GilWaits,
@@ -40,6 +43,7 @@ pub(crate) struct Live {
     pub(crate) errors: Lines,
     /// What goes in and out, if somebody wants to know.
     pub(crate) meter: Option<Meter>,
+    log_level: u8,
 }
 
 impl Lease {
@@ -50,8 +54,10 @@ impl Lease {
             response: Response::default(),
             errors: Lines::default(),
             meter: None,
+            log_level: request.log_level,
         };
         Self {
+            log_level: request.log_level,
             live: Mutex::new(Some(live)),
             waits: GilWaits::default(),
             watch: Mutex::default(),
@@ -112,6 +118,11 @@ impl Lease {
         drop(before);
     }
 
+    /// Whether lines of this level are logged.
+    pub(crate) fn logs(&self, level: Level) -> bool {
+        level.number() <= self.log_level
+    }
+
     /// Writes records into the request's error log.
     pub(crate) fn log_all<'py>(
         &self,
@@ -152,27 +163,39 @@ impl Lease {
 
 impl Live {
     pub(crate) fn log(&mut self, level: Level, text: &[u8]) {
-        for line in text.split(|byte| *byte == b'\n') {
+        self.log_lines(LogLine::new(level, text));
+    }
+
+    /// Writes a text that may have several lines.
+    pub(crate) fn log_lines(&mut self, text: LogLine<'_>) {
+        for line in text.text.split(|byte| *byte == b'\n') {
             // An empty line has no pieces, and is a record all the same.
             let pieces = line.chunks(RECORD);
             if pieces.len() == 0 {
-                self.exchange.log(level, line);
+                self.record(LogLine { text: line, ..text });
             }
-            pieces.for_each(|piece| self.exchange.log(level, piece));
+            pieces.for_each(|piece| self.record(LogLine { text: piece, ..text }));
+        }
+    }
+
+    /// Passes a record on, unless httpd would drop it.
+    fn record(&mut self, line: LogLine<'_>) {
+        if line.level.number() <= self.log_level {
+            self.exchange.log(line);
         }
     }
 
     /// Writes to the request's error log, whole lines only.
     pub(crate) fn write_errors(&mut self, text: &[u8]) {
         for line in self.errors.push(text) {
-            self.exchange.log(Level::Error, &line);
+            self.record(LogLine::new(Level::Error, &line));
         }
     }
 
     /// Writes what is left of a line.
     pub(crate) fn flush_errors(&mut self) {
         if let Some(line) = self.errors.rest() {
-            self.exchange.log(Level::Error, &line);
+            self.record(LogLine::new(Level::Error, &line));
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use python::{Arguments, Class, Error, Exception, Members, Method, Object, Result};
 use wsgi::level::Level;
+use wsgi::log_line::{LogLine, Source};
 
 use crate::settings::ServerLog;
 use crate::thread;
@@ -25,7 +26,7 @@ impl Class for LazyNames {
     const DOC: &'static CStr = c"The names of mod_wsgi that are made when they are asked for.";
 
     fn members() -> Members<Self> {
-        Members::new().method::<GetAttr>().method::<Write>()
+        Members::new().method::<GetAttr>().method::<Logs>().method::<Write>()
     }
 }
 
@@ -50,6 +51,7 @@ impl Method for GetAttr {
         }
         let globals = py.dict()?;
         globals.set("__name__", &py.text("mod_wsgi")?)?;
+        globals.set("logs", &object.attr(c"logs")?)?;
         globals.set("write", &object.attr(c"write")?)?;
         py.run(LOG_HANDLER, "<mod_wsgi.LogHandler>", &globals)?;
         let class = globals.item(&name)?;
@@ -68,17 +70,18 @@ class LogHandler(logging.Handler):
 
     def emit(self, record):
         try:
-            write(record.levelno, self.format(record))
+            if logs(record.levelno):
+                write(record.levelno, self.format(record), record.pathname, record.lineno)
         except Exception:
             self.handleError(record)
 "#;
 
-struct Write;
+struct Logs;
 
-impl Method for Write {
+impl Method for Logs {
     type Class = LazyNames;
-    const NAME: &'static CStr = c"write";
-    const DOC: &'static CStr = c"write(level, text) with a level of the module logging.";
+    const NAME: &'static CStr = c"logs";
+    const DOC: &'static CStr = c"Whether records of this level of the module logging are written.";
 
     fn call<'py>(
         this: &LazyNames,
@@ -86,15 +89,42 @@ impl Method for Write {
         arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
         let py = object.py();
-        let [Some(level), Some(text)] = arguments.positional("write", 2)? else {
+        let [Some(level)] = arguments.positional("logs", 1)? else { return Ok(py.none()) };
+        let level = level_of(level.to_i64()?);
+        let logs = thread::lease().map_or_else(|| this.0.logs(level), |lease| lease.logs(level));
+        Ok(py.bool(logs))
+    }
+}
+
+struct Write;
+
+impl Method for Write {
+    type Class = LazyNames;
+    const NAME: &'static CStr = c"write";
+    const DOC: &'static CStr =
+        c"write(level, text, file, line) with a level of the module logging.";
+
+    fn call<'py>(
+        this: &LazyNames,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let py = object.py();
+        let [Some(level), Some(text), Some(file), Some(line)] = arguments.positional("write", 4)?
+        else {
             return Ok(py.none());
         };
-        let level = level_of(level.to_i64()?);
-        let text = text.display();
+        let (text, file) = (text.display(), file.display());
+        let source = Source {
+            file: file.as_bytes(),
+            line: u32::try_from(line.to_i64()?).unwrap_or_default(),
+        };
+        let record = LogLine { level: level_of(level.to_i64()?), source, text: text.as_bytes() };
         match thread::lease() {
-            Some(lease) => lease.with(py, |live| live.log(level, text.as_bytes()))?,
+            Some(lease) => lease.with(py, |live| live.log_lines(record))?,
             None => py.detach(|| {
-                text.split('\n').for_each(|line| this.0.line(level, line.as_bytes()));
+                let lines = text.split('\n').map(str::as_bytes);
+                lines.for_each(|line| this.0.write(LogLine { text: line, ..record }));
             }),
         }
         Ok(py.none())

@@ -5,13 +5,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::scoreboard::Scoreboard;
 use wsgi::settings::InterpreterRules;
 
 /// The server-level error log: for what belongs to no request.
 pub trait ServerLog: Send + Sync {
+    /// Whether lines of this level are written. Never blocks.
+    fn logs(&self, level: Level) -> bool;
+
     /// Writes one line (no end of line in it). Called on threads that are not attached.
-    fn line(&self, level: Level, text: &[u8]);
+    fn write(&self, line: LogLine<'_>);
+
+    /// Writes one line of which it is not known where it comes from; otherwise as [`Self::write`].
+    fn line(&self, level: Level, text: &[u8]) {
+        self.write(LogLine::new(level, text));
+    }
 }
 
 /// What httpd's scoreboard says now; `None` if applications may not see it. Called on threads that are

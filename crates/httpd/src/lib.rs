@@ -26,7 +26,7 @@ mod trap;
 pub use body::ReadError;
 pub use child::{OtherChild, watch_process};
 pub use command::{Command, Context, Directive, Override, Table as CommandTable};
-pub use log::{Log, startup_line};
+pub use log::{Log, Place, startup_line};
 pub use module::{Module, Order, Record, Status};
 pub use pool::{Pool, with_scratch_pool};
 pub use regex::{Groups, Regex};

@@ -1,11 +1,14 @@
 //! httpd's error log.
 
 use core::ffi::{CStr, c_int};
+use std::borrow::Cow;
+use std::ffi::CString;
 
 use httpd_sys as sys;
 
 use crate::request::Request;
 use crate::server::Server;
+use crate::text;
 
 /// Whatever has an error log: a request, a server.
 ///
@@ -13,11 +16,39 @@ use crate::server::Server;
 /// httpd escapes its control characters. Lines below the configured `LogLevel` are dropped before
 /// anything is formatted.
 pub trait Log {
-    /// Whether a line of this level would be written for the module with this index.
-    fn logs(&self, module_index: c_int, level: u8) -> bool;
+    /// The most talkative level that is written for the module with this index.
+    fn log_level(&self, module_index: c_int) -> u8;
+
+    /// Writes one line that comes from a place in some source.
+    fn line_from(&self, module_index: c_int, level: u8, place: Place<'_>, text: &[u8]);
 
     /// Writes one line.
-    fn line(&self, module_index: c_int, level: u8, text: &[u8]);
+    fn line(&self, module_index: c_int, level: u8, text: &[u8]) {
+        self.line_from(module_index, level, Place::default(), text);
+    }
+}
+
+/// A place in a source, for the log format `%F`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// The file; empty for this library.
+    pub file: &'a [u8],
+    /// The line.
+    pub line: u32,
+}
+
+impl Place<'_> {
+    /// The file as a C string.
+    fn file(self) -> Cow<'static, CStr> {
+        if self.file.is_empty() {
+            return FILE.into();
+        }
+        CString::new(text::until_nul(self.file)).map_or(FILE.into(), Cow::from)
+    }
+
+    fn line(self) -> c_int {
+        c_int::try_from(self.line).unwrap_or(0)
+    }
 }
 
 const FILE: &CStr = c"dormouse";
@@ -29,22 +60,23 @@ fn length(text: &[u8]) -> c_int {
 }
 
 impl Log for Request<'_> {
-    fn logs(&self, module_index: c_int, level: u8) -> bool {
+    fn log_level(&self, module_index: c_int) -> u8 {
         // SAFETY: the request is live.
-        unsafe {
-            sys::ap_get_request_module_loglevel(self.as_ptr(), module_index) >= c_int::from(level)
-        }
+        let level = unsafe { sys::ap_get_request_module_loglevel(self.as_ptr(), module_index) };
+        u8::try_from(level).unwrap_or(0)
     }
 
-    fn line(&self, module_index: c_int, level: u8, text: &[u8]) {
-        if !self.logs(module_index, level) {
+    fn line_from(&self, module_index: c_int, level: u8, place: Place<'_>, text: &[u8]) {
+        if level > self.log_level(module_index) {
             return;
         }
-        // SAFETY: the request is live; the format takes a length and a pointer to that many bytes.
+        let file = place.file();
+        // SAFETY: the request is live; the format takes a length and a pointer to that many bytes;
+        // httpd uses the name of the file until it returns.
         unsafe {
             sys::ap_log_rerror_(
-                FILE.as_ptr(),
-                0,
+                file.as_ptr(),
+                place.line(),
                 module_index,
                 c_int::from(level),
                 0,
@@ -58,22 +90,22 @@ impl Log for Request<'_> {
 }
 
 impl Log for Server<'_> {
-    fn logs(&self, module_index: c_int, level: u8) -> bool {
+    fn log_level(&self, module_index: c_int) -> u8 {
         // SAFETY: the server record is live.
-        unsafe {
-            sys::ap_get_server_module_loglevel(self.as_ptr(), module_index) >= c_int::from(level)
-        }
+        let level = unsafe { sys::ap_get_server_module_loglevel(self.as_ptr(), module_index) };
+        u8::try_from(level).unwrap_or(0)
     }
 
-    fn line(&self, module_index: c_int, level: u8, text: &[u8]) {
-        if !self.logs(module_index, level) {
+    fn line_from(&self, module_index: c_int, level: u8, place: Place<'_>, text: &[u8]) {
+        if level > self.log_level(module_index) {
             return;
         }
-        // SAFETY: the server record is live; the format takes a length and as many bytes.
+        let file = place.file();
+        // SAFETY: the server record is live; the rest as above.
         unsafe {
             sys::ap_log_error_(
-                FILE.as_ptr(),
-                0,
+                file.as_ptr(),
+                place.line(),
                 module_index,
                 c_int::from(level),
                 0,

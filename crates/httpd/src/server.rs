@@ -88,13 +88,6 @@ impl<'s> Server<'s> {
         }
     }
 
-    /// The log level in force for the module with this index (httpd's number).
-    pub fn log_level(self, module_index: i32) -> u8 {
-        // SAFETY: the record is live.
-        let level = unsafe { sys::ap_get_server_module_loglevel(self.as_ptr(), module_index) };
-        u8::try_from(level).unwrap_or(0)
-    }
-
     /// This server and those behind it in httpd's list.
     pub fn and_following(self) -> Servers<'s> {
         Servers { next: Some(self) }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use httpd::{RunMode, Server, StartKind};
+use httpd::{Log, RunMode, Server, StartKind};
 use wsgi::level::Level;
 use wsgi::plan::{Account, Plan, PlannedGroup, ServerFacts};
 

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use httpd::{FileKind, Request, Status};
+use httpd::{FileKind, Log, Request, Status};
 use wsgi::alias::{Alias, AliasOptions};
 use wsgi::frame::{self, FrameType, MAX_REQUEST};
 use wsgi::group_name::{self, with_port};
@@ -16,7 +16,7 @@ use crate::config::ServerConfig;
 use crate::environ::Choices;
 use crate::generation::with_route;
 use crate::routing::{main_config, server_name, server_with_port};
-use crate::{Wsgi, embedded, environ, log, relay};
+use crate::{Wsgi, embedded, environ, log, relay, sys};
 
 /// Names that `SetHandler` and `AddHandler` know us by.
 const HANDLERS: [&[u8]; 2] = [b"wsgi-script", b"application/x-httpd-wsgi"];
@@ -295,6 +295,7 @@ fn payload(request: &mut Request<'_>, target: &Target, queue_start: u64) -> Vec<
         main_interpreter: target.interpreter == Interpreter::Main,
         callable: target.callable.as_bytes(),
         script_reloading: target.script_reloading,
+        log_level: request.log_level(sys::record().index()),
         request_start: request.time(),
         queue_start,
         environ: Pairs::NONE,

@@ -10,12 +10,13 @@ use std::sync::OnceLock;
 use httpd::{Flush, Pool, Request, SendError, Status};
 use wsgi::embed::{Answer, fault_code};
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::plan::EmbeddedSpec;
 use wsgi::response::Head;
 
 use crate::routing::main_config;
 use crate::sys::{self, Engine, Serve};
-use crate::{Wsgi, check, log, relay, respond, scoreboard};
+use crate::{Wsgi, check, log, log_line, relay, respond, scoreboard};
 
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -135,7 +136,7 @@ impl Serve for Served<'_, '_> {
         sent.is_ok() && self.file.is_some()
     }
 
-    fn log(&mut self, level: Level, text: &[u8]) {
-        log(&*self.request, level, &String::from_utf8_lossy(text));
+    fn log(&mut self, line: &LogLine<'_>) {
+        log_line(&*self.request, line);
     }
 }

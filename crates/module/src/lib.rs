@@ -21,7 +21,9 @@ mod scripts;
 mod supervisor;
 mod sys;
 
-use httpd::{Command, Module, Order, Pool, Record, Request, Server, Status};
+use httpd::{Command, Module, Order, Place, Pool, Record, Request, Server, Status};
+use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 
 use crate::config::{DirConfig, ServerConfig};
 
@@ -95,6 +97,12 @@ impl Module for Wsgi {
 }
 
 /// Writes a line into a request's or server's error log as this module.
-pub(crate) fn log(to: &impl httpd::Log, level: wsgi::level::Level, text: &str) {
-    to.line(sys::record().index(), level.number(), text.as_bytes());
+pub(crate) fn log(to: &impl httpd::Log, level: Level, text: &str) {
+    log_line(to, &LogLine::new(level, text.as_bytes()));
+}
+
+/// Writes a line of the engine's into a request's or server's error log.
+pub(crate) fn log_line(to: &impl httpd::Log, line: &LogLine<'_>) {
+    let place = Place { file: line.source.file, line: line.source.line };
+    to.line_from(sys::record().index(), line.level.number(), place, line.text);
 }

@@ -13,15 +13,16 @@ use httpd::{Flush, ReadError, Request, SendError, Status};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
 };
-use wsgi::frame::{self, BodyFault, FrameError, FrameType, HEADER, LogLine, MAX_PAYLOAD};
+use wsgi::frame::{self, BodyFault, FrameError, FrameType, HEADER, MAX_PAYLOAD};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::request::Attempts;
 use wsgi::response::Head;
 use wsgi::wire::Reader;
 
 use crate::routing::Route;
-use crate::{log, respond, scoreboard, sys};
+use crate::{log, log_line, respond, scoreboard, sys};
 
 /// How long a child waits for a worker to take its connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -201,7 +202,7 @@ impl Relay<'_, '_> {
                 }
                 FrameType::Log => {
                     let line = LogLine::decode(frame.payload).map_err(FrameError::from)?;
-                    log(&*self.request, line.level, &String::from_utf8_lossy(line.text));
+                    log_line(&*self.request, &line);
                 }
                 FrameType::End => return Ok(Attempt::Done),
                 FrameType::Abort => {

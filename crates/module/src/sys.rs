@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use httpd::{CommandTable, Order, Record};
-use wsgi::embed::{Answer, Api, Host, Load, SYMBOL, Server as ServerCalls, Take};
+use httpd::{CommandTable, Log, Order, Record};
+use wsgi::embed::{Answer, Api, Host, Line, Load, SYMBOL, Server as ServerCalls, Take};
 use wsgi::level::Level;
+use wsgi::log_line::{LogLine, Source};
 
-use crate::{SOURCE_NAME, Wsgi, config, embedded};
+use crate::{SOURCE_NAME, Wsgi, config, embedded, log_line};
 
 static COMMANDS: CommandTable<{ config::COUNT + 1 }> =
     CommandTable::new::<Wsgi>(&config::commands());
@@ -166,17 +167,20 @@ fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
     }
 }
 
-/// What the engine can ask for at any time.
-const SERVER: ServerCalls = ServerCalls { log: server_line, scoreboard: server_scoreboard };
-
 /// Has the engine start Python.
 pub(crate) fn start_engine(load: Load, spec: &[u8]) -> Result<Engine, String> {
     let mut error = vec![0; 4096];
     let mut length = 0;
+    let level = httpd::main_server(|server| server.log_level(record().index()));
+    let server = ServerCalls {
+        log: server_line,
+        log_level: level.unwrap_or_default(),
+        scoreboard: server_scoreboard,
+    };
     // SAFETY: all pointers lead to as many bytes as is said; the entry comes from `load`.
     let api = unsafe {
         let place = error.as_mut_ptr();
-        load(spec.as_ptr(), spec.len(), SERVER, place, error.len(), &raw mut length)
+        load(spec.as_ptr(), spec.len(), server, place, error.len(), &raw mut length)
     };
     if api.is_null() {
         error.truncate(length);
@@ -203,7 +207,7 @@ pub(crate) trait Serve {
     /// Sends a part of a file; false if the client is gone.
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> bool;
     /// Writes a line into the request's log.
-    fn log(&mut self, level: Level, text: &[u8]);
+    fn log(&mut self, line: &LogLine<'_>);
 }
 
 impl Engine {
@@ -296,26 +300,33 @@ unsafe extern "C" fn host_file<S: Serve>(
 
 /// # Safety
 /// See above.
-unsafe extern "C" fn host_log<S: Serve>(
-    context: *mut c_void,
-    level: u8,
-    text: *const u8,
-    length: usize,
-) {
+unsafe extern "C" fn host_log<S: Serve>(context: *mut c_void, line: *const Line) {
     // SAFETY: see above.
-    let (request, text) =
-        unsafe { (&mut *context.cast::<S>(), core::slice::from_raw_parts(text, length)) };
-    guarded((), || request.log(Level::from_number(level).unwrap_or(Level::Error), text));
+    let (request, line) = unsafe { (&mut *context.cast::<S>(), read_line(line)) };
+    guarded((), || request.log(&line));
 }
 
 /// # Safety
-/// The engine calls it with a text of as many bytes as it says.
-unsafe extern "C" fn server_line(level: u8, text: *const u8, length: usize) {
+/// The engine calls it with a line that it lends.
+unsafe extern "C" fn server_line(line: *const Line) {
     // SAFETY: see above.
-    let text = unsafe { core::slice::from_raw_parts(text, length) };
+    let line = unsafe { read_line(line) };
     guarded((), || {
-        httpd::main_server(|server| httpd::Log::line(&server, record().index(), level, text));
+        httpd::main_server(|server| log_line(&server, &line));
     });
+}
+
+/// # Safety
+/// The engine lends the line, with as many bytes as it says, for `'l`.
+unsafe fn read_line<'l>(line: *const Line) -> LogLine<'l> {
+    // SAFETY: see above.
+    let (line, file, text) = unsafe {
+        let line = *line;
+        let file = core::slice::from_raw_parts(line.file, line.file_length);
+        (line, file, core::slice::from_raw_parts(line.text, line.text_length))
+    };
+    let level = Level::from_number(line.level).unwrap_or(Level::Error);
+    LogLine { level, source: Source { file, line: line.line }, text }
 }
 
 /// # Safety

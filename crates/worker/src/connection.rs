@@ -9,9 +9,10 @@ use std::time::Duration;
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
 use engine::{Engine, ServerLog};
 use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, sockopt};
-use wsgi::frame::{self, BodyFault, FrameType, HEADER, Header, LogLine, MAX_PAYLOAD};
+use wsgi::frame::{self, BodyFault, FrameType, HEADER, Header, MAX_PAYLOAD};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::request::Request;
 use wsgi::response::{Head, Status};
 use wsgi::scoreboard::Scoreboard;
@@ -255,12 +256,14 @@ impl Exchange for Connection {
         Scoreboard::decode(&board).ok()
     }
 
-    fn log(&mut self, level: Level, text: &[u8]) {
-        let text = &text[..text.len().min(MAX_PAYLOAD / 2)];
-        self.put(FrameType::Log, |payload| LogLine { level, text }.encode(payload));
+    fn log(&mut self, mut line: LogLine<'_>) {
+        for part in [&mut line.text, &mut line.source.file] {
+            *part = &part[..part.len().min(MAX_PAYLOAD / 4)];
+        }
+        self.put(FrameType::Log, |payload| line.encode(payload));
         if self.send() == Err(Gone) {
             // The request's own log cannot be reached any more; the process's can.
-            self.log.line(level, text);
+            self.log.write(line);
         }
     }
 

@@ -12,6 +12,7 @@ use python::{Options, initialize};
 use wsgi::embed::Answer;
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::plan::EmbeddedSpec;
 use wsgi::request::Request;
 use wsgi::response::{Head, Status};
@@ -83,7 +84,8 @@ pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Answer {
     let request = match Request::decode(payload) {
         Ok(request) => request,
         Err(error) => {
-            host_of_errors.log(Level::Error, format!("WSGI0080: {error}").as_bytes());
+            let text = format!("WSGI0080: {error}");
+            host_of_errors.log(&LogLine::new(Level::Error, text.as_bytes()));
             return Answer::Failed(500);
         }
     };
@@ -95,7 +97,7 @@ pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Answer {
         Ok(Outcome::Declined) => Answer::Failed(503),
         Err(panic) => {
             let text = format!("internal error while serving the request: {panic}");
-            host_of_errors.log(Level::Error, text.as_bytes());
+            host_of_errors.log(&LogLine::new(Level::Error, text.as_bytes()));
             Answer::Failed(500)
         }
     }
@@ -143,8 +145,8 @@ impl Exchange for InHttpd {
         self.0.file(file, offset, length).then_some(()).ok_or(Gone)
     }
 
-    fn log(&mut self, level: Level, text: &[u8]) {
-        self.0.log(level, text);
+    fn log(&mut self, line: LogLine<'_>) {
+        self.0.log(&line);
     }
 
     fn apache_request(&self) -> Option<NonZeroUsize> {

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use engine::ServerLog;
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 
 /// Lines for what belongs to no request.
 #[derive(Debug)]
@@ -19,8 +20,13 @@ impl ProcessLog {
 }
 
 impl ServerLog for ProcessLog {
-    fn line(&self, level: Level, text: &[u8]) {
-        if level.number() > self.most {
+    fn logs(&self, level: Level) -> bool {
+        level.number() <= self.most
+    }
+
+    fn write(&self, line: LogLine<'_>) {
+        let LogLine { level, text, .. } = line;
+        if !self.logs(level) {
             return;
         }
         let time = chrono::Local::now().format("%a %b %d %H:%M:%S%.6f %Y");

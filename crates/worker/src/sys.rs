@@ -12,9 +12,12 @@ use engine::ServerLog;
 use nix::fcntl::FdFlag;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use python::module::Definition;
-use wsgi::embed::{Api, Host, ReadScoreboard, Server, ServerLog as LogFunction, fault_from_code};
+use wsgi::embed::{
+    Api, Host, Line, ReadScoreboard, Server, ServerLog as LogFunction, fault_from_code,
+};
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::scoreboard::Scoreboard;
 
 use crate::{Extension, embedded};
@@ -199,19 +202,28 @@ impl HostCalls {
     }
 
     /// Writes a line into the request's error log.
-    pub(crate) fn log(&mut self, level: Level, text: &[u8]) {
+    pub(crate) fn log(&mut self, line: &LogLine<'_>) {
+        let line = Line::of(line);
         // SAFETY: see above.
-        unsafe { (self.host.log)(self.context, level.number(), text.as_ptr(), text.len()) }
+        unsafe { (self.host.log)(self.context, &raw const line) }
     }
 }
 
 /// httpd's main error log, as a function of httpd's side.
-struct HostLog(LogFunction);
+struct HostLog {
+    write: LogFunction,
+    most: u8,
+}
 
 impl ServerLog for HostLog {
-    fn line(&self, level: Level, text: &[u8]) {
-        // SAFETY: the function is httpd's and stays for the life of the process.
-        unsafe { (self.0)(level.number(), text.as_ptr(), text.len()) }
+    fn logs(&self, level: Level) -> bool {
+        level.number() <= self.most
+    }
+
+    fn write(&self, line: LogLine<'_>) {
+        let line = Line::of(&line);
+        // SAFETY: the function is httpd's and stays for the life of the process; the line is lent.
+        unsafe { (self.write)(&raw const line) }
     }
 }
 
@@ -260,7 +272,8 @@ unsafe extern "C" fn dormouse_embed_2(
         )
     };
     let loaded = crate::panics::caught(|| {
-        embedded::load(spec, Arc::new(HostLog(server.log)), host_scoreboard(server.scoreboard))
+        let log = HostLog { write: server.log, most: server.log_level };
+        embedded::load(spec, Arc::new(log), host_scoreboard(server.scoreboard))
     });
     match loaded.and_then(|result| result) {
         Ok(()) => &raw const API,

@@ -6,6 +6,7 @@
 use core::ffi::c_void;
 
 use crate::frame::BodyFault;
+use crate::log_line::LogLine;
 
 /// Name of the engine's entry, a function of type [`Load`]. It changes with the contract.
 pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_2";
@@ -33,12 +34,44 @@ pub struct Host {
         offset: u64,
         length: u64,
     ) -> i32,
-    /// Writes a line of httpd's level `level` into the request's error log.
-    pub log: unsafe extern "C" fn(context: *mut c_void, level: u8, text: *const u8, length: usize),
+    /// Writes a line into the request's error log.
+    pub log: unsafe extern "C" fn(context: *mut c_void, line: *const Line),
+}
+
+/// A [`LogLine`], lent for a call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// httpd's number of its level.
+    pub level: u8,
+    /// The line of the source that it comes from.
+    pub line: u32,
+    /// The file that it comes from.
+    pub file: *const u8,
+    /// Bytes at `file`.
+    pub file_length: usize,
+    /// The text.
+    pub text: *const u8,
+    /// Bytes at `text`.
+    pub text_length: usize,
+}
+
+impl Line {
+    /// A line to be lent; it is good for as long as what `line` borrows.
+    pub fn of(line: &LogLine<'_>) -> Self {
+        Self {
+            level: line.level.number(),
+            line: line.source.line,
+            file: line.source.file.as_ptr(),
+            file_length: line.source.file.len(),
+            text: line.text.as_ptr(),
+            text_length: line.text.len(),
+        }
+    }
 }
 
 /// Writes a line into httpd's main error log.
-pub type ServerLog = unsafe extern "C" fn(level: u8, text: *const u8, length: usize);
+pub type ServerLog = unsafe extern "C" fn(line: *const Line);
 
 /// Takes the bytes of an answer; `receiver` is that of the question.
 pub type Take = unsafe extern "C" fn(receiver: *mut c_void, bytes: *const u8, length: usize);
@@ -53,6 +86,8 @@ pub type ReadScoreboard = unsafe extern "C" fn(take: Take, receiver: *mut c_void
 pub struct Server {
     /// Writes a line.
     pub log: ServerLog,
+    /// The most talkative level that is logged (httpd's number).
+    pub log_level: u8,
     /// Reads the scoreboard.
     pub scoreboard: ReadScoreboard,
 }

@@ -4,11 +4,10 @@
 //! sends one [`FrameType::Request`], and from then on only answers what the worker asks for, so at
 //! any time one side speaks and no dead-lock is possible.
 
-use crate::level::Level;
 use crate::wire::{Reader, WireError, Writer};
 
 /// The version of the protocol; both ends come from one build, and this finds out if they don't.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Bytes of a frame in front of its payload.
 pub const HEADER: usize = 5;
@@ -40,7 +39,8 @@ pub enum FrameType {
     Data = 18,
     /// Worker → child: offset and length (two `u64`) of a file whose descriptor comes along.
     File = 19,
-    /// Worker → child: a line for the request's error log, a [`LogLine`].
+    /// Worker → child: a line for the request's error log, a
+    /// [`crate::log_line::LogLine`].
     Log = 20,
     /// Worker → child: the response is complete.
     End = 21,
@@ -187,31 +187,6 @@ impl BodyFault {
     }
 }
 
-/// A line for an error log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogLine<'a> {
-    /// How serious it is.
-    pub level: Level,
-    /// The text, without an end of line.
-    pub text: &'a [u8],
-}
-
-impl<'a> LogLine<'a> {
-    /// Appends the payload of a [`FrameType::Log`] frame.
-    pub fn encode(self, buffer: &mut Vec<u8>) {
-        Writer::new(buffer).u8(self.level.number()).bytes(self.text);
-    }
-
-    /// Reads the payload of a [`FrameType::Log`] frame.
-    pub fn decode(payload: &'a [u8]) -> Result<Self, WireError> {
-        let mut reader = Reader::new(payload);
-        let level = Level::from_number(reader.u8()?).ok_or(WireError::Value("level"))?;
-        let text = reader.bytes()?;
-        reader.end()?;
-        Ok(Self { level, text })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,14 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn small_payloads_round_trip() {
+    fn body_faults_round_trip() {
         let mut buffer = Vec::new();
         BodyFault::Timeout.encode(b"slow", &mut buffer);
         assert_eq!(BodyFault::decode(&buffer), Ok((BodyFault::Timeout, b"slow".as_slice())));
-        let line = LogLine { level: Level::Error, text: b"went wrong" };
-        let mut buffer = Vec::new();
-        line.encode(&mut buffer);
-        assert_eq!(LogLine::decode(&buffer), Ok(line));
     }
 
     proptest! {
@@ -254,9 +225,8 @@ mod tests {
         }
 
         #[test]
-        fn payloads_never_panic(payload: Vec<u8>) {
+        fn body_faults_never_panic(payload: Vec<u8>) {
             let _ = BodyFault::decode(&payload);
-            let _ = LogLine::decode(&payload);
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod frame;
 pub mod group_name;
 pub mod inbox;
 pub mod level;
+pub mod log_line;
 pub mod memory;
 pub mod plan;
 pub mod proxy;

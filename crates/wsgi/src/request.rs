@@ -55,6 +55,8 @@ pub struct Request<'a> {
     pub callable: &'a [u8],
     /// Whether a changed script file is loaded anew (`WSGIScriptReloading`).
     pub script_reloading: bool,
+    /// The most talkative level that is logged of this request (httpd's number).
+    pub log_level: u8,
     /// When Apache got the request, in microseconds of the Unix epoch.
     pub request_start: u64,
     /// When the Apache child handed the request on, in microseconds of the Unix epoch; 0 in
@@ -85,6 +87,7 @@ impl<'a> Request<'a> {
             .u8(u8::from(self.main_interpreter))
             .bytes(self.callable)
             .u8(u8::from(self.script_reloading))
+            .u8(self.log_level)
             .u64(self.request_start)
             .u64(self.queue_start)
             .pairs(environ)
@@ -107,6 +110,7 @@ impl<'a> Request<'a> {
             main_interpreter: flag(&mut reader, "main interpreter")?,
             callable: reader.bytes()?,
             script_reloading: flag(&mut reader, "script reloading")?,
+            log_level: reader.u8()?,
             request_start: reader.u64()?,
             queue_start: reader.u64()?,
             environ: reader.pairs()?,
@@ -144,6 +148,7 @@ mod tests {
             main_interpreter: true,
             callable: b"application",
             script_reloading: true,
+            log_level: 4,
             request_start: 7,
             queue_start: 8,
             environ: Pairs::NONE,
@@ -163,6 +168,7 @@ mod tests {
         assert_eq!(request.script, b"/srv/app.wsgi");
         assert_eq!(request.application_group, b"www|/");
         assert!(request.main_interpreter && request.script_reloading);
+        assert_eq!(request.log_level, 4);
         assert_eq!((request.request_start, request.queue_start), (7, 8));
         assert_eq!((request.body, request.body_rest), (b"a=1".as_slice(), BodyRest::Pull));
         let environ: Vec<_> = request.environ.collect();

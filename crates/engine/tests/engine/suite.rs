@@ -13,6 +13,7 @@ use engine::exchange::{BodyError, Exchange, Gone, Outcome};
 use engine::{ApacheFacts, Engine, ReadScoreboard, ServerLog, Settings};
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::request::{BodyRest, Request};
 use wsgi::response::Status;
 use wsgi::scoreboard::{self, Scoreboard};
@@ -35,8 +36,12 @@ mod subscribers;
 struct Journal(Mutex<Vec<(Level, String)>>);
 
 impl ServerLog for Journal {
-    fn line(&self, level: Level, text: &[u8]) {
-        self.0.lock().unwrap().push((level, String::from_utf8_lossy(text).into_owned()));
+    fn logs(&self, level: Level) -> bool {
+        level < Level::Debug
+    }
+
+    fn write(&self, line: LogLine<'_>) {
+        self.0.lock().unwrap().push((line.level, String::from_utf8_lossy(line.text).into_owned()));
     }
 }
 
@@ -140,6 +145,8 @@ struct Seen {
     /// Offset and length of each file that was sent.
     files: Vec<(u64, u64)>,
     log: Vec<(Level, String)>,
+    /// File and line that each record in `log` comes from.
+    sources: Vec<(String, u32)>,
     /// Sizes of the buffers that the body was read into.
     reads: Vec<usize>,
 }
@@ -221,9 +228,12 @@ impl Exchange for Memory {
         self.record
     }
 
-    fn log(&mut self, level: Level, text: &[u8]) {
-        assert!(!text.contains(&b'\n'), "one line each");
-        self.seen.lock().unwrap().log.push((level, String::from_utf8_lossy(text).into_owned()));
+    fn log(&mut self, line: LogLine<'_>) {
+        assert!(!line.text.contains(&b'\n'), "one line each");
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let mut seen = self.seen.lock().unwrap();
+        seen.log.push((line.level, text(line.text)));
+        seen.sources.push((text(line.source.file), line.source.line));
     }
 }
 
@@ -266,6 +276,7 @@ struct Ask {
     rest: Option<VecDeque<Result<Vec<u8>, BodyError>>>,
     takes: Option<usize>,
     record: Option<NonZeroUsize>,
+    log_level: Level,
 }
 
 impl Ask {
@@ -286,6 +297,7 @@ impl Ask {
             rest: None,
             takes: None,
             record: None,
+            log_level: Level::Trace1,
         }
     }
 
@@ -335,6 +347,11 @@ impl Ask {
         self
     }
 
+    fn log_level(mut self, level: Level) -> Self {
+        self.log_level = level;
+        self
+    }
+
     fn run(self) -> Reply {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let pull = self.rest.is_some();
@@ -355,6 +372,7 @@ impl Ask {
             callable: b"application",
             script_reloading: self.reloading,
             attempts: wsgi::request::Attempts { connects: 3, restarts: 2 },
+            log_level: self.log_level.number(),
             request_start: 1_500_000,
             queue_start: if self.daemon { 2_500_000 } else { 0 },
             environ: wsgi::wire::Reader::new(&environ).pairs().unwrap(),

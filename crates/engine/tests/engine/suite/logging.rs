@@ -210,6 +210,51 @@ def application(environ, start_response):
 }
 
 #[test]
+fn log_handler_formats_what_is_logged_only() {
+    let source = "
+import logging, mod_wsgi, threading
+class Handler(mod_wsgi.LogHandler):
+    formatted = []
+    def format(self, record):
+        self.formatted.append(record.msg)
+        return record.msg
+logger = logging.Logger('x'); logger.addHandler(Handler())
+def application(environ, start_response):
+    print('an error all the same')
+    logger.debug('debug'); logger.info('info'); logger.warning('warning')
+    # Outside of a request the process's level holds.
+    thread = threading.Thread(target=lambda: (logger.debug('d'), logger.info('quiet info')))
+    thread.start(); thread.join()
+    start_response('200 OK', [])
+    return [str(Handler.formatted).encode()]
+";
+    let reply = Ask::of(source).log_level(Level::Warning).run();
+    assert_eq!(reply.text(), "['warning', 'quiet info']");
+    assert_eq!(reply.log(), ["an error all the same", "warning"]);
+    assert!(process().journal.contains("quiet info"));
+    let reply = Ask::of(source).log_level(Level::Crit).run();
+    assert_eq!(reply.text(), "['quiet info']");
+    assert!(reply.log().is_empty(), "{:?}", reply.log());
+}
+
+#[test]
+fn log_handler_says_where_records_come_from() {
+    let body = "import logging, mod_wsgi\n\
+                logger = logging.Logger('x'); logger.addHandler(mod_wsgi.LogHandler())\n\
+                logger.error('a\\nb')\n\
+                odd = logging.makeLogRecord({'msg': 'odd', 'levelno': 40, 'lineno': -1, 'pathname': 'ä\\ud800'})\n\
+                logger.handle(odd)\n\
+                print('plain')";
+    let ask = Ask::of(&app(body));
+    let script = ask.script.display().to_string();
+    let reply = ask.run();
+    assert_eq!(reply.log(), ["a", "b", "odd", "plain"]);
+    let sources =
+        [(script.clone(), 5), (script, 5), ("ä\\ud800".to_owned(), 0), (String::new(), 0)];
+    assert_eq!(reply.seen.sources, sources);
+}
+
+#[test]
 fn log_handler() {
     let body = "import logging, mod_wsgi\n\
                 logger = logging.Logger('x'); logger.addHandler(mod_wsgi.LogHandler())\n\
