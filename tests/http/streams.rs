@@ -63,6 +63,37 @@ both_modes! {
         assert_memory_was_small(&httpd);
     }
 
+    fn a_body_that_is_read_whole_is_in_memory_once(mode) {
+        if !once::is_now("streams: a body that is read whole") {
+            return;
+        }
+        // The request's head goes first, so that the peak of before is known.
+        let script = "
+def peak():
+    with open('/proc/self/status') as file:
+        return next(int(line.split()[1]) for line in file if line.startswith('VmHWM'))
+
+
+def application(environ, start_response):
+    before = peak()
+    length = len(environ['wsgi.input'].read())
+    start_response('200 OK', [])
+    return [b'%d %d' % (length, peak() - before)]
+";
+        let httpd = Httpd::new("whole-request")
+            .file("app/whole.wsgi", script)
+            .conf("WSGIScriptAlias / {root}/app/whole.wsgi")
+            .mode(mode)
+            .one_child()
+            .start();
+        let length = 200_000_000;
+        let reply = httpd.post("/", vec![b'x'; length]).send().text();
+        let (got, kilobytes) = reply.split_once(' ').unwrap();
+        assert_eq!(got, length.to_string());
+        let bytes = kilobytes.parse::<usize>().unwrap() * 1024;
+        assert!(bytes < length + (16 << 20), "{bytes} bytes for a body of {length}");
+    }
+
     fn a_long_response_body_is_never_held_whole(mode) {
         if !once::is_now("streams: a long response body") {
             return;

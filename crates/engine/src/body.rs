@@ -8,8 +8,8 @@ use crate::exchange::{BodyError, Exchange};
 
 /// Bytes that one small read asks the exchange for.
 const CHUNK: usize = 8 << 10;
-/// The most that one large read asks for.
-const STEP: usize = 1 << 20;
+/// The most that a read asks for at a time.
+pub(crate) const STEP: usize = 1 << 20;
 
 /// What is known of the body, and what is not yet read of it.
 #[derive(Debug)]
@@ -29,32 +29,50 @@ impl Body {
         Self { buffer: first.to_vec(), start: 0, more, begun: !first.is_empty(), error: None }
     }
 
-    /// Reads `limit` bytes, or fewer at the end; without a limit all that is left.
+    /// Reads `limit` bytes, or fewer at the end.
     pub(crate) fn read(
         &mut self,
         exchange: &mut dyn Exchange,
-        limit: Option<usize>,
+        limit: usize,
     ) -> Result<Vec<u8>, BodyError> {
         self.check()?;
-        if limit == Some(0) && !self.begun && self.more {
+        if limit == 0 && !self.begun && self.more {
             self.ask(exchange, &mut [])?;
         }
-        let limit = limit.unwrap_or(usize::MAX);
         let mut bytes = self.take(limit);
         while bytes.len() < limit && self.more {
-            let missing = limit - bytes.len();
-            if missing < CHUNK {
-                self.fill(exchange)?;
-                bytes.extend_from_slice(&self.take(missing));
-                continue;
-            }
             let length = bytes.len();
-            let step = missing.min(length.clamp(CHUNK, STEP));
+            let step = (limit - length).min(length.clamp(CHUNK, STEP));
             bytes.resize(length + step, 0);
-            let count = self.ask(exchange, &mut bytes[length..])?;
+            let count = self.read_into(exchange, &mut bytes[length..])?;
             bytes.truncate(length + count);
         }
         Ok(bytes)
+    }
+
+    /// Fills `place`, or less of it at the end; the number of bytes is returned.
+    pub(crate) fn read_into(
+        &mut self,
+        exchange: &mut dyn Exchange,
+        place: &mut [u8],
+    ) -> Result<usize, BodyError> {
+        self.check()?;
+        let mut filled = 0;
+        loop {
+            let rest = &mut place[filled..];
+            let waiting = self.take(rest.len());
+            rest[..waiting.len()].copy_from_slice(&waiting);
+            filled += waiting.len();
+            let rest = &mut place[filled..];
+            if rest.is_empty() || !self.more {
+                return Ok(filled);
+            }
+            if rest.len() < CHUNK {
+                self.fill(exchange)?;
+            } else {
+                filled += self.ask(exchange, rest)?;
+            }
+        }
     }
 
     /// Reads up to and including the next `\n`, at most `limit` bytes.

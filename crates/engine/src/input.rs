@@ -6,8 +6,12 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use python::{Arguments, Attached, Class, Error, Exception, Members, Method, Next, Object, Result};
+use python::{
+    Arguments, Attached, BytesBuffer, Class, Error, Exception, Members, Method, Next, Object,
+    Result,
+};
 
+use crate::body::STEP;
 use crate::exchange::BodyError;
 use crate::lease::{Lease, Live};
 
@@ -19,24 +23,57 @@ impl Input {
         Self(lease)
     }
 
-    fn bytes<'py>(
+    /// Reads bytes, as a part of one of the application's reads that may be its first.
+    fn part<'py, R: Send>(
         &self,
         py: Attached<'py>,
-        read: impl FnOnce(&mut Live) -> std::result::Result<Vec<u8>, BodyError> + Send,
-    ) -> Result<'py, Vec<u8>> {
+        is_first: bool,
+        length: impl FnOnce(&R) -> usize + Send,
+        read: impl FnOnce(&mut Live) -> std::result::Result<R, BodyError> + Send,
+    ) -> Result<'py, R> {
         let read = self.0.with(py, |live| {
             let began = live.meter.is_some().then(Instant::now);
             let read = read(live);
             if let (Some(meter), Some(began)) = (&mut live.meter, began) {
-                meter.input.add(read.as_ref().map_or(0, Vec::len), began.elapsed());
+                let length = read.as_ref().map_or(0, length);
+                meter.input.add_part(is_first, length, began.elapsed());
             }
             read
         })?;
         read.map_err(|error| Error::new(py, Exception::OsError, &format!("mod_wsgi {error}")))
     }
 
-    fn read<'py>(&self, py: Attached<'py>, limit: Option<usize>) -> Result<'py, Vec<u8>> {
-        self.bytes(py, move |live| live.body.read(&mut *live.exchange, limit))
+    fn bytes<'py>(
+        &self,
+        py: Attached<'py>,
+        read: impl FnOnce(&mut Live) -> std::result::Result<Vec<u8>, BodyError> + Send,
+    ) -> Result<'py, Vec<u8>> {
+        self.part(py, true, Vec::len, read)
+    }
+
+    /// Reads `limit` bytes, or fewer at the end; without a limit all that is left. What is large is
+    /// read straight into the object, so that it is in memory once.
+    fn read<'py>(&self, py: Attached<'py>, limit: Option<usize>) -> Result<'py, Object<'py>> {
+        let limit = limit.unwrap_or(usize::MAX);
+        let small = limit.min(STEP);
+        let first = self.bytes(py, move |live| live.body.read(&mut *live.exchange, small))?;
+        if first.len() < small || small == limit {
+            return py.bytes(&first);
+        }
+        let mut bytes = BytesBuffer::new(py, &first)?;
+        drop(first);
+        while bytes.length() < limit {
+            let step = STEP.min(limit - bytes.length());
+            bytes = bytes.with_room(step)?;
+            let place = bytes.rest(step);
+            let read = |live: &mut Live| live.body.read_into(&mut *live.exchange, place);
+            let count = self.part(py, false, |count| *count, read)?;
+            bytes.fill(count);
+            if count < step {
+                break;
+            }
+        }
+        bytes.finish()
     }
 
     fn line<'py>(&self, py: Attached<'py>, limit: Option<usize>) -> Result<'py, Vec<u8>> {
@@ -85,8 +122,7 @@ impl Method for Read {
         arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
         let [size] = arguments.positional("read", 0)?;
-        let bytes = this.read(object.py(), limit(size)?)?;
-        object.py().bytes(&bytes)
+        this.read(object.py(), limit(size)?)
     }
 }
 
@@ -159,9 +195,9 @@ impl Method for ReadInto {
             return Err(Error::new(py, Exception::TypeError, text));
         }
         let bytes = this.read(py, Some(view.length()?))?;
-        let count = py.int(i64::try_from(bytes.len()).unwrap_or(i64::MAX))?;
+        let count = py.int(i64::try_from(bytes.length()?).unwrap_or(i64::MAX))?;
         let place = builtins.call_method(c"slice", &[&py.int(0)?, &count])?;
-        view.set_item(&place, &py.bytes(&bytes)?)?;
+        view.set_item(&place, &bytes)?;
         Ok(count)
     }
 }

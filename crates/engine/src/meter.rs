@@ -27,7 +27,12 @@ pub(crate) struct Flow {
 impl Flow {
     /// Adds one read or write.
     pub(crate) fn add(&mut self, bytes: usize, time: Duration) {
-        self.count += 1;
+        self.add_part(true, bytes, time);
+    }
+
+    /// Adds a part of a read or write, which counts with its first part.
+    pub(crate) fn add_part(&mut self, is_first: bool, bytes: usize, time: Duration) {
+        self.count += u64::from(is_first);
         self.bytes += bytes as u64;
         self.time += time;
     }

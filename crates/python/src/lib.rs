@@ -12,6 +12,7 @@
 
 mod arguments;
 mod attached;
+mod bytes_buffer;
 mod capsule;
 mod class;
 mod error;
@@ -33,6 +34,7 @@ mod value;
 
 pub use arguments::Arguments;
 pub use attached::{Attached, InterpreterId};
+pub use bytes_buffer::BytesBuffer;
 pub use capsule::Capsule;
 pub use class::{
     Attribute, Call, Class, ClassHandle, ClassObject, Construct, Getter, Members, Method, Next,

@@ -72,6 +72,40 @@ fn memory_grows_with_what_arrives() {
 }
 
 #[test]
+fn large_reads_are_whole() {
+    // Pieces that end within steps and at their ends.
+    for (piece, count) in [(1_000_003, 3), (1 << 20, 3), (1 << 20, 1), ((1 << 20) + 1, 1)] {
+        let body: Vec<u8> = (0..=250).cycle().take(piece * count).collect();
+        let pieces: Vec<_> = body.chunks(piece).collect();
+        let sum = body.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+        let whole = format!("({}, {sum}, b'')", body.len());
+        let all = "(b := i.read(), len(b), sum(b), i.read())[1:]";
+        assert_eq!(input(all).rest(&pieces).run().text(), whole);
+        assert_eq!(
+            input(&all.replace("read()", "read(1 << 40)")).rest(&pieces).run().text(),
+            whole
+        );
+        let less =
+            input("(b := i.read(1200000), c := i.read(), hash(b + c) and len(b + c), len(b))[2:]");
+        let text = format!("({}, {})", body.len(), body.len().min(1_200_000));
+        assert_eq!(less.body(b"").rest(&pieces).run().text(), text);
+    }
+}
+
+#[test]
+fn a_large_read_that_breaks_off_raises() {
+    let piece = vec![b'x'; 3_000_000];
+    let source = "
+def application(environ, start_response):
+    try: environ['wsgi.input'].read(); seen = 'whole'
+    except OSError as e: seen = 'broken'
+    start_response('200 OK', [])
+    return [seen.encode()]
+";
+    assert_eq!(Ask::of(source).rest(&[&piece]).breaks().run().text(), "broken");
+}
+
+#[test]
 fn errors_stay() {
     let source = "
 def application(environ, start_response):

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use python::{Capsule, Error, Exception};
+use python::{BytesBuffer, Capsule, Error, Exception};
 
 use super::{main, run, shown};
 
@@ -20,6 +20,32 @@ fn values_round_trip() {
         assert!(py.none().is_none() && !py.bool(false).is_none());
         let tuple = py.tuple(&[&py.int(1).unwrap(), &py.none()]).unwrap();
         assert_eq!((tuple.length().unwrap(), tuple.display()), (2, "(1, None)".to_owned()));
+    });
+}
+
+#[test]
+fn a_buffer_becomes_bytes() {
+    main(|py| {
+        for first in [b"".as_slice(), b"a", b"abc"] {
+            let mut buffer = BytesBuffer::new(py, first).unwrap();
+            let mut expected = first.to_vec();
+            for (room, filled) in [(3, 2), (0, 0), (100_000, 99_999), (1 << 20, 7)] {
+                buffer = buffer.with_room(room).unwrap();
+                let rest = buffer.rest(room);
+                assert!(rest.len() == room && rest.iter().all(|byte| *byte == 0));
+                rest[..filled].fill(b'x');
+                buffer.fill(filled);
+                expected.resize(expected.len() + filled, b'x');
+                assert_eq!(buffer.length(), expected.len());
+            }
+            assert!(buffer.finish().unwrap().as_bytes().unwrap() == expected);
+        }
+        let unchanged = BytesBuffer::new(py, b"abc").unwrap().with_room(10).unwrap();
+        assert_eq!(unchanged.finish().unwrap().as_bytes().unwrap(), b"abc");
+        let empty = BytesBuffer::new(py, b"").unwrap().with_room(10).unwrap();
+        assert_eq!(empty.finish().unwrap().as_bytes().unwrap(), b"");
+        let too_much = BytesBuffer::new(py, b"abc").unwrap().with_room(usize::MAX);
+        assert_eq!(too_much.unwrap_err().value().type_name(), "MemoryError");
     });
 }
 
