@@ -352,6 +352,12 @@ impl<'r> Request<'r> {
         unsafe { Table::from_raw((*self.as_ptr()).headers_in) }
     }
 
+    /// As [`Self::headers_in`], to be changed.
+    pub fn headers_in_mut(&mut self) -> TableMut<'_> {
+        // SAFETY: as above; the borrow keeps readers away.
+        unsafe { TableMut::from_raw((*self.as_ptr()).headers_in, self.pool()) }
+    }
+
     /// The environment that other modules and `SetEnv` made for the request.
     pub fn environment(&self) -> Table<'_> {
         // SAFETY: as above.

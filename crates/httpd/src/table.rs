@@ -70,6 +70,13 @@ impl<'t> TableMut<'t> {
         unsafe { sys::apr_table_setn(self.raw, name.as_ptr(), value.as_ptr()) }
     }
 
+    /// Removes all values under `name`.
+    pub fn remove(&mut self, name: &[u8]) {
+        let name = self.pool.dup(name);
+        // SAFETY: the table is live and the name ends with NUL.
+        unsafe { sys::apr_table_unset(self.raw, name.as_ptr()) }
+    }
+
     /// Adds a value beside those that are there.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let (name, value) = (self.pool.dup(name), self.pool.dup(value));

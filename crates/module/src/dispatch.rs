@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use httpd::{FileKind, Log, Request, Status};
 use wsgi::alias::{Alias, AliasOptions};
+use wsgi::environ::is_header_name;
 use wsgi::frame::{self, FrameType, MAX_REQUEST};
 use wsgi::group_name::{self, with_port};
 use wsgi::level::Level;
@@ -275,6 +276,7 @@ impl group_name::Facts for Names<'_, '_> {
 fn payload(request: &mut Request<'_>, target: &Target, queue_start: u64) -> Vec<u8> {
     let (body, body_rest) = first_of_body(request);
     request.make_log_ids();
+    remove_odd_headers(request);
     let request: &Request<'_> = request;
     let dir = request.dir_config::<Wsgi>();
     let trust = dir
@@ -305,6 +307,17 @@ fn payload(request: &mut Request<'_>, target: &Target, queue_start: u64) -> Vec<
     let mut payload = Vec::with_capacity(2048 + body.len());
     head.encode(environ.iter(), &mut payload);
     payload
+}
+
+/// Removes headers whose names could be taken for others in an environ (`A_B` for `A-B`). What runs
+/// later for this request must not meet them either.
+fn remove_odd_headers(request: &mut Request<'_>) {
+    let names = request.headers_in().entries().map(|(name, _)| name);
+    let odd: Vec<Vec<u8>> =
+        names.filter(|name| !is_header_name(name)).map(<[u8]>::to_vec).collect();
+    for name in odd {
+        request.headers_in_mut().remove(&name);
+    }
 }
 
 /// Reads a small body whole before a worker is asked for, so that a slow client keeps none waiting.
