@@ -117,6 +117,27 @@ def application(environ, start_response):
     return [' '.join(answers).encode()]
 ";
 
+#[test]
+fn a_single_process_keeps_its_standard_streams() {
+    let script = "import sys\n\
+         def application(environ, start_response):\n\
+         \x20   print('to the real stdout', flush=True)\n\
+         \x20   print('to the log', file=sys.stderr)\n\
+         \x20   start_response('200 OK', [])\n\
+         \x20   return [str(sys.stdin is sys.__stdin__).encode()]\n";
+    let httpd = Httpd::new("single")
+        .file("app/app.wsgi", script)
+        .conf("WSGIScriptAlias / {root}/app/app.wsgi\nWSGIRestrictStdin On\nWSGIRestrictStdout On")
+        .single_process()
+        .mode(Mode::Embedded)
+        .start();
+    httpd.expect_log("to the real stdout");
+    httpd.expect_log("to the log");
+    assert_eq!(httpd.get("/").send().text(), "True");
+    assert_eq!(httpd.wait_for_log("to the real stdout").text, "to the real stdout");
+    assert!(httpd.wait_for_log("to the log").text.contains("[wsgi:error]"));
+}
+
 both_modes! {
     fn standard_streams_may_be_restricted(mode) {
         let restricted = "WSGIRestrictStdin On\nWSGIRestrictStdout On";

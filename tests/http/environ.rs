@@ -1,7 +1,9 @@
 //! The environ: keys and values as PEP 3333 and mod_wsgi promise them, in both modes.
 
+use std::fs;
+
 use serde_json::{Map, Value, json};
-use testkit::{Httpd, Kind, Mode, Mpm, Reply, both_modes};
+use testkit::{Httpd, Kind, Mode, Mpm, Reply, both_modes, wait_until};
 
 fn object(reply: &Reply) -> Map<String, Value> {
     assert_eq!(reply.status, 200, "{}", reply.text());
@@ -121,9 +123,14 @@ both_modes! {
     }
 
     fn dangerous_headers_stay_out(mode) {
-        let httpd = Httpd::new("environ-headers").app("environ.wsgi").mode(mode).start();
+        let httpd = Httpd::new("environ-headers")
+            .app("environ.wsgi")
+            .conf("CustomLog logs/headers \"%{X_Under_Score}i %{X-Fine}i\"")
+            .mode(mode)
+            .start();
         let call = httpd
             .get("/")
+            .header("X-Fine", "2")
             .header("Proxy", "http://evil.example/")
             .header("X_Under_Score", "1")
             .header("Authorization", "Basic Zm9vOmJhcg==");
@@ -131,6 +138,10 @@ both_modes! {
         for absent in ["HTTP_PROXY", "HTTP_X_UNDER_SCORE", "HTTP_AUTHORIZATION"] {
             assert!(!environ.contains_key(absent), "{absent} in {environ:#?}");
         }
+        // Modules that run after the application do not see it either.
+        let log = || fs::read_to_string(httpd.root().join("logs/headers")).unwrap_or_default();
+        wait_until("the request is logged", || !log().is_empty());
+        assert_eq!(log(), "- 2\n");
     }
 
     fn authorization_is_passed_when_asked_for(mode) {
@@ -317,10 +328,6 @@ both_modes! {
     }
 
     fn http2_is_seen(mode) {
-        if Mpm::from_environment().unwrap() == Mpm::Prefork {
-            // mod_http2 refuses to serve under prefork, whoever answers.
-            return;
-        }
         let httpd = Httpd::new("environ-h2")
             .app("environ.wsgi")
             .conf("Protocols h2c http/1.1")
@@ -328,6 +335,13 @@ both_modes! {
             .mode(mode)
             .start();
         let url = format!("http://{}/a?b", httpd.address());
+        if Mpm::from_environment().unwrap() == Mpm::Prefork {
+            // mod_http2 refuses to serve under prefork, whoever answers.
+            httpd.expect_log("AH10034");
+            let environ = curl(&["--http2", &url]);
+            holds(&environ, &json!({ "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_UPGRADE": "h2c" }));
+            return;
+        }
         let environ = curl(&["--http2-prior-knowledge", "--data", "x=1", &url]);
         holds(&environ, &json!({
             "SERVER_PROTOCOL": "HTTP/2.0",

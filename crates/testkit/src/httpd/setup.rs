@@ -1,6 +1,7 @@
 //! The description of a server, and its start.
 
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -29,6 +30,7 @@ pub struct Setup {
     pub(super) python_home: Option<PathBuf>,
     pub(super) mpm: Option<Mpm>,
     pub(super) one_child: bool,
+    single: bool,
     pub(super) modules: Vec<String>,
     pub(super) conf: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
@@ -80,6 +82,7 @@ impl Setup {
             python_home: None,
             mpm: None,
             one_child: false,
+            single: false,
             modules: Vec::new(),
             conf: Vec::new(),
             files: Vec::new(),
@@ -163,6 +166,12 @@ impl Setup {
     pub fn define(mut self, name: &str) -> Self {
         self.defines.push(name.to_owned());
         self
+    }
+
+    /// Serves in httpd's first process, as `httpd -X` does.
+    pub fn single_process(mut self) -> Self {
+        self.single = true;
+        self.define("DEBUG")
     }
 
     /// Sets a variable in httpd's environment, which is otherwise nearly empty.
@@ -264,7 +273,7 @@ impl Setup {
             ended: None,
             finished: false,
         };
-        match until_it_serves(state) {
+        match until_it_serves(state, self.single.then_some(address)) {
             Ok(state) => Ok(Httpd {
                 name: self.name.clone(),
                 address,
@@ -292,7 +301,7 @@ impl Setup {
         Ok(root)
     }
 
-    fn write(&self, root: &Path, address: std::net::SocketAddr) -> Result<()> {
+    fn write(&self, root: &Path, address: SocketAddr) -> Result<()> {
         let conf = config::text(self, root, address)?;
         let own = [("httpd.conf", conf.as_bytes()), ("mime.types", MIME_TYPES)];
         let files = self.files.iter().map(|(path, content)| (path.as_str(), content.as_slice()));
@@ -392,11 +401,16 @@ pub(super) fn report(name: &str, findings: &str, command: &str, root: &Path) -> 
     )
 }
 
-fn until_it_serves(mut state: State) -> Result<State> {
+/// A single process does not say when it serves; it does once it listens to its `address`.
+fn until_it_serves(mut state: State, address: Option<SocketAddr>) -> Result<State> {
     let mut ended = None;
     let decided = holds_within(LIMIT, || {
         ended = state.parent_status();
-        ended.is_some() || state.log.text().contains(SERVING)
+        let serves = || match address {
+            Some(address) => TcpStream::connect(address).is_ok(),
+            None => state.log.text().contains(SERVING),
+        };
+        ended.is_some() || serves()
     });
     if let Some(status) = ended {
         // A child of a start that failed late may still be there.
