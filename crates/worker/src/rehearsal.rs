@@ -9,7 +9,7 @@ use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone};
 use wsgi::alias::matched_length;
 use wsgi::environ::{Credentials, Environ, Facts};
-use wsgi::level::Level;
+use wsgi::log_line::LogLine;
 use wsgi::plan::Application;
 use wsgi::request::{Attempts, BodyRest, Request as Head};
 use wsgi::response::Status;
@@ -102,6 +102,7 @@ impl Request {
             main_interpreter: true,
             callable: application.callable.as_bytes(),
             script_reloading: false,
+            log_level: process.spec.log_level,
             request_start: now(),
             queue_start: now(),
             environ: Pairs::NONE,
@@ -164,8 +165,8 @@ impl Exchange for Rehearsal {
         Ok(())
     }
 
-    fn log(&mut self, level: Level, text: &[u8]) {
-        let line = [self.what.as_bytes(), b": ", text].concat();
-        self.log.line(level, &line);
+    fn log(&mut self, line: LogLine<'_>) {
+        let text = [self.what.as_bytes(), b": ", line.text].concat();
+        self.log.write(LogLine { text: &text, ..line });
     }
 }
