@@ -8,7 +8,7 @@ use cargo_metadata::MetadataCommand;
 use testkit::installation;
 
 /// Which crates of the workspace each one may use.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("wsgi", &[]),
     ("httpd-sys", &[]),
     ("httpd", &["httpd-sys"]),
@@ -22,16 +22,18 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("testkit", &[]),
     ("xtask", &[]),
     ("integration", &["testkit"]),
+    ("bench", &["testkit", "wsgi"]),
 ];
 
 /// Where no `unsafe` is allowed at all.
-const WITHOUT_UNSAFE: [&str; 6] = [
+const WITHOUT_UNSAFE: [&str; 7] = [
     "crates/wsgi/src/lib.rs",
     "crates/engine/src/lib.rs",
     "crates/express/src/main.rs",
     "crates/testkit/src/lib.rs",
     "xtask/src/main.rs",
     "tests/http/main.rs",
+    "bench/src/main.rs",
 ];
 
 /// The dependencies of each crate of the workspace, of all kinds: inside it, and elsewhere.

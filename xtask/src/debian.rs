@@ -43,6 +43,13 @@ pub(crate) const TEST: &[Package] = &[
 pub(crate) const FUZZ: &[Package] =
     &[Package { name: "g++", why: "libFuzzer is compiled from its C++ source" }];
 
+/// To measure: the contenders are compiled.
+pub(crate) const BENCH: &[Package] = &[
+    Package { name: "gcc", why: "compiles mod_wsgi and uWSGI" },
+    Package { name: "libpython3-dev", why: "what the two are linked with for the system's Python" },
+    Package { name: "python3-venv", why: "the environment of the contenders" },
+];
+
 /// Installs those packages that are missing, or says which command would.
 ///
 /// Elsewhere than on Debian and its relatives it only names what is needed.

@@ -28,7 +28,8 @@ const FILES: [(&str, &str, u32); 4] = [
     ("dormouse", "dormouse", 0o755),
 ];
 const PACKAGES: [&str; 4] = ["module", "worker", "supervisor", "express"];
-const PROFILE: &str = "distribution";
+/// The profile of `Cargo.toml` that users get.
+pub(crate) const PROFILE: &str = "distribution";
 
 /// Builds the folder and prints where it is.
 pub(crate) fn run(options: &Options) -> Result<()> {

@@ -4,6 +4,7 @@
 //! part of what users run: that is the `dist` folder.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod command;
 mod debian;
@@ -39,6 +40,8 @@ enum Command {
     Test(test::Options),
     /// Shows arbitrary bytes to the readers of frames, headers and directives, for a minute in all.
     Fuzz(fuzz::Options),
+    /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd.
+    Bench(bench::Options),
     /// Format, lints, documentation and licences, as CI checks them.
     Check,
     #[command(hide = true)]
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Bench(options) => bench::run(&options),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
         Command::Within(options) => reach::within(&options),
     };

@@ -163,7 +163,7 @@ fn integration(
     filter: &[String],
 ) -> Result<Tally> {
     println!("\n{}", title(run));
-    let venv = venv::make(&run.python)?;
+    let venv = venv::make(&run.python, &venv::TESTS)?;
     let prefixes = prefixes(pythons)?;
     let needed = [project::root(), folder, &venv, program, &run.python.binary];
     let others = prefixes.iter().map(|(_, prefix)| *prefix);

@@ -1,22 +1,43 @@
-//! A virtual environment with what `tests/requirements.txt` lists, for a Python, kept until that changes.
+//! A virtual environment with what a list of requirements names, for a Python, kept until that changes.
 
 use std::collections::hash_map::DefaultHasher;
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::pythons::Python;
+use crate::pythons::{self, Python};
 use crate::{command, project};
 
-/// The environment's directory below `target/venvs`, made or made anew where needed.
-pub(crate) fn make(python: &Python) -> Result<PathBuf> {
-    let requirements = project::root().join("tests/requirements.txt");
+/// What an environment is for.
+pub(crate) struct Purpose {
+    /// The list of requirements, below the root.
+    requirements: &'static str,
+    /// The directory of such environments, below the target directory.
+    directory: &'static str,
+    /// Whether some of it is compiled. pip would take what it compiled for another build of the same
+    /// version of Python for the same thing, so it is told not to keep any.
+    compiles: bool,
+}
+
+/// The applications of the tests.
+pub(crate) const TESTS: Purpose =
+    Purpose { requirements: "tests/requirements.txt", directory: "venvs", compiles: false };
+
+/// The contenders of the measurements.
+pub(crate) const BENCH: Purpose =
+    Purpose { requirements: "bench/requirements.txt", directory: "venvs-bench", compiles: true };
+
+/// The environment's directory, made or made anew where needed.
+pub(crate) fn make(python: &Python, purpose: &Purpose) -> Result<PathBuf> {
+    let requirements = project::root().join(purpose.requirements);
     let pins = fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
-    let venv = project::target().join("venvs").join(name(python));
+    let venv = project::target().join(purpose.directory).join(name(python));
     // Written last, so half an environment is never taken for a whole one.
     let stamp = venv.join("made-for");
     let made_for = format!("{}\n{pins}", python.binary.display());
@@ -27,10 +48,22 @@ pub(crate) fn make(python: &Python) -> Result<PathBuf> {
     let mut make = Command::new(&python.binary);
     command::run(make.args(["-m", "venv", "--clear"]).arg(&venv))?;
     let mut install = Command::new(venv.join("bin/python"));
+    install.env("PATH", path(&venv, python)?);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
+    if purpose.compiles {
+        install.arg("--no-cache-dir");
+    }
     command::run(install.arg("--requirement").arg(&requirements))?;
     fs::write(&stamp, made_for).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(venv)
+}
+
+/// The environment's programs first, then its Python's: what is compiled may ask a `python` or a
+/// `python-config` for its flags, and another Python's would link it to another libpython.
+fn path(venv: &Path, python: &Python) -> Result<OsString> {
+    let own = [venv.join("bin"), pythons::prefix(&python.binary)?.join("bin")];
+    let inherited = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(own.into_iter().chain(env::split_paths(&inherited))).context("PATH")
 }
 
 /// Readable, and different for two installations of the same version.

@@ -1,0 +1,11 @@
+from django.contrib import admin
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("", views.books, name="books"),
+    path("books/<int:number>/", views.book, name="book"),
+    path("authors.json", views.authors),
+    path("admin/", admin.site.urls),
+]

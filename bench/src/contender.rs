@@ -1,0 +1,230 @@
+//! Who is measured, and with which configuration.
+//!
+//! Everybody gets the same application, Python, number of processes and threads, and, where httpd is
+//! part of it, the same httpd.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use nix::unistd::{Uid, User};
+use testkit::{Httpd, Mpm, Setup, installation};
+
+use crate::place::{App, Place, open_directory};
+use crate::program::Program;
+use crate::server::Server;
+
+/// A way to serve an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contender {
+    /// httpd without any WSGI module, and a file in place of the application.
+    Plain,
+    /// With these options of `WSGIDaemonProcess`, which are part of its name.
+    Dormouse(&'static str),
+    /// mod_wsgi as it comes, or with these directives.
+    ModWsgi(&'static str),
+    /// gunicorn by itself, with or without `--preload`.
+    Gunicorn { preload: bool },
+    /// uWSGI, which loads the application before it forks, behind `mod_proxy_uwsgi`.
+    Uwsgi,
+}
+
+/// What is to be served how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) app: App,
+    pub(crate) mode: Mode,
+}
+
+/// Where the application runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// In httpd's two children.
+    Embedded,
+    /// In one group with that many processes.
+    Daemon(u32),
+    /// As that many sites, each a group; the option `processes` is the contender's affair.
+    Sites(u32),
+}
+
+/// Threads of a process.
+const THREADS: u32 = 4;
+
+/// Two children of httpd, as many threads as Debian gives them, and room for the children of the
+/// generation before, which a graceful restart needs.
+const SIZES: &str = "StartServers 2\nServerLimit 4\nThreadsPerChild 25\nMaxRequestWorkers 50\n\
+                     MinSpareThreads 1\nMaxSpareThreads 100\nLogLevel notice\n";
+
+/// The user of httpd's children, which gunicorn and uWSGI get too.
+const WEB_USER: &str = "www-data";
+
+impl Contender {
+    /// Its name in tables.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Plain => "plain httpd".to_owned(),
+            Self::Dormouse("") => "Dormouse".to_owned(),
+            Self::Dormouse(options) => {
+                let first = options.split_whitespace().next().unwrap_or_default();
+                format!("Dormouse, `{first}`")
+            }
+            Self::ModWsgi("") => "mod_wsgi".to_owned(),
+            Self::ModWsgi(directives) => format!("mod_wsgi, `{directives}`"),
+            Self::Gunicorn { preload: false } => "gunicorn".to_owned(),
+            Self::Gunicorn { preload: true } => "gunicorn `--preload`".to_owned(),
+            Self::Uwsgi => "uWSGI".to_owned(),
+        }
+    }
+
+    /// Whether replies come from the application.
+    pub(crate) fn runs_python(self) -> bool {
+        self != Self::Plain
+    }
+
+    /// Starts it. The error explains what it does not accept.
+    pub(crate) fn start(self, place: &Place, shape: Shape) -> Result<Server> {
+        let started = match self {
+            Self::Plain => serve(setup().without_wsgi().file("htdocs/index.html", "Hello!\n")),
+            Self::Dormouse(options) => {
+                let lines =
+                    format!("LogLevel notice wsgi:notice\n{}", wsgi(place, shape, options)?);
+                serve(setup().conf(&lines))
+            }
+            Self::ModWsgi(directives) => {
+                let lines = wsgi(place, shape, "")?;
+                let lines = format!(
+                    "LoadModule wsgi_module \"{}\"\nWSGISocketPrefix {{root}}/run/wsgi\n\
+                     {directives}\n{lines}",
+                    module()?
+                );
+                serve(setup().without_wsgi().conf(&lines))
+            }
+            Self::Gunicorn { preload } => gunicorn(place, shape, preload),
+            Self::Uwsgi => uwsgi(place, shape),
+        };
+        started.with_context(|| self.name())
+    }
+}
+
+fn setup() -> Setup {
+    // A measurement judges figures; what is logged meanwhile is for people.
+    Httpd::new("bench").mpm(Mpm::Event).conf(SIZES).allow_log("")
+}
+
+fn serve(setup: Setup) -> Result<Server> {
+    Ok(Server::of_httpd(setup.try_start()?))
+}
+
+/// The lines that mod_wsgi and Dormouse share.
+fn wsgi(place: &Place, shape: Shape, options: &str) -> Result<String> {
+    let home = installation::venv()?;
+    let (home, path) = (home.display(), place.path().display());
+    let script = place.script(shape.app);
+    let script = script.display();
+    let group = |name: &str, processes: &str| {
+        format!(
+            "WSGIDaemonProcess {name} {processes} threads={THREADS} display-name=%{{GROUP}} \
+             python-home=\"{home}\" python-path=\"{path}\" {options}\n"
+        )
+    };
+    let mut lines = String::from("WSGIApplicationGroup %{GLOBAL}\n");
+    match shape.mode {
+        Mode::Embedded => writeln!(
+            lines,
+            "WSGIPythonHome \"{home}\"\nWSGIPythonPath \"{path}\"\nWSGIScriptAlias / \"{script}\""
+        )?,
+        Mode::Daemon(processes) => {
+            lines += &group("bench", &format!("processes={processes}"));
+            writeln!(lines, "WSGIProcessGroup bench\nWSGIScriptAlias / \"{script}\"")?;
+        }
+        Mode::Sites(number) => {
+            for site in 0..number {
+                lines += &group(&format!("site{site}"), "");
+                writeln!(
+                    lines,
+                    "WSGIScriptAlias /site{site} \"{script}\"\n\
+                     <Location /site{site}>\nWSGIProcessGroup site{site}\n</Location>"
+                )?;
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// The `mod_wsgi.so` of the environment.
+fn module() -> Result<String> {
+    let mut command = Command::new(installation::venv()?.join("bin/mod_wsgi-express"));
+    let output = command.arg("module-location").output().context("cannot run mod_wsgi-express")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The number of processes; the other modes are not for programs beside httpd.
+fn processes(shape: Shape) -> Result<u32> {
+    match shape.mode {
+        Mode::Daemon(processes) => Ok(processes),
+        other => anyhow::bail!("not measured in mode {other:?}"),
+    }
+}
+
+fn gunicorn(place: &Place, shape: Shape, preload: bool) -> Result<Server> {
+    let address = testkit::free_address()?;
+    let mut command = Command::new(installation::venv()?.join("bin/gunicorn"));
+    command.args(["--bind", &address.to_string(), "--no-control-socket", "--log-level", "warning"]);
+    command.args(["--workers", &processes(shape)?.to_string()]);
+    command.args(["--threads", &THREADS.to_string()]);
+    if preload {
+        command.arg("--preload");
+    }
+    if let Some(user) = web_user()? {
+        command.args(["--user", &user.uid.to_string(), "--group", &user.gid.to_string()]);
+    }
+    command.arg("--chdir").arg(place.path()).arg(entry_point(shape.app));
+    Server::of_program(Program::start(open_directory("dm-")?, &command)?, address)
+}
+
+fn uwsgi(place: &Place, shape: Shape) -> Result<Server> {
+    let directory = open_directory("dm-")?;
+    let user = web_user()?;
+    if let Some(user) = &user {
+        // uWSGI makes its socket after it has become that user.
+        chown(directory.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            .with_context(|| format!("cannot give {} away", directory.path().display()))?;
+    }
+    let socket = directory.path().join("uwsgi.sock");
+    let mut command = Command::new(installation::venv()?.join("bin/uwsgi"));
+    command.args(["--master", "--die-on-term", "--need-app", "--disable-logging"]);
+    command.arg("--home").arg(installation::venv()?);
+    command.arg("--socket").arg(&socket).arg("--chmod-socket=666");
+    command.args(["--processes", &processes(shape)?.to_string()]);
+    command.args(["--enable-threads", "--threads", &THREADS.to_string()]);
+    if let Some(user) = user {
+        command.args(["--uid", &user.uid.to_string(), "--gid", &user.gid.to_string()]);
+    }
+    command.arg("--chdir").arg(place.path());
+    command.arg("--module").arg(entry_point(shape.app));
+    let program = Program::start(directory, &command)?;
+    let proxy = setup().without_wsgi().module("proxy").module("proxy_uwsgi");
+    Server::of_both(proxy.conf(&proxied(&socket)).try_start()?, program)
+}
+
+fn proxied(socket: &Path) -> String {
+    format!("ProxyPass / \"unix:{}|uwsgi://bench/\"", socket.display())
+}
+
+fn entry_point(app: App) -> &'static str {
+    match app {
+        App::Hello => "hello:application",
+        App::Library => "library.wsgi:application",
+    }
+}
+
+/// Whom to become, for root.
+fn web_user() -> Result<Option<User>> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let user = User::from_name(WEB_USER)?.with_context(|| format!("no user {WEB_USER}"))?;
+    Ok(Some(user))
+}

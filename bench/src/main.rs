@@ -1,0 +1,45 @@
+//! What Dormouse costs beside others that do the same, in one run: started by `cargo xtask bench`,
+//! which builds and installs what is compared.
+//!
+//! Everything is a real server on loopback, and is gone when the measurement ends. Nothing here is
+//! a test: a figure depends on the machine, so figures are compared within a run only.
+#![forbid(unsafe_code)]
+
+mod census;
+mod contender;
+mod load;
+mod machine;
+mod memory;
+mod patience;
+mod place;
+mod program;
+mod report;
+mod row;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measure Dormouse and its contenders.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+#[command(disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Memory of the whole process tree, and of each kind of process.
+    Memory(memory::Options),
+}
+
+fn main() -> ExitCode {
+    let Command::Memory(options) = Cli::parse().command;
+    memory::run(&options).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,66 @@
+//! `cargo xtask bench memory`: row after row, one server at a time.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::place::Place;
+use crate::report::{self, Verdict};
+use crate::row::Row;
+use crate::{machine, place};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only these rows.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Row>,
+    /// Requests for each figure that is taken under load.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    requests: u32,
+    /// Graceful restarts after the first ten.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    restarts: u32,
+}
+
+/// What every row needs.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) place: Place,
+    /// The build that every reply of an application must come from.
+    pub(crate) python: String,
+    pub(crate) requests: usize,
+    pub(crate) restarts: u32,
+}
+
+/// What a row found: text in Markdown, and its verdicts.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) text: String,
+    pub(crate) verdicts: Vec<Verdict>,
+}
+
+/// Prints everything; success means that each target of the rows that ran was reached.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    println!("# Memory\n\n{}", machine::describe()?);
+    println!("MB are 2²⁰ bytes; PSS of all processes, private bytes in parentheses.\n");
+    let bench = Bench {
+        place: place::Place::make()?,
+        python: machine::python_build()?,
+        requests: usize::try_from(options.requests)?,
+        restarts: options.restarts,
+    };
+    let mut verdicts = Vec::new();
+    for row in Row::ALL {
+        if !options.only.is_empty() && !options.only.contains(&row) {
+            continue;
+        }
+        let findings = row.run(&bench)?;
+        println!("## {}\n\n{}", row.title(), findings.text);
+        println!("{}", report::verdicts(&findings.verdicts));
+        verdicts.extend(findings.verdicts);
+    }
+    let met = verdicts.iter().filter(|verdict| verdict.is_met()).count();
+    println!("{met} of {} targets reached", verdicts.len());
+    Ok(if met == verdicts.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,125 @@
+//! The rows of the measurement, each with the targets that it has to meet.
+
+mod apache;
+mod course;
+mod replacement;
+mod restarts;
+mod sites;
+mod tree;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::contender::Contender;
+use crate::memory::{Bench, Findings};
+
+/// A question and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Row {
+    /// What httpd's own processes cost beyond those of a plain httpd.
+    Apache,
+    /// One line of text from 4 processes.
+    Hello,
+    /// Django in 4 processes.
+    Django,
+    /// Django in 16 processes.
+    Django16,
+    /// Django in httpd's two children.
+    Embedded,
+    /// 20 sites that nobody visits.
+    Sites,
+    /// How soon a new process answers in place of one that ended.
+    Replacement,
+    /// What graceful restarts leave behind.
+    Restarts,
+}
+
+impl Row {
+    /// All of them, in the order in which they run.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Apache,
+        Self::Hello,
+        Self::Django,
+        Self::Django16,
+        Self::Embedded,
+        Self::Sites,
+        Self::Replacement,
+        Self::Restarts,
+    ];
+
+    /// For people.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Apache => "Apache's own processes, daemon mode only",
+            Self::Hello => "Hello, 4 processes",
+            Self::Django => "Django, 4 processes",
+            Self::Django16 => "Django, 16 processes",
+            Self::Embedded => "Django embedded, 2 children",
+            Self::Sites => "20 idle sites",
+            Self::Replacement => "A Django process is replaced",
+            Self::Restarts => "Graceful restarts",
+        }
+    }
+
+    /// Measures every contender of the row, one after the other.
+    pub(crate) fn run(self, bench: &Bench) -> Result<Findings> {
+        eprintln!("→ {}", self.title());
+        match self {
+            Self::Apache => apache::run(bench),
+            Self::Hello => tree::hello(bench),
+            Self::Django => tree::django(bench),
+            Self::Django16 => tree::django16(bench),
+            Self::Embedded => tree::embedded(bench),
+            Self::Sites => sites::run(bench),
+            Self::Replacement => replacement::run(bench),
+            Self::Restarts => restarts::run(bench),
+        }
+    }
+}
+
+/// What was measured of a contender, or why it could not be.
+#[derive(Debug)]
+struct Entry<T> {
+    contender: Contender,
+    outcome: Result<T>,
+}
+
+/// Measures each; one that fails does not keep the others from it.
+fn each<T>(contenders: &[Contender], measure: impl Fn(Contender) -> Result<T>) -> Vec<Entry<T>> {
+    let entry = |&contender: &Contender| {
+        eprintln!("  {}", contender.name());
+        Entry { contender, outcome: measure(contender) }
+    };
+    contenders.iter().map(entry).collect()
+}
+
+/// The result of this contender, if there is one.
+fn of<T>(entries: &[Entry<T>], contender: Contender) -> Option<&T> {
+    let entry = entries.iter().find(|entry| entry.contender == contender)?;
+    entry.outcome.as_ref().ok()
+}
+
+/// The table's lines: a contender's name and its cells.
+fn lines<T>(entries: &[Entry<T>], cells: impl Fn(&T) -> Vec<String>) -> Vec<Vec<String>> {
+    let line = |entry: &Entry<T>| {
+        let found = entry.outcome.as_ref().ok()?;
+        Some([vec![entry.contender.name()], cells(found)].concat())
+    };
+    entries.iter().filter_map(line).collect()
+}
+
+/// One line about each contender that could not be measured.
+fn failures<T>(entries: &[Entry<T>]) -> String {
+    let failure = |entry: &Entry<T>| {
+        let error = entry.outcome.as_ref().err()?;
+        let text = format!("{error:#}");
+        // A configuration that is refused is said why in one line; anything else is looked into.
+        let refusal = text.lines().find(|line| line.starts_with("WSGI") && line.contains(": "));
+        if refusal.is_none() {
+            eprintln!("{text}");
+        }
+        let reason = refusal.or_else(|| text.lines().next()).unwrap_or_default();
+        Some(format!("{}: not measured: {reason}\n", entry.contender.name()))
+    };
+    entries.iter().filter_map(failure).collect()
+}

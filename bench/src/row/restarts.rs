@@ -1,0 +1,91 @@
+//! What graceful restarts leave behind: memory of httpd's parent, descriptors, processes.
+
+use anyhow::Result;
+
+use super::{each, failures, lines, of};
+use crate::census::{Census, Role, descriptors};
+use crate::contender::{Contender, Mode, Shape};
+use crate::load;
+use crate::memory::{Bench, Findings};
+use crate::place::App;
+use crate::report::{Verdict, beyond, fine, table};
+use crate::server::Server;
+
+const CONTENDERS: [Contender; 3] =
+    [Contender::Plain, Contender::Dormouse(""), Contender::ModWsgi("")];
+
+/// Restarts before the first look: caches fill, pools reach their size.
+const EARLIER: u32 = 10;
+
+/// The server before and after.
+#[derive(Clone, Debug)]
+struct Looks {
+    before: Look,
+    after: Look,
+}
+
+#[derive(Clone, Debug)]
+struct Look {
+    parent: u64,
+    descriptors: usize,
+    processes: usize,
+}
+
+/// Restarts as often as the options say.
+pub(super) fn run(bench: &Bench) -> Result<Findings> {
+    let entries = each(&CONTENDERS, |contender| looks(bench, contender));
+    let change = |before: usize, after: usize| format!("{before} → {after}");
+    let growth = |looks: &Looks| beyond(looks.after.parent, looks.before.parent) * 1024.0;
+    let table = table(
+        &["contender", "parent's private, MB", "growth, KB", "its descriptors", "processes"],
+        &lines(&entries, |looks| {
+            let Looks { before, after } = looks;
+            vec![
+                format!("{} → {}", fine(before.parent), fine(after.parent)),
+                format!("{:+.0}", growth(looks)),
+                change(before.descriptors, after.descriptors),
+                change(before.processes, after.processes),
+            ]
+        }),
+    );
+    let ours = of(&entries, Contender::Dormouse(""));
+    let more = |count: fn(&Look) -> usize| {
+        let gained = |looks: &Looks| count(&looks.after).saturating_sub(count(&looks.before));
+        ours.map(|looks| f64::from(u32::try_from(gained(looks)).unwrap_or(u32::MAX)))
+    };
+    let verdicts = vec![
+        Verdict::at_most("restarts: growth of the parent", 64.0, "KB", ours.map(growth)),
+        Verdict::at_most("restarts: descriptors left", 0.0, "", more(|look| look.descriptors)),
+        Verdict::at_most("restarts: processes left", 0.0, "", more(|look| look.processes)),
+    ];
+    let title = format!("From restart {EARLIER} to {}.", EARLIER + bench.restarts);
+    Ok(Findings { text: format!("{title}\n\n{table}\n{}", failures(&entries)), verdicts })
+}
+
+fn looks(bench: &Bench, contender: Contender) -> Result<Looks> {
+    let shape = Shape { app: App::Hello, mode: Mode::Daemon(1) };
+    let mut server = contender.start(&bench.place, shape)?;
+    for _ in 0..EARLIER {
+        server.restart()?;
+    }
+    let before = look(bench, contender, &mut server)?;
+    for _ in 0..bench.restarts {
+        server.restart()?;
+    }
+    let after = look(bench, contender, &mut server)?;
+    server.finish()?;
+    Ok(Looks { before, after })
+}
+
+/// Asks once, so that a server that no longer works is not taken for a frugal one.
+fn look(bench: &Bench, contender: Contender, server: &mut Server) -> Result<Look> {
+    let python = contender.runs_python().then_some(bench.python.as_str());
+    let target = if contender.runs_python() { "/" } else { "/index.html" };
+    load::once(server.address(), target, python)?;
+    let census: Census = server.settled();
+    Ok(Look {
+        parent: census.private(Role::Parent).unwrap_or_default(),
+        descriptors: descriptors(server.first()?)?,
+        processes: census.members.len(),
+    })
+}

@@ -1,0 +1,117 @@
+//! What a whole server costs with one application: hello, and Django in three shapes.
+
+use anyhow::Result;
+
+use super::course::Course;
+use super::{Entry, each, failures, lines, of};
+use crate::census::{Census, Role};
+use crate::contender::{Contender, Mode, Shape};
+use crate::memory::{Bench, Findings};
+use crate::place::App;
+use crate::report::{Verdict, figure, fine, megabytes, or_dash, table};
+
+/// Loaded once, warmed up with the pages that every worker would otherwise warm up for itself.
+pub(super) const TEMPLATE: Contender =
+    Contender::Dormouse("preload=application warm-up=/,/books/3/,/authors.json,/admin/login/");
+
+const HELLO_TEMPLATE: Contender = Contender::Dormouse("preload=application warm-up=/");
+
+const OTHERS: [Contender; 4] = [
+    Contender::ModWsgi(""),
+    Contender::Gunicorn { preload: false },
+    Contender::Gunicorn { preload: true },
+    Contender::Uwsgi,
+];
+
+/// Hello in 4 processes.
+pub(super) fn hello(bench: &Bench) -> Result<Findings> {
+    let shape = Shape { app: App::Hello, mode: Mode::Daemon(4) };
+    let entries = measure(bench, HELLO_TEMPLATE, shape);
+    let verdicts = vec![tree(&entries, HELLO_TEMPLATE, "hello, 4 processes: PSS of all", 18.0)];
+    Ok(Findings { text: text(bench, &entries, HELLO_TEMPLATE), verdicts })
+}
+
+/// Django in 4 processes.
+pub(super) fn django(bench: &Bench) -> Result<Findings> {
+    let shape = Shape { app: App::Library, mode: Mode::Daemon(4) };
+    let entries = measure(bench, TEMPLATE, shape);
+    let worker = of(&entries, TEMPLATE).and_then(|course| course.loaded().private(Role::Worker));
+    let verdicts = vec![
+        tree(&entries, TEMPLATE, "Django, 4 processes: PSS of all", 64.0),
+        Verdict::at_most("Django: private of a worker", 7.0, "MB", worker.map(megabytes)),
+    ];
+    Ok(Findings { text: text(bench, &entries, TEMPLATE), verdicts })
+}
+
+/// Django in 16 processes.
+pub(super) fn django16(bench: &Bench) -> Result<Findings> {
+    let shape = Shape { app: App::Library, mode: Mode::Daemon(16) };
+    let entries = measure(bench, TEMPLATE, shape);
+    let verdicts = vec![tree(&entries, TEMPLATE, "Django, 16 processes: PSS of all", 130.0)];
+    Ok(Findings { text: text(bench, &entries, TEMPLATE), verdicts })
+}
+
+/// Django in httpd's children.
+pub(super) fn embedded(bench: &Bench) -> Result<Findings> {
+    let shape = Shape { app: App::Library, mode: Mode::Embedded };
+    let contenders = [Contender::Dormouse(""), Contender::ModWsgi("")];
+    let entries = each(&contenders, |contender| Course::run(bench, contender, shape));
+    let dormouse = Contender::Dormouse("");
+    let verdicts = vec![tree(&entries, dormouse, "Django embedded, 2 children: PSS of all", 60.0)];
+    Ok(Findings { text: text(bench, &entries, dormouse), verdicts })
+}
+
+fn measure(bench: &Bench, template: Contender, shape: Shape) -> Vec<Entry<Course>> {
+    let ours = [Contender::Plain, template, Contender::Dormouse("")];
+    let contenders: Vec<_> = ours.into_iter().chain(OTHERS).collect();
+    each(&contenders, |contender| Course::run(bench, contender, shape))
+}
+
+fn tree(entries: &[Entry<Course>], ours: Contender, what: &str, limit: f64) -> Verdict {
+    let found = of(entries, ours).map(|course| megabytes(course.loaded().sum().pss));
+    Verdict::at_most(what, limit, "MB", found)
+}
+
+/// Three tables: the stages, the kinds of process, and who could not be measured. Ratios are to
+/// `ours`, or to Dormouse without options where that could not be measured.
+fn text(bench: &Bench, entries: &[Entry<Course>], ours: Contender) -> String {
+    let reference = of(entries, ours).or_else(|| of(entries, Contender::Dormouse("")));
+    let reference = reference.map(|course| megabytes(course.loaded().sum().pss));
+    let stages = Course::stages(bench);
+    let mut head = vec!["contender"];
+    head.extend(stages.iter().map(String::as_str));
+    head.extend(["ratio", "requests of a process"]);
+    let stages = table(
+        &head,
+        &lines(entries, |course| {
+            let mut cells: Vec<_> = course.stages.iter().map(sums).collect();
+            let pss = megabytes(course.loaded().sum().pss);
+            cells.push(or_dash(reference.map(|reference| format!("{:.2}", pss / reference))));
+            cells.push(or_dash(course.shares.map(|(least, most)| format!("{least}–{most}"))));
+            cells
+        }),
+    );
+    format!("{stages}\n{}\n{}", kinds(bench, entries), failures(entries))
+}
+
+/// PSS and private bytes of all processes.
+fn sums(census: &Census) -> String {
+    let sum = census.sum();
+    format!("{} ({})", figure(sum.pss), figure(sum.private))
+}
+
+/// Private bytes of one process of each kind, after the load.
+pub(super) fn kinds(bench: &Bench, entries: &[Entry<Course>]) -> String {
+    let head: Vec<_> = std::iter::once("private of one, MB")
+        .chain(Role::ALL.iter().map(|(_, name)| *name))
+        .collect();
+    let rows = lines(entries, |course| {
+        let cell = |(role, _)| {
+            let count = course.loaded().with(role).count();
+            let private = course.loaded().private(role)?;
+            Some(format!("{} × {count}", fine(private)))
+        };
+        Role::ALL.into_iter().map(|role| or_dash(cell(role))).collect()
+    });
+    format!("After {} requests:\n\n{}", bench.requests, table(&head, &rows))
+}
