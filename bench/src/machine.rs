@@ -15,12 +15,10 @@ const PACKAGES: [&str; 4] = ["Django", "gunicorn", "mod_wsgi", "uWSGI"];
 pub(crate) fn describe() -> Result<String> {
     let version = words(&output(Command::new(installation::httpd()?).arg("-v"))?);
     let apache = version.split_whitespace().nth(2).unwrap_or("unknown").to_owned();
-    let mut question = String::from("from importlib.metadata import version\n");
-    for package in PACKAGES {
-        question += &format!("print('{package}', version('{package}'))\n");
-    }
+    let question = "import sys; from importlib.metadata import version
+for name in sys.argv[1:]: print(name, version(name))";
     let python = installation::venv()?.join("bin/python");
-    let packages = output(Command::new(python).args(["-c", &question]))?;
+    let packages = output(Command::new(python).args(["-c", question]).args(PACKAGES))?;
     Ok(list(&[
         ("Processor", format!("{} × {}", processors()?, processor()?)),
         ("Memory", format!("{} MB", memory()?)),

@@ -62,7 +62,9 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// A list of names and values.
 pub(crate) fn list(entries: &[(&str, String)]) -> String {
-    entries.iter().map(|(name, value)| format!("- {name}: {value}\n")).collect()
+    entries
+        .iter()
+        .fold(String::new(), |text, (name, value)| text + "- " + name + ": " + value + "\n")
 }
 
 /// Bytes in units of 2²⁰.

@@ -10,8 +10,9 @@ mod tree;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::contender::Contender;
+use crate::contender::{Contender, Mode, Shape};
 use crate::memory::{Bench, Findings};
+use crate::place::App;
 
 /// A question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,7 +63,7 @@ impl Row {
     }
 
     /// Measures every contender of the row, one after the other.
-    pub(crate) fn run(self, bench: &Bench) -> Result<Findings> {
+    pub(crate) fn run(self, bench: &Bench) -> Findings {
         eprintln!("→ {}", self.title());
         match self {
             Self::Apache => apache::run(bench),
@@ -91,6 +92,20 @@ fn each<T>(contenders: &[Contender], measure: impl Fn(Contender) -> Result<T>) -
         Entry { contender, outcome: measure(contender) }
     };
     contenders.iter().map(entry).collect()
+}
+
+/// Measures while another httpd runs. Pages of httpd's program and libraries that only one process
+/// uses would be private to it, or not, as other servers on the machine come and go; now they never
+/// are.
+fn accompanied<T>(bench: &Bench, measure: impl FnOnce() -> T) -> T {
+    let shape = Shape { app: App::Hello, mode: Mode::Daemon(1) };
+    let companion = Contender::Plain.start(&bench.place, shape);
+    if let Err(error) = &companion {
+        eprintln!("note: measured without another httpd: {error:#}");
+    }
+    let found = measure();
+    drop(companion);
+    found
 }
 
 /// The result of this contender, if there is one.

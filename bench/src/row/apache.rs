@@ -1,9 +1,7 @@
 //! What Apache's own processes cost beyond those of a plain httpd, where only daemon mode is used.
 
-use anyhow::Result;
-
 use super::course::Course;
-use super::{each, failures, lines, of, tree};
+use super::{accompanied, each, failures, lines, of, tree};
 use crate::census::{Census, Role};
 use crate::contender::{Contender, Mode, Shape};
 use crate::memory::{Bench, Findings};
@@ -18,9 +16,10 @@ const CONTENDERS: [Contender; 4] = [
 ];
 
 /// Measures with one group of one process.
-pub(super) fn run(bench: &Bench) -> Result<Findings> {
+pub(super) fn run(bench: &Bench) -> Findings {
     let shape = Shape { app: App::Hello, mode: Mode::Daemon(1) };
-    let entries = each(&CONTENDERS, |contender| Course::run(bench, contender, shape));
+    let entries =
+        accompanied(bench, || each(&CONTENDERS, |contender| Course::run(bench, contender, shape)));
     let plain = of(&entries, Contender::Plain);
     let beyond_plain = |course: &Course, stage: fn(&Course) -> &Census, role| {
         Some(beyond(stage(course).private(role)?, stage(plain?).private(role)?))
@@ -54,5 +53,5 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
         Verdict::at_most("`wsgid`, private", 1.5, "MB", supervisor.map(megabytes)),
     ];
     let text = format!("{table}\n{}\n{}", tree::kinds(bench, &entries), failures(&entries));
-    Ok(Findings { text, verdicts })
+    Findings { text, verdicts }
 }

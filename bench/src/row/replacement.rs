@@ -29,7 +29,7 @@ struct Times {
 }
 
 /// Measures a group of one process.
-pub(super) fn run(bench: &Bench) -> Result<Findings> {
+pub(super) fn run(bench: &Bench) -> Findings {
     let entries = each(&CONTENDERS, |contender| replaced(bench, contender));
     let theirs = of(&entries, Contender::ModWsgi(""));
     let table = table(
@@ -47,7 +47,7 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
     let verdicts =
         vec![Verdict::at_most("Django, killed: another process answers", 0.05, "s", killed)];
     let text = format!("Ratios are to mod_wsgi.\n\n{table}\n{}", failures(&entries));
-    Ok(Findings { text, verdicts })
+    Findings { text, verdicts }
 }
 
 fn replaced(bench: &Bench, contender: Contender) -> Result<Times> {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{each, failures, lines, of};
+use super::{accompanied, each, failures, lines, of};
 use crate::census::{Census, Role, descriptors};
 use crate::contender::{Contender, Mode, Shape};
 use crate::load;
@@ -32,8 +32,8 @@ struct Look {
 }
 
 /// Restarts as often as the options say.
-pub(super) fn run(bench: &Bench) -> Result<Findings> {
-    let entries = each(&CONTENDERS, |contender| looks(bench, contender));
+pub(super) fn run(bench: &Bench) -> Findings {
+    let entries = accompanied(bench, || each(&CONTENDERS, |contender| looks(bench, contender)));
     let change = |before: usize, after: usize| format!("{before} → {after}");
     let growth = |looks: &Looks| beyond(looks.after.parent, looks.before.parent) * 1024.0;
     let table = table(
@@ -59,7 +59,7 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
         Verdict::at_most("restarts: processes left", 0.0, "", more(|look| look.processes)),
     ];
     let title = format!("From restart {EARLIER} to {}.", EARLIER + bench.restarts);
-    Ok(Findings { text: format!("{title}\n\n{table}\n{}", failures(&entries)), verdicts })
+    Findings { text: format!("{title}\n\n{table}\n{}", failures(&entries)), verdicts }
 }
 
 fn looks(bench: &Bench, contender: Contender) -> Result<Looks> {

@@ -24,7 +24,7 @@ const CONTENDERS: [Contender; 4] =
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Measures with as many groups.
-pub(super) fn run(bench: &Bench) -> Result<Findings> {
+pub(super) fn run(bench: &Bench) -> Findings {
     let entries = each(&CONTENDERS, |contender| idle(bench, contender));
     let plain = of(&entries, Contender::Plain).map(|census| census.sum().pss);
     let table = table(
@@ -41,7 +41,7 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
     );
     let found = of(&entries, ON_DEMAND).and_then(|census| Some(beyond(census.sum().pss, plain?)));
     let verdicts = vec![Verdict::at_most("20 idle sites beyond plain httpd", 4.0, "MB", found)];
-    Ok(Findings { text: format!("{table}\n{}", failures(&entries)), verdicts })
+    Findings { text: format!("{table}\n{}", failures(&entries)), verdicts }
 }
 
 fn idle(bench: &Bench, contender: Contender) -> Result<Census> {

@@ -1,7 +1,5 @@
 //! What a whole server costs with one application: hello, and Django in three shapes.
 
-use anyhow::Result;
-
 use super::course::Course;
 use super::{Entry, each, failures, lines, of};
 use crate::census::{Census, Role};
@@ -24,15 +22,15 @@ const OTHERS: [Contender; 4] = [
 ];
 
 /// Hello in 4 processes.
-pub(super) fn hello(bench: &Bench) -> Result<Findings> {
+pub(super) fn hello(bench: &Bench) -> Findings {
     let shape = Shape { app: App::Hello, mode: Mode::Daemon(4) };
     let entries = measure(bench, HELLO_TEMPLATE, shape);
     let verdicts = vec![tree(&entries, HELLO_TEMPLATE, "hello, 4 processes: PSS of all", 18.0)];
-    Ok(Findings { text: text(bench, &entries, HELLO_TEMPLATE), verdicts })
+    Findings { text: text(bench, &entries, HELLO_TEMPLATE), verdicts }
 }
 
 /// Django in 4 processes.
-pub(super) fn django(bench: &Bench) -> Result<Findings> {
+pub(super) fn django(bench: &Bench) -> Findings {
     let shape = Shape { app: App::Library, mode: Mode::Daemon(4) };
     let entries = measure(bench, TEMPLATE, shape);
     let worker = of(&entries, TEMPLATE).and_then(|course| course.loaded().private(Role::Worker));
@@ -40,25 +38,25 @@ pub(super) fn django(bench: &Bench) -> Result<Findings> {
         tree(&entries, TEMPLATE, "Django, 4 processes: PSS of all", 64.0),
         Verdict::at_most("Django: private of a worker", 7.0, "MB", worker.map(megabytes)),
     ];
-    Ok(Findings { text: text(bench, &entries, TEMPLATE), verdicts })
+    Findings { text: text(bench, &entries, TEMPLATE), verdicts }
 }
 
 /// Django in 16 processes.
-pub(super) fn django16(bench: &Bench) -> Result<Findings> {
+pub(super) fn django16(bench: &Bench) -> Findings {
     let shape = Shape { app: App::Library, mode: Mode::Daemon(16) };
     let entries = measure(bench, TEMPLATE, shape);
     let verdicts = vec![tree(&entries, TEMPLATE, "Django, 16 processes: PSS of all", 130.0)];
-    Ok(Findings { text: text(bench, &entries, TEMPLATE), verdicts })
+    Findings { text: text(bench, &entries, TEMPLATE), verdicts }
 }
 
 /// Django in httpd's children.
-pub(super) fn embedded(bench: &Bench) -> Result<Findings> {
+pub(super) fn embedded(bench: &Bench) -> Findings {
     let shape = Shape { app: App::Library, mode: Mode::Embedded };
     let contenders = [Contender::Dormouse(""), Contender::ModWsgi("")];
     let entries = each(&contenders, |contender| Course::run(bench, contender, shape));
     let dormouse = Contender::Dormouse("");
     let verdicts = vec![tree(&entries, dormouse, "Django embedded, 2 children: PSS of all", 60.0)];
-    Ok(Findings { text: text(bench, &entries, dormouse), verdicts })
+    Findings { text: text(bench, &entries, dormouse), verdicts }
 }
 
 fn measure(bench: &Bench, template: Contender, shape: Shape) -> Vec<Entry<Course>> {
