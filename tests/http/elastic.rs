@@ -11,6 +11,7 @@ HERE = os.path.dirname(__file__)
 KEPT = []
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/hold":
+        print("held by", os.getpid())
         while not os.path.exists(os.path.join(HERE, "go")):
             time.sleep(0.005)
     if environ["PATH_INFO"] == "/grow":
@@ -67,12 +68,14 @@ fn a_template_is_kept_or_ended_when_the_group_rests() {
 fn grows_with_the_load(name: &str, preload: &str) {
     let options = format!("processes=1..3 threads=1 idle-timeout=1 {preload}");
     let httpd = setup(name, &options).start();
+    httpd.expect_log("held by");
     ask(&httpd);
     assert_eq!(httpd.pids(Kind::Worker).len(), 1);
     let mut pids: Vec<String> = thread::scope(|scope| {
         let held: Vec<_> =
             (0..3).map(|_| scope.spawn(|| httpd.get("/hold").send().text())).collect();
-        wait_until("a worker for each of them runs", || httpd.pids(Kind::Worker).len() == 3);
+        wait_until("each of them is held", || httpd.log_lines("held by").len() == 3);
+        assert_eq!(httpd.pids(Kind::Worker).len(), 3);
         fs::write(httpd.root().join("app/go"), "").unwrap();
         held.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
