@@ -34,18 +34,15 @@ impl Role {
         (Self::Worker, "worker"),
     ];
 
-    fn of(process: &Process, all: &[Process], master: Option<i32>) -> Self {
+    fn of(process: &Process, master: Option<i32>) -> Self {
         // The name that daemon processes of mod_wsgi and of Dormouse show.
         let is_daemon = |process: &Process| process.command.contains("(wsgi:");
         match process.kind {
             _ if master == Some(process.pid) => Self::Master,
             Kind::Parent => Self::Parent,
             Kind::Supervisor => Self::Supervisor,
-            _ if is_daemon(process) => {
-                let forked = |other: &Process| other.ppid == process.pid && is_daemon(other);
-                let named = process.command.contains("template");
-                if named || all.iter().any(forked) { Self::Template } else { Self::Worker }
-            }
+            Kind::Template => Self::Template,
+            _ if is_daemon(process) => Self::Worker,
             Kind::Child => Self::Child,
             Kind::Worker | Kind::Other => Self::Worker,
         }
@@ -73,7 +70,7 @@ impl Census {
         let member = |process: &Process| {
             Some(Member {
                 pid: process.pid,
-                role: Role::of(process, processes, master),
+                role: Role::of(process, master),
                 memory: memory(process.pid)?,
             })
         };
