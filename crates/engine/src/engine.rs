@@ -20,7 +20,7 @@ use crate::lease::Lease;
 use crate::metrics::Recorder;
 use crate::preload::Preloaded;
 use crate::settings::Settings;
-use crate::{signal, thread};
+use crate::signal;
 
 mod application;
 
@@ -55,12 +55,11 @@ pub enum EngineError {
 
 impl Engine {
     /// Makes an engine. The caller is attached to the main interpreter, which is set up for
-    /// applications; the calling thread counts as the process's main thread from now on.
+    /// applications.
     pub fn new(py: Attached<'_>, settings: Settings) -> Result<Arc<Self>, EngineError> {
         if py.interpreter() != InterpreterId::MAIN {
             return Err(EngineError::NotMain);
         }
-        thread::is_main();
         let recorder = Recorder::new(settings.threads.max(1), settings.daemon);
         let mut records = Records::new();
         let main = py

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use nix::unistd::{getpid, gettid};
 use python::{Attached, Handle, InterpreterId, Object};
 
 use crate::lease::Lease;
@@ -13,7 +14,7 @@ thread_local! {
     static REQUEST: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
 
-/// The next number to give out; 0 is the main thread's.
+/// The next number to give out; 0 is that of the process's first thread.
 static NEXT: AtomicI64 = AtomicI64::new(1);
 
 struct Current {
@@ -25,15 +26,11 @@ struct Current {
 /// `mod_wsgi.thread_id`: a small number, given out in the order of first use.
 pub(crate) fn number() -> i64 {
     NUMBER.get().unwrap_or_else(|| {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let is_first = gettid() == getpid();
+        let number = if is_first { 0 } else { NEXT.fetch_add(1, Ordering::Relaxed) };
         NUMBER.set(Some(number));
         number
     })
-}
-
-/// Says that the current thread is the main one.
-pub(crate) fn is_main() {
-    NUMBER.set(Some(0));
 }
 
 /// The request that the thread is inside of.

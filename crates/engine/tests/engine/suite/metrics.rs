@@ -196,7 +196,7 @@ fn reports_about_the_process() {
                  p['running_time'] == int(p['current_time'] - p['restart_time']), len(p)])\
                  (mod_wsgi.process_metrics())"
             ),
-            "[True, 2, 1, 4, [{'thread_id': 0, 'request_count': 1}, {'thread_id': 1, \
+            "[True, 2, 1, 4, [{'thread_id': 1, 'request_count': 1}, {'thread_id': 2, \
              'request_count': 1}], True, True, True, True, True, True, 14]"
         );
     });
