@@ -190,7 +190,7 @@ impl<'a> Environ<'a> {
 
     fn set_server(&mut self, facts: &Facts<'a>) {
         self.set_text("SERVER_SOFTWARE", facts.server_software);
-        self.set_text("SERVER_NAME", facts.server_name);
+        self.set_text("SERVER_NAME", escape_html(facts.server_name));
         self.set_text("SERVER_ADDR", facts.server_address);
         self.set_text("SERVER_PORT", facts.server_port.to_string().into_bytes());
         if let Some(admin) = facts.server_admin {
@@ -278,6 +278,25 @@ fn trailing_slashes(path: &[u8]) -> usize {
 fn request_target(line: &[u8]) -> &[u8] {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     words.nth(1).unwrap_or(b"/")
+}
+
+/// A text that means nothing in HTML: with `HttpProtocolOptions Unsafe` a client may call the server
+/// what it likes, and CGI programs have always been able to show the name as it is.
+fn escape_html(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|byte| b"<>&\"".contains(byte)) {
+        return text.into();
+    }
+    let mut escaped = Vec::with_capacity(text.len() + 16);
+    for byte in text {
+        match byte {
+            b'<' => escaped.extend_from_slice(b"&lt;"),
+            b'>' => escaped.extend_from_slice(b"&gt;"),
+            b'&' => escaped.extend_from_slice(b"&amp;"),
+            b'"' => escaped.extend_from_slice(b"&quot;"),
+            other => escaped.push(*other),
+        }
+    }
+    escaped.into()
 }
 
 /// One slash where there are several.
@@ -420,6 +439,12 @@ mod tests {
         assert_eq!(environ["REMOTE_USER"], "bob");
         assert_eq!(environ["REQUEST_METHOD"], "HEAD");
         assert!(!environ.contains_key("REDIRECT_REMOTE_USER"));
+    }
+
+    #[test]
+    fn the_servers_name_is_escaped() {
+        let odd = Facts { server_name: b"a<b>&\"c", ..facts() };
+        assert_eq!(built(&odd, &[], &[])["SERVER_NAME"], "a&lt;b&gt;&amp;&quot;c");
     }
 
     #[test]
