@@ -1,10 +1,11 @@
 //! Bodies: streamed in both directions, and what is seen when one breaks off.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt;
 
 use md5::{Digest, Md5};
 use serde_json::json;
-use testkit::{Httpd, Mode, both_modes};
+use testkit::{Httpd, Mode, both_modes, wait_until};
 
 fn serve(name: &str, mode: Mode) -> Httpd {
     Httpd::new(name).app("bodies.wsgi").mode(mode).start()
@@ -156,6 +157,85 @@ both_modes! {
         let line = httpd.wait_for_log("The client went away from");
         assert!(line.text.contains("[wsgi:info]"), "{line}");
         assert_eq!(httpd.post("/digest", "abc").send().status, 200);
+    }
+
+    fn a_filter_may_make_more_of_a_body(mode) {
+        let httpd = Httpd::new("inflated")
+            .app("bodies.wsgi")
+            .module("filter")
+            .module("deflate")
+            .conf("SetInputFilter DEFLATE")
+            .mode(mode)
+            .start();
+        // A thousand times the letter x, in 29 bytes.
+        let packed = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xab\xa8\x18\x05\xa3`\x14\x0cw\0\0\xe6\xc9A;\xe8\x03\0\0";
+        let call = httpd.post("/digest", packed.to_vec()).header("Content-Encoding", "gzip");
+        assert_eq!(call.send().json(), json!([1000, md5(&[b'x'; 1000])]));
+    }
+
+    fn a_body_without_length_breaks_off_at_the_limit(mode) {
+        let script = "
+import os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def application(environ, start_response):
+    try:
+        answer = b'%d' % len(environ['wsgi.input'].read())
+    except OSError:
+        if environ['PATH_INFO'] == '/raise':
+            raise
+        with open(os.path.join(HERE, 'seen'), 'w') as file:
+            file.write('OSError')
+        answer = b'from the application'
+    start_response('200 OK', [])
+    return [answer]
+";
+        let httpd = Httpd::new("limit-chunked")
+            .file("app/app.wsgi", script)
+            .file("app/seen", "")
+            .conf("WSGIScriptAlias / {root}/app/app.wsgi\nLimitRequestBody 1000")
+            .mode(mode)
+            .start();
+        let seen = httpd.root().join("app/seen");
+        std::fs::set_permissions(&seen, PermissionsExt::from_mode(0o666)).unwrap();
+        let post = |path: &str, length| {
+            let body = sample(length);
+            httpd.call("POST", path).chunked([body.as_slice()]).send()
+        };
+        assert_eq!(post("/", 1000).text(), "1000");
+        // The filter that refuses the rest has httpd answer, and nothing may come behind that.
+        let refused = post("/", 1001);
+        assert_eq!(refused.status, 413);
+        assert!(refused.text().trim_end().ends_with("</html>"), "{}", refused.text());
+        wait_until("the application has met the limit", || {
+            std::fs::read_to_string(&seen).is_ok_and(|seen| seen == "OSError")
+        });
+        httpd.expect_log("WSGI0174: Exception OSError");
+        httpd.allow_log("[wsgi:error]");
+        let refused = post("/raise", 1001);
+        assert_eq!((refused.status, refused.text().matches("</html>").count()), (413, 1));
+        assert_eq!(post("/", 1000).text(), "1000");
+        let logged = || httpd.access_log().lines().filter(|line| line.contains(" 413 ")).count();
+        wait_until("both are logged as refused", || logged() == 2);
+    }
+
+    fn challenges_reach_the_client(mode) {
+        let script = "
+def application(environ, start_response):
+    challenges = [('WWW-Authenticate', 'Basic realm=\"a\"'), ('WWW-Authenticate', 'Digest realm=\"b\"')]
+    start_response('401 Unauthorized', challenges)
+    return [b'who?']
+";
+        let httpd = Httpd::new("challenges")
+            .file("app/app.wsgi", script)
+            .conf("WSGIScriptAlias / {root}/app/app.wsgi")
+            .mode(mode)
+            .start();
+        let reply = httpd.get("/").send();
+        assert_eq!((reply.status, reply.text().as_str()), (401, "who?"));
+        assert_eq!(reply.headers_named("WWW-Authenticate"), ["Basic realm=\"a\"", "Digest realm=\"b\""]);
     }
 
     fn a_body_over_the_limit_never_reaches_the_application(mode) {

@@ -130,6 +130,13 @@ impl Request<'_> {
         unsafe { (*self.as_ptr()).sent_bodyct != 0 }
     }
 
+    /// Whether the response is complete, although this handler has not ended it: a filter that refuses
+    /// the request's body has httpd answer.
+    pub fn is_answered(&self) -> bool {
+        // SAFETY: the record is live; httpd sets this when it has ended a response.
+        unsafe { (*self.as_ptr()).eos_sent != 0 }
+    }
+
     /// Reads and drops what is left of the request's body; httpd's status for it.
     pub fn discard_body(&mut self) -> Result<(), u16> {
         // SAFETY: the request is live.
@@ -152,7 +159,7 @@ impl Request<'_> {
         // the request's pool, and emptied before the data that it may borrow goes away.
         unsafe {
             let connection = (*request).connection;
-            if (*connection).aborted != 0 {
+            if (*connection).aborted != 0 || self.is_answered() {
                 return Err(SendError);
             }
             if self.output.is_null() {

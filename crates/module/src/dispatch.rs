@@ -349,7 +349,16 @@ fn first_of_body(request: &mut Request<'_>) -> (Vec<u8>, BodyRest) {
         }
     }
     body.truncate(filled);
-    (body, BodyRest::None)
+    // A filter may make more of it than the client has sent; usually this meets the end.
+    let mut byte = [0];
+    match request.read(&mut byte) {
+        Ok(0) => (body, BodyRest::None),
+        Ok(_) => {
+            body.push(byte[0]);
+            (body, BodyRest::Pull)
+        }
+        Err(_) => (body, BodyRest::Pull),
+    }
 }
 
 /// The present in microseconds of the Unix epoch.

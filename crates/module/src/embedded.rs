@@ -119,6 +119,9 @@ impl Serve for Served<'_, '_> {
 
     fn head(&mut self, payload: &[u8]) -> bool {
         let Ok(head) = Head::decode(payload) else { return false };
+        if self.request.is_answered() {
+            return false;
+        }
         self.head_sent = true;
         respond::apply(self.request, &head);
         true

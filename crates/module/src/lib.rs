@@ -92,7 +92,8 @@ impl Module for Wsgi {
     }
 
     fn handler(request: &mut Request<'_>) -> Status {
-        dispatch::handle(request)
+        let status = dispatch::handle(request);
+        if request.is_answered() { Status::Ok } else { status }
     }
 }
 

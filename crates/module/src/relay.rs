@@ -172,6 +172,7 @@ impl Relay<'_, '_> {
                     self.send_body(stream, wanted as usize)?;
                 }
                 FrameType::WantServer => self.send_server(stream)?,
+                FrameType::Head if self.request.is_answered() => return Ok(Attempt::Done),
                 FrameType::Head => {
                     let head = Head::decode(frame.payload).map_err(FrameError::from)?;
                     if std::mem::replace(&mut self.head_sent, true) {
