@@ -83,6 +83,8 @@ both_modes! {
         }
         let line = log("one").lines().find(|line| line.contains("printed")).unwrap().to_owned();
         assert!(line.contains("[wsgi:error]") && line.contains("[client 127.0.0.1"), "{line}");
+        let script = httpd.root().join("app/talker.wsgi").display().to_string();
+        assert!(line.ends_with(&format!("[script {script}] printed")), "{line}");
         httpd.allow_log("from the background");
     }
 

@@ -16,7 +16,7 @@ use wsgi::response::Head;
 
 use crate::routing::main_config;
 use crate::sys::{self, Engine, Serve};
-use crate::{Wsgi, check, log, log_line, relay, respond, scoreboard};
+use crate::{Wsgi, check, log, log_of_script, relay, respond, scoreboard};
 
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -140,6 +140,6 @@ impl Serve for Served<'_, '_> {
     }
 
     fn log(&mut self, line: &LogLine<'_>) {
-        log_line(&*self.request, line);
+        log_of_script(self.request, line);
     }
 }

@@ -102,6 +102,14 @@ pub(crate) fn log(to: &impl httpd::Log, level: Level, text: &str) {
     log_line(to, &LogLine::new(level, text.as_bytes()));
 }
 
+/// Writes a line of the engine's into a request's error log, after the path of its script: several
+/// may share a log.
+pub(crate) fn log_of_script(request: &Request<'_>, line: &LogLine<'_>) {
+    let script = request.filename().unwrap_or_default();
+    let text = [b"[script ", script, b"] ", line.text].concat();
+    log_line(request, &LogLine { text: &text, ..*line });
+}
+
 /// Writes a line of the engine's into a request's or server's error log.
 pub(crate) fn log_line(to: &impl httpd::Log, line: &LogLine<'_>) {
     let place = Place { file: line.source.file, line: line.source.line };

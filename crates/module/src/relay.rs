@@ -22,7 +22,7 @@ use wsgi::response::Head;
 use wsgi::wire::Reader;
 
 use crate::routing::Route;
-use crate::{log, log_line, respond, scoreboard, sys};
+use crate::{log, log_of_script, respond, scoreboard, sys};
 
 /// How long a child waits for a worker to take its connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -203,7 +203,7 @@ impl Relay<'_, '_> {
                 }
                 FrameType::Log => {
                     let line = LogLine::decode(frame.payload).map_err(FrameError::from)?;
-                    log_line(&*self.request, &line);
+                    log_of_script(self.request, &line);
                 }
                 FrameType::End => return Ok(Attempt::Done),
                 FrameType::Abort => {
