@@ -200,6 +200,45 @@ def application(environ, start_response):
 }
 
 #[test]
+fn a_process_that_an_application_forks_is_its_own() {
+    let script = "
+import os
+import signal
+
+
+def status_of(number):
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(7))
+        os.write(write, b'x')
+        while True:
+            signal.pause()
+    os.read(read, 1)
+    os.kill(pid, number)
+    os.close(read)
+    os.close(write)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def application(environ, start_response):
+    answers = [status_of(number) for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGUSR2)]
+    start_response('200 OK', [])
+    return [repr(answers).encode()]
+";
+    let httpd = Httpd::new("forked")
+        .file("app/app.wsgi", script)
+        .conf("WSGIScriptAlias / {root}/app/app.wsgi\nWSGIApplicationGroup %{GLOBAL}")
+        .mode(Mode::Daemon)
+        .start();
+    // Its own handler works there; a signal of the worker's ends it.
+    assert_eq!(httpd.get("/").send().text(), "[7, 255, 255]");
+    let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
+    assert_eq!(httpd.get("/").send().text(), "[7, 255, 255]");
+    assert_eq!(httpd.pids(Kind::Worker), [worker], "it lives on");
+}
+
+#[test]
 fn a_killed_supervisor_is_started_again() {
     let httpd = group("supervisor", "threads=1").start();
     let before = facts(&httpd)["pid"].clone();

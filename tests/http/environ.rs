@@ -69,6 +69,9 @@ both_modes! {
             "mod_wsgi.path_info": "/",
             "mod_wsgi.listener_port": httpd.address().port().to_string(),
         }));
+        // 0 is the first thread of a process, which serves requests under prefork only.
+        let thread = environ["mod_wsgi.thread_id"].as_i64().unwrap();
+        assert_eq!(thread == 0, embedded && prefork, "{thread}");
         for version in ["apache.version", "mod_wsgi.version"] {
             let parts = environ[version].as_array().unwrap();
             assert!(parts.len() == 3 && parts.iter().all(Value::is_u64), "{version}: {parts:?}");
