@@ -10,7 +10,7 @@ use crate::load;
 use crate::memory::Bench;
 use crate::server::{self, Server};
 
-/// What the server cost at each stage, in the order of [`Course::STAGES`].
+/// What the server cost at each stage, in the order of [`Course::stages`].
 #[derive(Clone, Debug)]
 pub(super) struct Course {
     pub(super) stages: Vec<Census>,
