@@ -1,6 +1,6 @@
 //! A process group: its socket, its workers, and how many of them there have to be.
 //!
-//! Workers start by themselves, or are forked from the group's [`Template`]. Workers of an older
+//! Workers start by themselves, or are forked from the group's [`crate::template::Template`]. Workers of an older
 //! generation (their template was replaced, because a script has changed) and workers that have grown
 //! too large stay until others are ready in their place.
 
