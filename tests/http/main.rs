@@ -21,6 +21,7 @@ mod harness;
 mod httpbin;
 mod interpreters;
 mod logs;
+mod memory;
 mod module;
 mod once;
 mod python_module;

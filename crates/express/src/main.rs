@@ -10,7 +10,9 @@ mod capacity;
 mod configuration;
 mod foreground;
 mod installation;
+mod memory;
 mod options;
+mod processes;
 mod python;
 mod server_root;
 mod site;
@@ -22,6 +24,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::installation::{Httpd, module_file};
+use crate::memory::MemoryOptions;
 use crate::options::{PythonOption, ServerOptions};
 use crate::site::{Site, Surroundings};
 
@@ -39,6 +42,8 @@ enum Command {
     StartServer(Box<ServerOptions>),
     /// Writes everything that `start-server` would, and starts nothing.
     SetupServer(Box<ServerOptions>),
+    /// Prints what the processes of running servers cost in memory.
+    Memory(MemoryOptions),
     /// Prints the lines that load the module in a configuration of your own.
     ModuleConfig(PythonOption),
     /// Prints the path of the module.
@@ -73,6 +78,7 @@ fn run(command: Command) -> Result<ExitCode> {
             println!("Start it with: {:?}", httpd.command(&site.config_file()));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Memory(options) => memory::run(&options),
         Command::ModuleConfig(option) => {
             let home = python::home(option.python.as_deref(), site::virtual_environment())?;
             let module = module_file()?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use wsgi::plan::{WorkerSpec, descriptor};
+use wsgi::plan::{GROUP_VARIABLE, WorkerSpec, descriptor};
 
 use crate::account::Identity;
 use crate::line::Line;
@@ -101,6 +101,7 @@ fn directory<'s>(start: &'s Start<'_>) -> Option<&'s Path> {
 
 fn environment(command: &mut Command, start: &Start<'_>) {
     let group = &start.spec.group;
+    command.env(GROUP_VARIABLE, &group.name);
     for (name, value) in [("LANG", &group.lang), ("LC_ALL", &group.locale)] {
         if let Some(value) = value {
             command.env(name, value);

@@ -13,7 +13,7 @@ use python::{Attached, Fork};
 use wsgi::control::{News, Order};
 use wsgi::daemon::Preload;
 use wsgi::level::Level;
-use wsgi::plan::Application;
+use wsgi::plan::{Application, TEMPLATE_TITLE};
 
 use crate::line::{Line, Word};
 use crate::panics::caught;
@@ -24,7 +24,7 @@ use crate::sys;
 /// Loads what the group wants, and forks a worker whenever `wsgid` asks for one. Returns in each
 /// worker, or if this process cannot be a template.
 pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, String> {
-    sys::set_title(&format!("{} template", process.spec.display_name()));
+    sys::set_title(&(process.spec.display_name() + TEMPLATE_TITLE));
     import_modules(py, &process);
     if process.spec.preload == Preload::Application {
         let loaded = py.detach(|| load_applications(&process));

@@ -1,4 +1,4 @@
-//! What a process costs in memory, as `/proc/PID/smaps_rollup` tells.
+//! What processes cost in memory, as `/proc/PID/smaps_rollup` tells.
 //!
 //! The reading of the file is left to whoever may do I/O.
 
@@ -16,6 +16,11 @@ pub struct Memory {
     pub pss: u64,
     /// Pages that no other process has: what ending this one would give back.
     pub private: u64,
+    /// Resident pages that come from no file: what a process has made itself or shares with the one
+    /// that it was forked from.
+    pub anonymous: u64,
+    /// The proportional part of those.
+    pub pss_anonymous: u64,
     /// Pages that were written out to swap; counted in none of the others.
     pub swap: u64,
 }
@@ -36,8 +41,16 @@ impl Memory {
             rss: found.rss?,
             pss: found.pss?,
             private: found.private?,
+            anonymous: found.anonymous.unwrap_or(0),
+            pss_anonymous: found.pss_anonymous.unwrap_or(0),
             swap: found.swap.unwrap_or(0),
         })
+    }
+
+    /// What the process would cost if it had not been forked, and so shared nothing but files.
+    #[must_use]
+    pub fn alone(&self) -> u64 {
+        self.pss.saturating_sub(self.pss_anonymous) + self.anonymous
     }
 
     /// Pages that others have too.
@@ -52,6 +65,8 @@ struct Found {
     rss: Option<u64>,
     pss: Option<u64>,
     private: Option<u64>,
+    anonymous: Option<u64>,
+    pss_anonymous: Option<u64>,
     swap: Option<u64>,
 }
 
@@ -61,10 +76,67 @@ impl Found {
             "Rss" => &mut self.rss,
             "Pss" => &mut self.pss,
             "Private_Clean" | "Private_Dirty" => &mut self.private,
+            "Anonymous" => &mut self.anonymous,
+            "Pss_Anon" => &mut self.pss_anonymous,
             "Swap" => &mut self.swap,
             _ => return,
         };
         *place.get_or_insert(0) += bytes;
+    }
+}
+
+/// What a process of a server is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// httpd's parent process.
+    Parent,
+    /// A child of httpd.
+    Child,
+    /// `wsgid`.
+    Supervisor,
+    /// The template of a process group.
+    Template(String),
+    /// A worker of a process group.
+    Worker(String),
+    /// A program that one of the others has started.
+    Program,
+}
+
+impl Role {
+    /// The process group that it belongs to.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        match self {
+            Self::Template(group) | Self::Worker(group) => Some(group),
+            _ => None,
+        }
+    }
+}
+
+/// The processes of a process group together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupMemory {
+    /// How many workers there are.
+    pub workers: usize,
+    /// Whether there is a template.
+    pub template: bool,
+    /// What all of them have.
+    pub memory: Memory,
+    /// What the workers would cost, each started by itself; about, since the pages of files that they
+    /// share are shared with others, too.
+    pub without_template: u64,
+}
+
+impl GroupMemory {
+    /// Adds a process.
+    pub fn add(&mut self, role: &Role, memory: Memory) {
+        self.memory += memory;
+        if matches!(role, Role::Template(_)) {
+            self.template = true;
+        } else {
+            self.workers += 1;
+            self.without_template += memory.alone();
+        }
     }
 }
 
@@ -76,6 +148,8 @@ impl Add for Memory {
             rss: self.rss + other.rss,
             pss: self.pss + other.pss,
             private: self.private + other.private,
+            anonymous: self.anonymous + other.anonymous,
+            pss_anonymous: self.pss_anonymous + other.pss_anonymous,
             swap: self.swap + other.swap,
         }
     }
@@ -102,6 +176,8 @@ mod tests {
 Rss:                3300 kB
 Pss:                1411 kB
 Pss_Dirty:           600 kB
+Pss_Anon:            811 kB
+Anonymous:          1300 kB
 Shared_Clean:       2100 kB
 Private_Clean:       500 kB
 Private_Dirty:       700 kB
@@ -112,9 +188,16 @@ SwapPss:              12 kB
     #[test]
     fn figures_are_read_and_summed() {
         let memory = Memory::parse(ROLLUP).unwrap();
-        let expected =
-            Memory { rss: 3300 << 10, pss: 1411 << 10, private: 1200 << 10, swap: 12 << 10 };
+        let expected = Memory {
+            rss: 3300 << 10,
+            pss: 1411 << 10,
+            private: 1200 << 10,
+            anonymous: 1300 << 10,
+            pss_anonymous: 811 << 10,
+            swap: 12 << 10,
+        };
         assert_eq!(memory, expected);
+        assert_eq!(memory.alone(), 1900 << 10);
         assert_eq!(memory.shared(), 2100 << 10);
         assert_eq!([memory, memory].into_iter().sum::<Memory>().pss, 2822 << 10);
     }

@@ -154,6 +154,12 @@ pub struct EmbeddedSpec {
     pub single_process: bool,
 }
 
+/// The variable in the environment of a group's processes that holds the group's name, for whoever
+/// looks at them from outside.
+pub const GROUP_VARIABLE: &str = "DORMOUSE_PROCESS_GROUP";
+/// What the title of a template ends in.
+pub const TEMPLATE_TITLE: &str = " template";
+
 /// Numbers of the descriptors that a worker finds open when its Python starts.
 pub mod descriptor {
     /// The listening socket of the group.
