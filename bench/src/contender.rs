@@ -52,10 +52,8 @@ pub(crate) enum Mode {
 /// Threads of a process.
 const THREADS: u32 = 4;
 
-/// Two children of httpd, as many threads as Debian gives them, and room for the children of the
-/// generation before, which a graceful restart needs.
-const SIZES: &str = "StartServers 2\nServerLimit 4\nThreadsPerChild 25\nMaxRequestWorkers 50\n\
-                     MinSpareThreads 1\nMaxSpareThreads 100\nLogLevel notice\n";
+/// Threads of a child of httpd that does not run the application: Debian's number.
+const CHILD_THREADS: u32 = 25;
 
 /// The user of httpd's children, which gunicorn and uWSGI get too.
 const WEB_USER: &str = "www-data";
@@ -86,11 +84,13 @@ impl Contender {
     /// Starts it. The error explains what it does not accept.
     pub(crate) fn start(self, place: &Place, shape: Shape) -> Result<Server> {
         let started = match self {
-            Self::Plain => serve(setup().without_wsgi().file("htdocs/index.html", "Hello!\n")),
+            Self::Plain => {
+                serve(setup(shape.mode).without_wsgi().file("htdocs/index.html", "Hello!\n"))
+            }
             Self::Dormouse(options) => {
                 let lines =
                     format!("LogLevel notice wsgi:notice\n{}", wsgi(place, shape, options)?);
-                serve(setup().conf(&lines))
+                serve(setup(shape.mode).conf(&lines))
             }
             Self::ModWsgi(directives) => {
                 let lines = wsgi(place, shape, "")?;
@@ -99,7 +99,7 @@ impl Contender {
                      {directives}\n{lines}",
                     module()?
                 );
-                serve(setup().without_wsgi().conf(&lines))
+                serve(setup(shape.mode).without_wsgi().conf(&lines))
             }
             Self::Gunicorn { preload } => gunicorn(place, shape, preload),
             Self::Uwsgi => uwsgi(place, shape),
@@ -108,9 +108,17 @@ impl Contender {
     }
 }
 
-fn setup() -> Setup {
+/// Two children of httpd, and room for those of the generation before, which a graceful restart
+/// needs.
+fn setup(mode: Mode) -> Setup {
+    let threads = if mode == Mode::Embedded { THREADS } else { CHILD_THREADS };
+    let sizes = format!(
+        "StartServers 2\nServerLimit 4\nThreadsPerChild {threads}\nMaxRequestWorkers {}\n\
+         MinSpareThreads 1\nMaxSpareThreads 100\nLogLevel notice\n",
+        2 * threads
+    );
     // A measurement judges figures; what is logged meanwhile is for people.
-    Httpd::new("bench").mpm(Mpm::Event).conf(SIZES).allow_log("")
+    Httpd::new("bench").mpm(Mpm::Event).conf(&sizes).allow_log("")
 }
 
 fn serve(setup: Setup) -> Result<Server> {
@@ -205,7 +213,7 @@ fn uwsgi(place: &Place, shape: Shape) -> Result<Server> {
     command.arg("--chdir").arg(place.path());
     command.arg("--module").arg(entry_point(shape.app));
     let program = Program::start(directory, &command)?;
-    let proxy = setup().without_wsgi().module("proxy").module("proxy_uwsgi");
+    let proxy = setup(shape.mode).without_wsgi().module("proxy").module("proxy_uwsgi");
     Server::of_both(proxy.conf(&proxied(&socket)).try_start()?, program)
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
-use testkit::{Process, Tree};
+use testkit::{Process, Tree, installation};
 
 use crate::patience::until;
 
@@ -40,7 +40,7 @@ impl Program {
             .spawn()
             .context("cannot run setsid (Debian package util-linux)")?;
         let parent = i32::try_from(child.id()).context("Linux has no larger process ids")?;
-        let tree = Tree::new(parent, Path::new(command.get_program()), mark);
+        let tree = Tree::new(parent, &installation::httpd()?, mark);
         Ok(Self { child, tree, directory, ended: false })
     }
 

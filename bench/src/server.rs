@@ -115,9 +115,9 @@ impl Server {
         parents.first().copied().context("httpd has ended")
     }
 
-    /// The workers' ids.
-    pub(crate) fn workers(&mut self) -> Vec<i32> {
-        self.census().with(Role::Worker).map(|member| member.pid).collect()
+    /// The ids of the processes with this role.
+    pub(crate) fn pids(&mut self, role: Role) -> Vec<i32> {
+        self.census().with(role).map(|member| member.pid).collect()
     }
 
     fn processes(&mut self) -> Vec<Process> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::census::Census;
-use crate::contender::{Contender, Shape};
+use crate::census::{Census, Role};
+use crate::contender::{Contender, Mode, Shape};
 use crate::load;
 use crate::memory::Bench;
 use crate::server::{self, Server};
@@ -66,6 +66,8 @@ impl Course {
         stages.push(server.settled());
         for _ in 0..RESTARTS {
             server.restart()?;
+            // uWSGI takes no notice of a signal that comes while it still starts.
+            server.settled();
         }
         ask(bench, contender, shape, &mut server)?;
         stages.push(server.settled());
@@ -89,9 +91,10 @@ fn ask(
     }
     let python = Some(bench.python.as_str());
     let targets = shape.app.targets();
+    let serving = if shape.mode == Mode::Embedded { Role::Child } else { Role::Worker };
     let mut answers = load::send(address, targets, bench.requests, python)?;
     for _ in 0..MOST_ROUNDS {
-        if server.workers().iter().all(|worker| answers.contains_key(worker)) {
+        if server.pids(serving).iter().all(|worker| answers.contains_key(worker)) {
             break;
         }
         for (pid, count) in load::send(address, targets, bench.requests / 4 + 1, python)? {

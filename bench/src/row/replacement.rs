@@ -9,6 +9,7 @@ use testkit::{Call, Signal};
 
 use super::tree::TEMPLATE;
 use super::{each, failures, lines, of};
+use crate::census::Role;
 use crate::contender::{Contender, Mode, Shape};
 use crate::memory::{Bench, Findings};
 use crate::patience::until;
@@ -81,7 +82,7 @@ fn replaced(bench: &Bench, contender: Contender) -> Result<Times> {
 fn answering(server: &mut Server) -> Result<i32> {
     until("one worker answers", || {
         let Some(pid) = ask(server)? else { return Ok(None) };
-        Ok((server.workers() == [pid]).then_some(pid))
+        Ok((server.pids(Role::Worker) == [pid]).then_some(pid))
     })
 }
 
