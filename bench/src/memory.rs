@@ -1,4 +1,4 @@
-//! `cargo xtask bench memory`: row after row, one server at a time.
+//! `cargo xtask bench memory`: row after row. Only times are taken while several servers run.
 
 use std::process::ExitCode;
 

@@ -62,7 +62,7 @@ impl Row {
         }
     }
 
-    /// Measures every contender of the row, one after the other.
+    /// Measures every contender of the row.
     pub(crate) fn run(self, bench: &Bench) -> Findings {
         eprintln!("→ {}", self.title());
         match self {
@@ -72,7 +72,7 @@ impl Row {
             Self::Django16 => tree::django16(bench),
             Self::Embedded => tree::embedded(bench),
             Self::Sites => sites::run(bench),
-            Self::Replacement => replacement::run(bench),
+            Self::Replacement => replacement::run(),
             Self::Restarts => restarts::run(bench),
         }
     }

@@ -1,19 +1,24 @@
 //! How soon another process answers in place of the one of a group: after that was killed, and after
-//! the script was changed. Times are compared within the run.
+//! the script was changed.
+//!
+//! All contenders run, and take their trials in turn: what else the machine does at that moment
+//! slows each of them down.
 
 use std::fs::File;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::{Call, Signal};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use testkit::Call;
 
 use super::tree::TEMPLATE;
-use super::{each, failures, lines, of};
+use super::{Entry, each, failures, lines, of};
 use crate::census::Role;
 use crate::contender::{Contender, Mode, Shape};
-use crate::memory::{Bench, Findings};
+use crate::memory::Findings;
 use crate::patience::until;
-use crate::place::App;
+use crate::place::{App, Place};
 use crate::report::{Verdict, or_dash, table};
 use crate::server::Server;
 
@@ -30,8 +35,8 @@ struct Times {
 }
 
 /// Measures a group of one process.
-pub(super) fn run(bench: &Bench) -> Findings {
-    let entries = each(&CONTENDERS, |contender| replaced(bench, contender));
+pub(super) fn run() -> Findings {
+    let entries = race(each(&CONTENDERS, Rival::start));
     let theirs = of(&entries, Contender::ModWsgi(""));
     let table = table(
         &["seconds until another process answers", "killed", "ratio", "script touched", "ratio"],
@@ -51,31 +56,63 @@ pub(super) fn run(bench: &Bench) -> Findings {
     Findings { text, verdicts }
 }
 
-fn replaced(bench: &Bench, contender: Contender) -> Result<Times> {
-    let shape = Shape { app: App::Library, mode: Mode::Daemon(1) };
-    let script = File::options()
-        .append(true)
-        .open(bench.place.script(App::Library))
-        .context("cannot open the script")?;
-    let mut server = contender.start(&bench.place, shape)?;
-    let mut killed = Vec::new();
-    let mut touched = Vec::new();
-    for trial in 0..TRIALS {
-        let old = answering(&mut server)?;
-        let httpd = server.httpd()?;
-        killed.push(until_another(&server, old, || {
-            httpd.signal(old, Signal::SIGKILL);
-            Ok(())
+/// A contender that runs, and its times so far.
+struct Rival {
+    server: Server,
+    /// In a place of its own, so that a change is seen by nobody else.
+    script: File,
+    killed: Vec<Duration>,
+    touched: Vec<Duration>,
+    /// Removed with this.
+    _place: Place,
+}
+
+impl Rival {
+    fn start(contender: Contender) -> Result<Self> {
+        let place = Place::make()?;
+        let path = place.script(App::Library);
+        let script = File::options().append(true).open(path).context("cannot open the script")?;
+        let shape = Shape { app: App::Library, mode: Mode::Daemon(1) };
+        let server = contender.start(&place, shape)?;
+        Ok(Self { server, script, killed: Vec::new(), touched: Vec::new(), _place: place })
+    }
+
+    /// Kills the worker, and changes the script.
+    fn try_once(&mut self, trial: u64) -> Result<()> {
+        let old = answering(&mut self.server)?;
+        self.killed.push(until_another(&self.server, old, || {
+            kill(Pid::from_raw(old), Signal::SIGKILL).context("cannot kill the worker")
         })?);
-        let old = answering(&mut server)?;
-        touched.push(until_another(&server, old, || {
+        let old = answering(&mut self.server)?;
+        self.touched.push(until_another(&self.server, old, || {
             // Never the time that it had before, however fast the trials are.
             let changed = SystemTime::now() + Duration::from_secs(trial);
-            script.set_modified(changed).context("cannot touch the script")
+            self.script.set_modified(changed).context("cannot touch the script")
         })?);
+        Ok(())
     }
-    server.finish()?;
-    Ok(Times { killed: middle(killed), touched: middle(touched) })
+
+    fn finish(self) -> Result<Times> {
+        self.server.finish()?;
+        Ok(Times { killed: middle(self.killed), touched: middle(self.touched) })
+    }
+}
+
+/// Gives each rival its trials; one that fails is out.
+fn race(mut rivals: Vec<Entry<Rival>>) -> Vec<Entry<Times>> {
+    for trial in 0..TRIALS {
+        for entry in &mut rivals {
+            let Ok(rival) = &mut entry.outcome else { continue };
+            if let Err(error) = rival.try_once(trial) {
+                entry.outcome = Err(error);
+            }
+        }
+    }
+    let finished = |Entry { contender, outcome }: Entry<Rival>| Entry {
+        contender,
+        outcome: outcome.and_then(Rival::finish),
+    };
+    rivals.into_iter().map(finished).collect()
 }
 
 /// The process that answers now, once it is the only worker.
