@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use testkit::{Httpd, Kind, Mode, Mpm, Setup, both_modes};
+use testkit::{Httpd, Kind, Mode, Mpm, Setup, both_modes, wait_until};
 
 /// One process with the application, so that all requests see the same.
 fn setup(name: &str, mode: Mode) -> Setup {
