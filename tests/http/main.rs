@@ -20,6 +20,7 @@ mod flask;
 mod harness;
 mod httpbin;
 mod interpreters;
+mod lazy;
 mod logs;
 mod memory;
 mod module;

@@ -43,21 +43,3 @@ fn no_httpd_process_maps_python_in_daemon_mode() {
     // The same look at a worker finds it, so it would have found it elsewhere.
     assert!(looked_at(Kind::Worker).iter().all(|maps| maps.contains("_mod_wsgi.abi3.so")));
 }
-
-#[test]
-fn a_child_maps_python_at_its_first_embedded_request() {
-    let httpd = Httpd::new("lazy")
-        .app("process.wsgi")
-        .file("htdocs/hello.txt", "hello")
-        .conf("Alias /plain {root}/htdocs")
-        .mode(Mode::Embedded)
-        .start();
-    let with_python = || {
-        let children = httpd.pids(Kind::Child).into_iter();
-        children.filter(|pid| httpd.maps(*pid).contains("_mod_wsgi.abi3.so")).collect::<Vec<_>>()
-    };
-    assert_eq!(httpd.get("/plain/hello.txt").send().text(), "hello");
-    assert_eq!(with_python(), [0; 0]);
-    let pid = httpd.get("/facts").send().json()["pid"].as_i64().unwrap();
-    assert_eq!(with_python(), [i32::try_from(pid).unwrap()]);
-}

@@ -28,15 +28,22 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
     }
     match supervisor::check(&plan) {
         Ok(report) => {
+            let mut problems = report.problems;
             if let Some(embedded) = report.embedded {
                 if let Err(problem) = &embedded {
                     let text = format!("embedded mode will not work: {problem}");
-                    log(&main, Level::Info, &text);
+                    let global = &config.settings.global;
+                    // One that the configuration names is among the problems already.
+                    if global.starts_early() && global.python_home.is_none() {
+                        problems.push(format!("WSGILazyInitialization Off: {text}"));
+                    } else {
+                        log(&main, Level::Info, &text);
+                    }
                 }
                 // A second check of one configuration finds nothing else.
                 let _ = config.runtime.embedded.set(embedded);
             }
-            decide(main, report.problems)
+            decide(main, problems)
         }
         Err(error) => decide(main, vec![error.to_string()]),
     }
@@ -144,7 +151,7 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
         children,
         python_home: config.settings.global.python_home.clone(),
         groups,
-        embedded: config.settings.global.restrict_embedded != Some(true),
+        embedded: config.settings.global.allows_embedded(),
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct ServerConfig {
 pub(crate) struct Runtime {
     /// The Python of embedded mode, or why there is none. Set when the configuration was checked.
     pub(crate) embedded: OnceLock<Result<PythonFacts, String>>,
+    /// Set when the log says that another module has started Python in httpd's parent.
+    pub(crate) company: OnceLock<()>,
     /// The process groups of this configuration. Set when it comes into use.
     pub(crate) generation: OnceLock<Generation>,
 }

@@ -80,7 +80,7 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
     }
     let target = Target::of(request, &alias.unwrap_or_default());
     if target.group.is_empty() {
-        if main_config(|main| main.settings.global.restrict_embedded == Some(true)) {
+        if main_config(|main| !main.settings.global.allows_embedded()) {
             return refuse(request, &restricted(request));
         }
         let payload = payload(request, &target, 0);

@@ -1,7 +1,7 @@
 //! Embedded mode: Python in this httpd child.
 //!
-//! Python's library and the engine are loaded at the first request that needs them, and stay until
-//! the child ends.
+//! Python's library and the engine are loaded at the first request that needs them, unless httpd's
+//! parent has done that (`parent`), and stay until the child ends.
 
 use core::ffi::c_void;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -11,12 +11,12 @@ use httpd::{Flush, Pool, Request, SendError, Status};
 use wsgi::embed::{Answer, fault_code};
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
-use wsgi::plan::EmbeddedSpec;
+use wsgi::plan::{EmbeddedSpec, PythonFacts};
 use wsgi::response::Head;
 
 use crate::routing::main_config;
 use crate::sys::{self, Engine, Serve};
-use crate::{Wsgi, check, log, log_of_script, relay, respond, scoreboard};
+use crate::{Wsgi, check, log, log_of_script, parent, relay, respond, scoreboard};
 
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -76,16 +76,27 @@ pub(crate) fn scoreboard() -> Option<Vec<u8>> {
 }
 
 fn load() -> Result<Engine, String> {
-    let (python, python_path, server) = main_config(|config| {
-        let python = config.runtime.embedded.get().cloned();
-        (python, config.settings.global.python_path.clone(), check::server_facts(config))
+    let (engine, python) = if let Some(started) = parent::started() {
+        started
+    } else {
+        let python = main_config(|config| config.runtime.embedded.get().cloned());
+        let python = python.ok_or("the configuration does not say which")??;
+        (load_engine(&python)?, python)
+    };
+    let spec = main_config(|config| EmbeddedSpec {
+        python,
+        python_path: config.settings.global.python_path.clone(),
+        server: check::server_facts(config),
+        single_process: httpd::single_process(),
+        company_is_known: config.runtime.company.get().is_some(),
     });
-    let python = python.ok_or("the configuration does not say which")??;
-    let load = sys::load(&python.library, &sys::own_directory().join("_mod_wsgi.abi3.so"))?;
-    let spec =
-        EmbeddedSpec { python, python_path, server, single_process: httpd::single_process() };
     let spec = serde_json::to_vec(&spec).map_err(|error| error.to_string())?;
-    sys::start_engine(load, &spec)
+    engine.start(&spec).map(|()| engine)
+}
+
+/// Loads the library of this Python and the engine into the process.
+pub(crate) fn load_engine(python: &PythonFacts) -> Result<Engine, String> {
+    sys::load(&python.library, &sys::own_directory().join("_mod_wsgi.abi3.so"))
 }
 
 struct Served<'a, 'r> {

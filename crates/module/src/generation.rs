@@ -16,7 +16,7 @@ use crate::config::Runtime;
 use crate::lifeline::Lifeline;
 use crate::routing::{Route, Routes, definitions, main_config, server_name};
 use crate::scripts::{Scripts, scripts};
-use crate::{Wsgi, check, log, supervisor, sys};
+use crate::{Wsgi, check, log, parent, supervisor, sys};
 
 /// What the server's banner says.
 const BANNER: [&core::ffi::CStr; 2] =
@@ -53,6 +53,12 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
     for component in BANNER {
         httpd::add_version_component(pool, component);
     }
+    if let Err(error) = parent::begin(main) {
+        if httpd::start_kind() == StartKind::Cold {
+            return Err(error);
+        }
+        log(&main, Level::Error, &error);
+    }
     let runtime = &main.config::<Wsgi>().runtime;
     let plan = check::plan(main);
     let routes = routes(main, &plan);
@@ -88,6 +94,7 @@ pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
         // A child of a parent that was killed would serve on, and nobody could tell it to stop.
         sys::end_with_parent(generation.parent);
     }
+    parent::enter_child();
     crate::embedded::enter_child(pool);
 }
 

@@ -3,7 +3,8 @@
 //! This crate wires the rules of `wsgi` to httpd's hooks. It reads the configuration
 //! (`config`), has it checked and its process groups started by `wsgid` (`check`,
 //! `generation`), decides for each request where it runs (`dispatch`), and carries it there: to a
-//! worker over a socket (`relay`), or to the engine in this process (`embedded`).
+//! worker over a socket (`relay`), or to the engine in this process (`embedded`), which may have it
+//! from its parent (`parent`).
 
 mod check;
 mod config;
@@ -12,6 +13,7 @@ mod embedded;
 mod environ;
 mod generation;
 mod lifeline;
+mod parent;
 mod preload;
 mod relay;
 mod respond;

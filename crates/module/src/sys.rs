@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use httpd::{CommandTable, Log, Order, Record};
-use wsgi::embed::{Answer, Api, Host, Line, Load, SYMBOL, Server as ServerCalls, Take};
+use wsgi::embed::{Answer, Api, ErrorText, Host, Line, SYMBOL, Server as ServerCalls, Take};
 use wsgi::level::Level;
 use wsgi::log_line::{LogLine, Source};
 
@@ -133,23 +133,29 @@ pub(crate) fn receive(
     Ok(message.bytes)
 }
 
-/// Loads Python's library and the engine into this process, and finds the engine's entry.
-pub(crate) fn load(library: &Path, engine: &Path) -> Result<Load, String> {
+/// Whether Python has been started in this process, by whomever.
+pub(crate) fn python_runs() -> bool {
+    type IsInitialized = unsafe extern "C" fn() -> c_int;
+    // SAFETY: CPython declares the function so, and it may be called at any time.
+    unsafe {
+        let address = libc::dlsym(libc::RTLD_DEFAULT, c"Py_IsInitialized".as_ptr());
+        !address.is_null() && core::mem::transmute::<*mut c_void, IsInitialized>(address)() != 0
+    }
+}
+
+/// Loads Python's library and the engine into this process. Where Python runs already, its library is
+/// the one that is used.
+pub(crate) fn load(library: &Path, engine: &Path) -> Result<Engine, String> {
     // Python's extension modules take their symbols from whoever has them, so these must be visible.
-    open(library, libc::RTLD_NOW | libc::RTLD_GLOBAL)?;
+    if !python_runs() {
+        open(library, libc::RTLD_NOW | libc::RTLD_GLOBAL)?;
+    }
     let engine = open(engine, libc::RTLD_NOW | libc::RTLD_LOCAL)?;
     // SAFETY: the handle is live. The symbol's name changes with the contract, so what is found has
-    // the type that the contract says.
-    unsafe {
-        let entry = libc::dlsym(engine, SYMBOL.as_ptr());
-        if entry.is_null() {
-            return Err(format!(
-                "the engine has no {}; it is of another version",
-                SYMBOL.to_string_lossy()
-            ));
-        }
-        Ok(core::mem::transmute::<*mut c_void, Load>(entry))
-    }
+    // the type that the contract says; it is a constant of a library that is never unloaded.
+    let api = unsafe { libc::dlsym(engine, SYMBOL.as_ptr()).cast::<Api>().as_ref() };
+    let name = SYMBOL.to_string_lossy();
+    api.map(Engine).ok_or_else(|| format!("the engine has no {name}; it is of another version"))
 }
 
 fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
@@ -165,29 +171,6 @@ fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
         }
         Ok(handle)
     }
-}
-
-/// Has the engine start Python.
-pub(crate) fn start_engine(load: Load, spec: &[u8]) -> Result<Engine, String> {
-    let mut error = vec![0; 4096];
-    let mut length = 0;
-    let level = httpd::main_server(|server| server.log_level(record().index()));
-    let server = ServerCalls {
-        log: server_line,
-        log_level: level.unwrap_or_default(),
-        scoreboard: server_scoreboard,
-    };
-    // SAFETY: all pointers lead to as many bytes as is said; the entry comes from `load`.
-    let api = unsafe {
-        let place = error.as_mut_ptr();
-        load(spec.as_ptr(), spec.len(), server, place, error.len(), &raw mut length)
-    };
-    if api.is_null() {
-        error.truncate(length);
-        return Err(String::from_utf8_lossy(&error).into_owned());
-    }
-    // SAFETY: the engine's table is a constant of a library that is never unloaded.
-    Ok(Engine(unsafe { &*api }))
 }
 
 /// The engine, loaded into this process.
@@ -211,6 +194,34 @@ pub(crate) trait Serve {
 }
 
 impl Engine {
+    /// Starts Python in httpd's parent; `python` is a [`wsgi::plan::PythonFacts`] as JSON.
+    pub(crate) fn initialize(self, python: &[u8]) -> Result<(), String> {
+        let mut error = ErrorText::EMPTY;
+        // SAFETY: all pointers lead to as many bytes as is said.
+        let code = unsafe { (self.0.initialize)(python.as_ptr(), python.len(), &raw mut error) };
+        if code == 0 { Ok(()) } else { Err(error.get()) }
+    }
+
+    /// Has Python take note that httpd has forked this process.
+    pub(crate) fn after_fork(self) {
+        // SAFETY: the table is valid for the life of the process, and this is the thread that forked.
+        unsafe { (self.0.after_fork)() }
+    }
+
+    /// Makes it ready for requests; `spec` is a [`wsgi::plan::EmbeddedSpec`] as JSON.
+    pub(crate) fn start(self, spec: &[u8]) -> Result<(), String> {
+        let level = httpd::main_server(|server| server.log_level(record().index()));
+        let server = ServerCalls {
+            log: server_line,
+            log_level: level.unwrap_or_default(),
+            scoreboard: server_scoreboard,
+        };
+        let mut error = ErrorText::EMPTY;
+        // SAFETY: all pointers lead to as many bytes as is said.
+        let code = unsafe { (self.0.start)(spec.as_ptr(), spec.len(), server, &raw mut error) };
+        if code == 0 { Ok(()) } else { Err(error.get()) }
+    }
+
     /// Has the engine serve a request; `payload` is that of a request frame.
     pub(crate) fn handle<S: Serve>(self, request: &mut S, payload: &[u8]) -> Answer {
         let host = Host {

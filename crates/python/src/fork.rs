@@ -1,10 +1,12 @@
-//! Forking a process that runs Python, so that the copy is nobody's child but the supervisor's.
+//! Forks of a process that runs Python: one that is nobody's child but the supervisor's, and one that
+//! somebody else has made.
 
 use std::io;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::{Attached, InterpreterId};
+use crate::attached::{self, Attached, InterpreterId};
+use crate::interpreter::Interpreter;
 
 /// Which of the two processes this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,26 @@ impl Attached<'_> {
         // SAFETY: the pair of `PyOS_BeforeFork` in the parent.
         unsafe { ffi::PyOS_AfterFork_Parent() };
         made.map(|()| Fork::Original)
+    }
+}
+
+impl Interpreter {
+    /// In a process that somebody forked without a word to Python: does what would have been done, with
+    /// the hooks of `os.register_at_fork`. To be called once, by the thread that has forked, before
+    /// there are others, and if no thread of the original was attached at the time.
+    ///
+    /// # Panics
+    /// If this is not the main interpreter: CPython ends all others. If the thread is attached.
+    pub fn after_fork_by_others(&self) {
+        assert_eq!(self.id(), InterpreterId::MAIN, "forks keep the main interpreter only");
+        assert_eq!(attached::current(), None, "no thread was attached when the process was forked");
+        // What the hooks before a fork take, those behind it give back, so both must run. Nobody had
+        // those things at the fork, so it makes no difference that they are taken behind it.
+        // SAFETY: attached; the second call is the pair of the first in the new process.
+        self.attach(|_py| unsafe {
+            ffi::PyOS_BeforeFork();
+            ffi::PyOS_AfterFork_Child();
+        });
     }
 }
 

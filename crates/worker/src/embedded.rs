@@ -1,4 +1,4 @@
-//! Embedded mode: Python in an httpd child.
+//! Embedded mode: Python in an httpd child, from its first request on or since its parent.
 
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
 use engine::{Engine, ReadScoreboard, ServerLog, Settings};
-use python::{Options, initialize};
+use python::{Initialized, Options};
 use wsgi::embed::Answer;
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
-use wsgi::plan::EmbeddedSpec;
+use wsgi::plan::{EmbeddedSpec, PythonFacts};
 use wsgi::request::Request;
 use wsgi::response::{Head, Status};
 
@@ -24,31 +24,59 @@ use crate::sys::HostCalls;
 /// The engine of this process: a child of httpd has one, for good.
 static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
 
-/// Starts Python and makes the engine.
-pub(crate) fn load(
+/// Python of this process; a child may have it from httpd's parent.
+static PYTHON: OnceLock<Initialized> = OnceLock::new();
+
+/// Starts Python in httpd's parent; `python` is a [`PythonFacts`] as JSON.
+pub(crate) fn initialize(python: &[u8]) -> Result<(), String> {
+    started(&serde_json::from_slice(python).map_err(|error| error.to_string())?).map(drop)
+}
+
+/// In a child of the parent that has started Python, before it has threads.
+pub(crate) fn after_fork() {
+    if let Some(python) = PYTHON.get() {
+        python.main.after_fork_by_others();
+    }
+}
+
+/// Makes the engine, and starts Python if nobody has.
+pub(crate) fn start(
     spec: &[u8],
     log: Arc<dyn ServerLog>,
     scoreboard: ReadScoreboard,
 ) -> Result<(), String> {
     let spec: EmbeddedSpec = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
-    let options = Options { program: Some(spec.python.executable.clone()), ..Options::default() };
-    let initialized = initialize(&options).map_err(|error| error.to_string())?;
-    if initialized.joined {
-        log.line(Level::Warning, b"another module has started Python in this process; it is used");
+    let python = started(&spec.python)?;
+    if python.joined && !spec.company_is_known {
+        log.line(
+            Level::Warning,
+            b"another module has started Python in this process: embedded mode uses it, and lazy \
+              initialization is lost",
+        );
     }
-    let engine = initialized.main.attach(|py| {
-        let version = version(py).map_err(|error| error.to_string())?;
-        if !initialized.joined && version != spec.python.version {
-            return Err(format!(
-                "{} was asked for and is {:?}, but its library {} is {version:?}",
-                spec.python.executable.display(),
-                spec.python.version,
-                spec.python.library.display(),
-            ));
-        }
+    let engine = python.main.attach(|py| {
         Engine::new(py, settings(&spec, log, scoreboard)).map_err(|error| error.to_string())
     })?;
-    ENGINE.set(engine).map_err(|_| "the engine was loaded before".to_owned())
+    ENGINE.set(engine).map_err(|_| "the engine was made before".to_owned())
+}
+
+/// Python of this process, which is started if there is none.
+fn started(python: &PythonFacts) -> Result<&'static Initialized, String> {
+    if let Some(initialized) = PYTHON.get() {
+        return Ok(initialized);
+    }
+    let options = Options { program: Some(python.executable.clone()), ..Options::default() };
+    let initialized = python::initialize(&options).map_err(|error| error.to_string())?;
+    let version = initialized.main.attach(|py| version(py).map_err(|error| error.to_string()))?;
+    if !initialized.joined && version != python.version {
+        return Err(format!(
+            "{} was asked for and is {:?}, but its library {} is {version:?}",
+            python.executable.display(),
+            python.version,
+            python.library.display(),
+        ));
+    }
+    Ok(PYTHON.get_or_init(|| initialized))
 }
 
 /// `sys.version`, on one line.

@@ -13,7 +13,7 @@ use nix::fcntl::FdFlag;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use python::module::Definition;
 use wsgi::embed::{
-    Api, Host, Line, ReadScoreboard, Server, ServerLog as LogFunction, fault_from_code,
+    Api, ErrorText, Host, Line, ReadScoreboard, Server, ServerLog as LogFunction, fault_from_code,
 };
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
@@ -248,41 +248,57 @@ unsafe extern "C" fn take_bytes(receiver: *mut c_void, bytes: *const u8, length:
     *board = Some(bytes.to_vec());
 }
 
-static API: Api = Api { handle: api_handle, shutdown: api_shutdown };
-
-/// The entry for embedded mode: see [`wsgi::embed::Load`].
-///
-/// # Safety
-/// Called once by httpd's side, with pointers as the contract says.
+/// What embedded mode finds here: see [`wsgi::embed::SYMBOL`].
 // SAFETY: the name is that of the contract, and no other object has it.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn dormouse_embed_2(
-    spec: *const u8,
-    spec_length: usize,
-    server: Server,
-    error: *mut u8,
-    room: usize,
-    error_length: *mut usize,
-) -> *const Api {
+static dormouse_embed_3: Api = Api {
+    initialize: api_initialize,
+    after_fork: api_after_fork,
+    start: api_start,
+    handle: api_handle,
+    shutdown: api_shutdown,
+};
+
+/// # Safety
+/// Called by httpd's side as [`wsgi::embed::Initialize`] says.
+unsafe extern "C" fn api_initialize(
+    python: *const u8,
+    length: usize,
+    error: *mut ErrorText,
+) -> i32 {
     // SAFETY: see above.
-    let (spec, place) = unsafe {
-        (
-            core::slice::from_raw_parts(spec, spec_length),
-            core::slice::from_raw_parts_mut(error, room),
-        )
-    };
-    let loaded = crate::panics::caught(|| {
+    let (python, error) = unsafe { (core::slice::from_raw_parts(python, length), &mut *error) };
+    outcome(error, || embedded::initialize(python))
+}
+
+extern "C" fn api_after_fork() {
+    // A panic has been reported; the process serves on with the state of its parent.
+    let _ = crate::panics::caught(embedded::after_fork);
+}
+
+/// # Safety
+/// Called by httpd's side as [`wsgi::embed::Start`] says.
+unsafe extern "C" fn api_start(
+    spec: *const u8,
+    length: usize,
+    server: Server,
+    error: *mut ErrorText,
+) -> i32 {
+    // SAFETY: see above.
+    let (spec, error) = unsafe { (core::slice::from_raw_parts(spec, length), &mut *error) };
+    outcome(error, || {
         let log = HostLog { write: server.log, most: server.log_level };
-        embedded::load(spec, Arc::new(log), host_scoreboard(server.scoreboard))
-    });
-    match loaded.and_then(|result| result) {
-        Ok(()) => &raw const API,
+        embedded::start(spec, Arc::new(log), host_scoreboard(server.scoreboard))
+    })
+}
+
+/// 0, or 1 with the reason in `error`.
+fn outcome(error: &mut ErrorText, work: impl FnOnce() -> Result<(), String>) -> i32 {
+    match crate::panics::caught(work).and_then(|result| result) {
+        Ok(()) => 0,
         Err(text) => {
-            let length = text.len().min(room);
-            place[..length].copy_from_slice(&text.as_bytes()[..length]);
-            // SAFETY: a place for a number, as the contract says.
-            unsafe { *error_length = length };
-            core::ptr::null()
+            error.set(&text);
+            1
         }
     }
 }

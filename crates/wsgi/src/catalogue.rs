@@ -91,6 +91,20 @@ pub const DIRECTIVES: &[Directive] = &[
         },
     },
     Directive {
+        name: c"WSGILazyInitialization",
+        allowed: MAIN,
+        arguments: c"On | Off",
+        documentation: "When Python is started for embedded mode: by each of httpd's children at its \
+                        first request that needs it, or (`Off`) by httpd's parent, once, as the user \
+                        that it runs as, for all children to inherit. The parent keeps that Python \
+                        until httpd is stopped. With `WSGIRestrictEmbedded On` there is none either \
+                        way (`On`).",
+        apply: |arguments, scope| {
+            scope.server.global.lazy_initialization = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
         name: c"WSGIMapHEADToGET",
         allowed: HTACCESS,
         arguments: c"On | Off | Auto",
@@ -413,6 +427,8 @@ mod tests {
             let (_, dir) = apply("WSGIPassAuthorization", text).unwrap();
             assert_eq!(dir.pass_authorization, Some(value));
         }
+        let (server, _) = apply("WSGILazyInitialization", "Off").unwrap();
+        assert!(server.global.starts_early() && !ServerSettings::default().global.starts_early());
         assert_eq!(
             apply("WSGIScriptReloading", "maybe").unwrap_err(),
             "\"maybe\" is not allowed here: the value must be On or Off"

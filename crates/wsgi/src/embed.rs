@@ -1,4 +1,5 @@
-//! The C contract between `mod_wsgi.so` and the engine when the engine is loaded into an httpd child.
+//! The C contract between `mod_wsgi.so` and the engine when the engine is loaded into one of httpd's
+//! processes.
 //!
 //! Two libraries of one build meet here without sharing anything of Rust's: functions over numbers
 //! and pointers, and payloads in the language of [`crate::frame`].
@@ -8,8 +9,8 @@ use core::ffi::c_void;
 use crate::frame::BodyFault;
 use crate::log_line::LogLine;
 
-/// Name of the engine's entry, a function of type [`Load`]. It changes with the contract.
-pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_2";
+/// Name of the engine's table, an [`Api`]. It changes with the contract.
+pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_3";
 
 /// What the engine can ask httpd for while it serves a request. `context` is the pointer that
 /// [`Api::handle`] was given; the functions may be called by any thread, one at a time, until that
@@ -96,6 +97,13 @@ pub struct Server {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Api {
+    /// Starts Python in httpd's parent.
+    pub initialize: Initialize,
+    /// In a process that httpd has forked after [`Api::initialize`], before it has threads: has Python
+    /// take note of that.
+    pub after_fork: unsafe extern "C" fn(),
+    /// Makes the process ready for requests.
+    pub start: Start,
     /// Serves a request: `payload` is that of a request frame. Returns when the application is done;
     /// see [`Answer`].
     pub handle: unsafe extern "C" fn(
@@ -108,18 +116,48 @@ pub struct Api {
     pub shutdown: unsafe extern "C" fn(),
 }
 
-/// The engine's entry: starts Python in this process as `spec` (an
-/// [`crate::plan::EmbeddedSpec`] as JSON) says. Called once, after Python's library was loaded with
-/// its symbols visible. Null means that it failed; then a text of at most `room` bytes is at `error`
-/// and its length at `error_length`.
-pub type Load = unsafe extern "C" fn(
+/// Starts Python in this process: `python` is a [`crate::plan::PythonFacts`] as JSON. Called once, after
+/// Python's library was loaded with its symbols visible. 0, or something else if it failed, with a text
+/// in `error`.
+pub type Initialize =
+    unsafe extern "C" fn(python: *const u8, length: usize, error: *mut ErrorText) -> i32;
+
+/// Makes the engine as `spec` (an [`crate::plan::EmbeddedSpec`] as JSON) says, and starts Python if
+/// nobody has. Called once, after Python's library was loaded with its symbols visible. 0, or
+/// something else if it failed, with a text in `error`.
+pub type Start = unsafe extern "C" fn(
     spec: *const u8,
-    spec_length: usize,
+    length: usize,
     server: Server,
-    error: *mut u8,
-    room: usize,
-    error_length: *mut usize,
-) -> *const Api;
+    error: *mut ErrorText,
+) -> i32;
+
+/// A place for the text of an error.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorText {
+    /// The text.
+    pub bytes: [u8; 4096],
+    /// How many of the bytes are the text.
+    pub length: usize,
+}
+
+impl ErrorText {
+    /// No text yet.
+    pub const EMPTY: Self = Self { bytes: [0; 4096], length: 0 };
+
+    /// Takes the text, or as much of it as there is room for.
+    pub fn set(&mut self, text: &str) {
+        self.length = text.len().min(self.bytes.len());
+        self.bytes[..self.length].copy_from_slice(&text.as_bytes()[..self.length]);
+    }
+
+    /// The text.
+    pub fn get(&self) -> String {
+        let text = self.bytes.get(..self.length).unwrap_or(&self.bytes);
+        String::from_utf8_lossy(text).into_owned()
+    }
+}
 
 /// What [`Api::handle`] returns, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

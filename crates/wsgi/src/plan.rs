@@ -152,6 +152,8 @@ pub struct EmbeddedSpec {
     pub server: ServerFacts,
     /// Whether httpd serves in one process, for looking for faults (`httpd -X`).
     pub single_process: bool,
+    /// Whether it was said already that another module has started Python.
+    pub company_is_known: bool,
 }
 
 /// The variable in the environment of a group's processes that holds the group's name, for whoever

@@ -100,6 +100,8 @@ pub struct ServerSettings {
 /// What holds for the whole of httpd.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GlobalSettings {
+    /// `WSGILazyInitialization`.
+    pub lazy_initialization: Option<bool>,
     /// `WSGIRestrictEmbedded`.
     pub restrict_embedded: Option<bool>,
     /// `WSGIPythonHome`.
@@ -112,6 +114,18 @@ pub struct GlobalSettings {
     pub server_metrics: bool,
     /// `WSGISocketPrefix`, as written.
     pub socket_prefix: Option<String>,
+}
+
+impl GlobalSettings {
+    /// Whether httpd's processes may have Python in them.
+    pub fn allows_embedded(&self) -> bool {
+        self.restrict_embedded != Some(true)
+    }
+
+    /// Whether Python is wanted in httpd's parent.
+    pub fn starts_early(&self) -> bool {
+        self.lazy_initialization == Some(false) && self.allows_embedded()
+    }
 }
 
 /// What holds for all interpreters, in httpd's children and in process groups.

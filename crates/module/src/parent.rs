@@ -1,0 +1,103 @@
+//! Python in httpd's parent: what `WSGILazyInitialization Off` asks for, and what other modules do.
+//!
+//! It is started once in the life of the parent and never ended, so restarts leak nothing, and children
+//! share its pages. The parent's only thread is never attached between two hooks: httpd may fork at
+//! any time, and a child finds every lock of Python's free. Engines belong to children (`embedded`).
+
+use std::sync::OnceLock;
+
+use httpd::Server;
+use wsgi::level::Level;
+use wsgi::plan::PythonFacts;
+
+use crate::config::ServerConfig;
+use crate::sys::{self, Engine};
+use crate::{Wsgi, embedded, log};
+
+/// Python of this process, or of the parent that this process was forked from. It belongs to the
+/// process: configurations come and go, and each is told if it wanted another one.
+static STARTED: OnceLock<Started> = OnceLock::new();
+
+struct Started {
+    python: PythonFacts,
+    engine: Engine,
+    /// The process that started it.
+    process: u32,
+}
+
+/// The engine and the Python that the parent has started, if it has.
+pub(crate) fn started() -> Option<(Engine, PythonFacts)> {
+    STARTED.get().map(|started| (started.engine, started.python.clone()))
+}
+
+/// Starts Python if a configuration that comes into use wants that, and says what it cannot have.
+pub(crate) fn begin(main: Server<'_>) -> Result<(), String> {
+    let config = main.config::<Wsgi>();
+    let global = &config.settings.global;
+    if global.lazy_initialization == Some(false) && !global.allows_embedded() {
+        let text = "WSGILazyInitialization Off has no effect: WSGIRestrictEmbedded On keeps Python \
+                    out of httpd's processes";
+        log(&main, Level::Info, text);
+    }
+    if let Some(started) = STARTED.get() {
+        if let Some(text) = difference(&started.python, config) {
+            log(&main, Level::Warning, &text);
+        }
+        return Ok(());
+    }
+    if sys::python_runs() {
+        let text = "another module has started Python in httpd's parent process: embedded mode uses \
+                    it, and lazy initialization is lost";
+        log(&main, Level::Warning, text);
+        // A configuration comes into use once.
+        let _ = config.runtime.company.set(());
+        return Ok(());
+    }
+    if !global.starts_early() {
+        return Ok(());
+    }
+    // If there is none, that was said when the configuration was checked.
+    let Some(Ok(python)) = config.runtime.embedded.get() else { return Ok(()) };
+    let start = || {
+        let engine = embedded::load_engine(python)?;
+        let facts = serde_json::to_vec(python).map_err(|error| error.to_string())?;
+        engine.initialize(&facts).map(|()| engine)
+    };
+    let failed = |error| format!("WSGILazyInitialization Off: Python cannot be started: {error}");
+    let engine = start().map_err(failed)?;
+    let process = std::process::id();
+    STARTED.get_or_init(|| Started { python: python.clone(), engine, process });
+    Ok(())
+}
+
+/// What only a full restart can change: this configuration wants another Python than the one that
+/// runs, or none.
+fn difference(running: &PythonFacts, config: &ServerConfig) -> Option<String> {
+    let wanted = config.runtime.embedded.get().and_then(|found| found.as_ref().ok());
+    let other = wanted.filter(|wanted| *wanted != running);
+    let none = !config.settings.global.starts_early();
+    let wish = match (other, none) {
+        (None, false) => return None,
+        (None, true) => String::new(),
+        (Some(other), _) => format!(", and {} has no effect until then", name(other)),
+    };
+    let running = name(running);
+    Some(format!(
+        "{running} runs in httpd's parent process, and stays there until httpd is stopped and \
+         started again{wish}"
+    ))
+}
+
+fn name(python: &PythonFacts) -> String {
+    let version = python.version.split(' ').next().unwrap_or_default();
+    format!("Python {version} ({})", python.executable.display())
+}
+
+/// Called in each new child of httpd, by its only thread.
+pub(crate) fn enter_child() {
+    if let Some(started) = STARTED.get()
+        && started.process != std::process::id()
+    {
+        started.engine.after_fork();
+    }
+}
