@@ -57,6 +57,10 @@ impl Worker {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let ours = waitid(Id::Pid(Pid::from_raw(pid)), flags) != Err(Errno::ECHILD);
         self.pid = ours.then_some(pid);
+        if self.leaving {
+            // It was asked before there was anybody to ask.
+            self.signal(Signal::SIGTERM);
+        }
         ours
     }
 
