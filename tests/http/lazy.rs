@@ -245,14 +245,16 @@ fn company(directory: &Path, define: &str) -> String {
     let question = "from sysconfig import get_config_var as get; import os\n\
                     print(os.path.join(get('LIBDIR'), get('INSTSONAME')))";
     let library = tell(&installation::python(), &["-I", "-c", question]);
+    let home = tell(&installation::python(), &["-I", "-c", "import sys; print(sys.base_prefix)"]);
     let headers = tell(Path::new("apxs"), &["-q", "INCLUDEDIR"]);
     let flags = tell(Path::new("apr-1-config"), &["--includes", "--cppflags"]);
     let module = directory.join("company.so");
     let source = installation::project().join("tests/modules/company.c");
     let library = format!("-DLIBRARY=\"{library}\"");
+    let home = format!("-DHOME=\"{home}\"");
     let headers = format!("-I{headers}");
     let mut arguments = vec!["-shared", "-fPIC", "-o", module.to_str().unwrap()];
-    arguments.extend([define, &library, &headers]);
+    arguments.extend([define, &library, &home, &headers]);
     arguments.extend(flags.split_whitespace());
     arguments.extend([source.to_str().unwrap(), "-ldl"]);
     tell(Path::new("cc"), &arguments);

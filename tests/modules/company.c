@@ -1,7 +1,8 @@
-/* Plays mod_python: brings Python into httpd's processes before mod_wsgi does. LIBRARY is the path of libpython; IN_CHILD
-   makes it start Python in each child instead of in the parent. It says in the log what it did. */
+/* Plays mod_python: brings Python into httpd's processes before mod_wsgi does. LIBRARY is the path of libpython, HOME that of
+   its installation; IN_CHILD makes it start Python in each child instead of in the parent. It says in the log what it did. */
 
 #include <dlfcn.h>
+#include <stdlib.h>
 
 #include "httpd.h"
 #include "http_config.h"
@@ -33,7 +34,10 @@ static int start(server_rec *server)
     void (*initialize)(int) = (void (*)(int))dlsym(library, "Py_InitializeEx");
     int (*run)(const char *) = (int (*)(const char *))dlsym(library, "PyRun_SimpleString");
     void *(*save)(void) = (void *(*)(void))dlsym(library, "PyEval_SaveThread");
+    // A library by itself may find the files of another Python of the same version first.
+    setenv("PYTHONHOME", HOME, 1);
     initialize(0);
+    unsetenv("PYTHONHOME");
     run("import sys; sys.company = 'first'");
     save();
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, server, "company: Python was started");
