@@ -47,7 +47,11 @@ pub(crate) const fn commands() -> [Directive; COUNT] {
     let mut place = 0;
     while place < COUNT {
         let directive = &DIRECTIVES[place];
-        let htaccess = if directive.allowed.htaccess { Some(Override::FileInfo) } else { None };
+        let htaccess = match directive.allowed.htaccess {
+            None => None,
+            Some(wsgi::catalogue::Override::FileInfo) => Some(Override::FileInfo),
+            Some(wsgi::catalogue::Override::AuthConfig) => Some(Override::AuthConfig),
+        };
         commands[place] = Directive {
             name: directive.name,
             context: Context {

@@ -1,0 +1,91 @@
+//! Directives that say how a request is shown to its application.
+
+use super::{Directive, FILE_INFO, SECTIONS, on_or_off, one, some};
+use crate::argument::{ArgumentError, flag};
+use crate::environ::is_header_name;
+use crate::proxy::{ProxyHeader, Subnet, known_header};
+use crate::settings::MapHead;
+
+pub(super) const REQUEST: &[Directive] = &[
+    Directive {
+        name: c"WSGIMapHEADToGET",
+        allowed: FILE_INFO,
+        arguments: c"On | Off | Auto",
+        documentation: "Whether a HEAD request is shown to applications as GET: always, never, or \
+                        when an output filter wants to see the body (`Auto`).",
+        apply: |arguments, scope| {
+            const ALLOWED: &str = "On, Off or Auto";
+            let value = one(arguments, ALLOWED)?;
+            let map = match flag(&value) {
+                Some(true) => MapHead::Always,
+                Some(false) => MapHead::Never,
+                None if value.eq_ignore_ascii_case("auto") => MapHead::Auto,
+                None => return Err(ArgumentError::Value { value, allowed: ALLOWED }),
+            };
+            scope.dir.map_head = Some(map);
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIPassApacheRequest",
+        allowed: SECTIONS,
+        arguments: c"On | Off",
+        documentation: "Whether applications in embedded mode find httpd's `request_rec` in their \
+                        environ, as the capsule `apache.request_rec` for C code (`Off`).",
+        apply: |arguments, scope| {
+            scope.dir.pass_apache_request = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIPassAuthorization",
+        allowed: FILE_INFO,
+        arguments: c"On | Off",
+        documentation: "Whether applications see the `Authorization` header (`Off`).",
+        apply: |arguments, scope| {
+            scope.dir.pass_authorization = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGITrustedProxies",
+        allowed: FILE_INFO,
+        arguments: c"address | address/length | address/mask ...",
+        documentation: "The proxies whose headers are believed; not set, those of every peer. Given \
+                        several times in one place, the lists add up.",
+        apply: |arguments, scope| {
+            const ALLOWED: &str = "IP addresses, each alone or with /length or /mask";
+            let mut proxies: Vec<Subnet> =
+                scope.dir.trusted_proxies.as_deref().unwrap_or_default().to_vec();
+            for value in some(arguments, ALLOWED)? {
+                let subnet = Subnet::parse(&value);
+                proxies.push(subnet.ok_or(ArgumentError::Value { value, allowed: ALLOWED })?);
+            }
+            scope.dir.trusted_proxies = Some(proxies.into());
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGITrustedProxyHeaders",
+        allowed: FILE_INFO,
+        arguments: c"header ...",
+        documentation: "Headers with which a proxy tells about client, host, port, scheme and mount \
+                        point, such as `X-Forwarded-For`, and which are applied to the environ. \
+                        Others that tell the same are removed. Given several times in one place, \
+                        the lists add up.",
+        apply: |arguments, scope| {
+            const ALLOWED: &str = "names of headers, of letters, digits and -";
+            let mut headers: Vec<&'static ProxyHeader> =
+                scope.dir.trusted_headers.as_deref().unwrap_or_default().to_vec();
+            for value in some(arguments, ALLOWED)? {
+                if !is_header_name(value.as_bytes()) {
+                    return Err(ArgumentError::Value { value, allowed: ALLOWED });
+                }
+                // Others mean nothing here; mod_wsgi passes over them, too.
+                headers.extend(known_header(&value));
+            }
+            scope.dir.trusted_headers = Some(headers.into());
+            Ok(())
+        },
+    },
+];
