@@ -213,8 +213,10 @@ def status_of(number):
     if pid == 0:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(7))
         os.write(write, b'x')
-        # Not `signal.pause`: a signal that comes right before it would be waited for in vain.
+        # Not `signal.pause`: a signal that comes right before it would be waited for in vain. And
+        # CPython 3.13.0 looks for signals here only where it is made to, as by this call.
         while True:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [])
             time.sleep(0.01)
     os.read(read, 1)
     os.kill(pid, number)
