@@ -24,6 +24,8 @@ pub struct Alias {
     pub target: String,
     /// What the directive says beyond that.
     pub options: AliasOptions,
+    /// File and line of the directive.
+    pub place: (String, u32),
 }
 
 /// How many bytes of `uri` are covered by the URL path `alias`, by mod_alias's rules: runs of slashes
@@ -110,6 +112,7 @@ mod tests {
             is_pattern: false,
             target: target.into(),
             options: AliasOptions::default(),
+            place: (String::new(), 0),
         }
     }
 

@@ -46,6 +46,12 @@ pub enum ArgumentError {
         /// What it needs.
         needs: &'static str,
     },
+    /// Two options that exclude each other.
+    #[error("{0} and {1} exclude each other; give one of them")]
+    Both(&'static str, &'static str),
+    /// An option that may be given once.
+    #[error("{0} is given twice; give it once")]
+    Twice(&'static str),
     /// The pattern of a directive that ends in `Match`.
     #[error("{0:?} is not a regular expression that httpd understands")]
     Pattern(String),

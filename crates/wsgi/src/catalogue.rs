@@ -5,10 +5,13 @@
 use std::ffi::CStr;
 
 use crate::argument::{ArgumentError, flag};
-use crate::settings::{DirSettings, ServerSettings};
+use crate::category::{Category, count, join};
+use crate::level::Level;
+use crate::settings::{DirSettings, Note, ServerSettings};
 use crate::words::{next_word, words};
 
 mod daemon;
+mod legacy;
 mod python;
 mod request;
 mod routing;
@@ -22,6 +25,8 @@ pub struct Allowed {
     pub directory: bool,
     /// In `.htaccess`, where `AllowOverride` names this class.
     pub htaccess: Option<Override>,
+    /// Inside `<WSGIInterpreterOptions>`.
+    pub interpreter_options: bool,
 }
 
 /// A class of directives that `AllowOverride` may allow in `.htaccess`.
@@ -33,7 +38,9 @@ pub enum Override {
     AuthConfig,
 }
 
-const MAIN: Allowed = Allowed { virtual_host: false, directory: false, htaccess: None };
+const MAIN: Allowed =
+    Allowed { virtual_host: false, directory: false, htaccess: None, interpreter_options: false };
+const MAIN_OR_BLOCK: Allowed = Allowed { interpreter_options: true, ..MAIN };
 const SERVERS: Allowed = Allowed { virtual_host: true, ..MAIN };
 const SECTIONS: Allowed = Allowed { directory: true, ..SERVERS };
 const FILE_INFO: Allowed = Allowed { htaccess: Some(Override::FileInfo), ..SECTIONS };
@@ -49,10 +56,18 @@ pub struct Scope<'s> {
     pub place: (String, u32),
 }
 
+impl Scope<'_> {
+    /// Has something said about the directive that is no mistake.
+    fn note(&mut self, level: Level, text: &str) {
+        let (file, line) = &self.place;
+        self.server.notes.push(Note { level, text: format!("{file}:{line}: {text}") });
+    }
+}
+
 /// A directive.
 #[derive(Clone, Copy, Debug)]
 pub struct Directive {
-    /// Its name.
+    /// Its name; that of a section begins with `<`.
     pub name: &'static CStr,
     /// Where it may stand.
     pub allowed: Allowed,
@@ -64,39 +79,25 @@ pub struct Directive {
     pub apply: fn(&str, &mut Scope<'_>) -> Result<(), ArgumentError>,
 }
 
-/// The categories, in the order of the reference page, and what they are called there.
-pub const CATEGORIES: &[(&str, &[Directive])] = &[
-    ("Where requests go", routing::ROUTING),
-    ("How requests are shown", request::REQUEST),
-    ("Python", python::PYTHON),
-    ("Process groups", daemon::DAEMON),
+impl Directive {
+    /// Whether other directives stand in it, up to its closing tag.
+    #[must_use]
+    pub const fn is_section(&self) -> bool {
+        self.name.to_bytes()[0] == b'<'
+    }
+}
+
+/// The categories, in the order of the reference page.
+pub const CATEGORIES: &[Category<Directive>] = &[
+    Category { title: "Where requests go", entries: routing::ROUTING },
+    Category { title: "How requests are shown and answered", entries: request::REQUEST },
+    Category { title: "Python", entries: python::PYTHON },
+    Category { title: "Process groups", entries: daemon::DAEMON },
+    Category { title: "Accepted for older configurations", entries: legacy::LEGACY },
 ];
 
-const COUNT: usize = {
-    let (mut count, mut category) = (0, 0);
-    while category < CATEGORIES.len() {
-        count += CATEGORIES[category].1.len();
-        category += 1;
-    }
-    count
-};
-
 /// All directives, category by category.
-pub const DIRECTIVES: &[Directive; COUNT] = &{
-    let mut all = [CATEGORIES[0].1[0]; COUNT];
-    let (mut place, mut category) = (0, 0);
-    while category < CATEGORIES.len() {
-        let directives = CATEGORIES[category].1;
-        let mut one = 0;
-        while one < directives.len() {
-            all[place] = directives[one];
-            place += 1;
-            one += 1;
-        }
-        category += 1;
-    }
-    all
-};
+pub const DIRECTIVES: &[Directive; count(CATEGORIES)] = &join(CATEGORIES);
 
 /// The words of the arguments, of which there must be one at least.
 fn some(arguments: &str, allowed: &'static str) -> Result<Vec<String>, ArgumentError> {
@@ -137,9 +138,9 @@ mod tests {
 
     #[test]
     fn names_are_sorted_and_unique() {
-        for (category, directives) in CATEGORIES {
-            let names: Vec<_> = directives.iter().map(|directive| directive.name).collect();
-            assert!(names.is_sorted_by(|a, b| a < b), "{category}");
+        for Category { title, entries } in CATEGORIES {
+            let names: Vec<_> = entries.iter().map(|directive| directive.name).collect();
+            assert!(names.is_sorted_by(|a, b| a < b), "{title}");
         }
         let names: std::collections::BTreeSet<_> =
             DIRECTIVES.iter().map(|directive| directive.name).collect();
@@ -193,5 +194,86 @@ mod tests {
         assert_eq!(server.global.python_home, Some("/usr".into()));
         let error = apply("WSGIPythonHome", "venv").unwrap_err();
         assert!(error.contains("absolute path"), "{error}");
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said_once() {
+        for (name, good, bad) in [
+            ("WSGITelemetryService", "unix:/run/t interval=2", "udp:1.2.3.4"),
+            ("WSGITelemetryService", "unix:/run/t", "unix:/run/t interval=0.1"),
+            ("WSGITelemetryOptions", "+CaptureUserAgent", "+CaptureUserAgent CaptureUserAgent"),
+            ("WSGITelemetryOptions", "None", "-All"),
+            ("WSGIPy3kWarningFlag", "On", "1"),
+            ("WSGINewRelicConfigFile", "/etc/newrelic.ini", ""),
+        ] {
+            let (server, _) = apply(name, good).unwrap();
+            let [note] = &server.notes[..] else { panic!("{name}: one note") };
+            assert!(note.text.starts_with(&format!("httpd.conf:1: {name} has no effect")));
+            apply(name, bad).unwrap_err();
+        }
+        assert!(apply("WSGIAcceptMutex", "Flock").unwrap().0.notes.is_empty());
+        let error = apply("WSGIAcceptMutex", "spin").unwrap_err();
+        assert!(error.contains("flock, fcntl"), "{error}");
+    }
+
+    #[test]
+    fn imports_need_both_groups() {
+        let (server, _) =
+            apply("WSGIImportScript", "/a.py process-group=x application-group=%{GLOBAL}").unwrap();
+        let [import] = &server.imports[..] else { panic!("one import") };
+        assert_eq!((import.process_group.as_str(), import.application_group.as_str()), ("x", ""));
+        let missing = |arguments| apply("WSGIImportScript", arguments).unwrap_err();
+        assert_eq!(missing("/a.py application-group=x"), "process-group= is missing");
+        assert_eq!(missing("/a.py process-group=x"), "application-group= is missing");
+    }
+
+    #[test]
+    fn handlers_are_read_and_overlaid() {
+        let (_, outer) = apply("WSGIHandlerScript", "one /a.py process-group=x").unwrap();
+        let (_, inner) = apply("WSGIHandlerScript", "one /b.py").unwrap();
+        let merged = inner.over(&outer);
+        assert_eq!(merged.handler_script(b"one").map(|one| one.script.as_str()), Some("/b.py"));
+        assert_eq!(merged.handler_script(b"two"), None);
+        assert_eq!(apply("WSGIHandlerScript", "one").unwrap_err(), "the script's path is missing");
+    }
+
+    #[test]
+    fn process_groups_may_be_restricted() {
+        let (_, dir) = apply("WSGIRestrictProcess", "Site %{GLOBAL}").unwrap();
+        assert!(dir.allows_process("site") && dir.allows_process(""));
+        assert!(!dir.allows_process("other") && DirSettings::default().allows_process("other"));
+    }
+
+    #[test]
+    fn values_of_python_are_strict() {
+        for (name, bad) in [
+            ("WSGIPythonOptimize", "3"),
+            ("WSGIPythonHashSeed", "4294967296"),
+            ("WSGISwitchInterval", "0"),
+            ("WSGISwitchInterval", "1x"),
+            ("WSGISlowRequests", "-1"),
+        ] {
+            let error = apply(name, bad).unwrap_err();
+            assert!(error.contains(bad) && error.contains("must be"), "{error}");
+        }
+        let (server, _) = apply("WSGISlowRequests", "0").unwrap();
+        assert_eq!(server.global.slow_requests, None);
+        let (server, _) = apply("WSGIPythonHashSeed", "random").unwrap();
+        assert_eq!(server.global.python.hash_seed.as_deref(), Some("random"));
+    }
+
+    #[test]
+    fn sections_name_what_they_are_for() {
+        let name = "<WSGIInterpreterOptions";
+        let (server, _) = apply(name, "Process-Group=site application-group=%{GLOBAL}>").unwrap();
+        let [block] = &server.global.interpreters.blocks[..] else { panic!("one section") };
+        assert_eq!(block.process_group.as_deref(), Some("site"));
+        assert_eq!(block.application_group.as_deref(), Some(""));
+        assert!(server.global.in_block);
+        assert_eq!(apply(name, "process-group=x").unwrap_err(), "the closing > is missing");
+        let error = apply(name, "process-group=x process-group=y>").unwrap_err();
+        assert_eq!(error, "process-group is given twice; give it once");
+        let error = apply(name, "group=x>").unwrap_err();
+        assert!(error.starts_with("there is no option \"group\""), "{error}");
     }
 }

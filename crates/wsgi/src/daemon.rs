@@ -1,6 +1,7 @@
 //! `WSGIDaemonProcess`: the definition of a process group and its options.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +9,12 @@ use crate::argument::{ArgumentError, nearest};
 use crate::words::{NotAPair, Pair, next_pair, next_word};
 
 mod options;
+mod timeouts;
 mod value;
 
-pub use options::{DaemonOption, OPTIONS};
-pub(crate) use value::{python_home, split_path};
+pub use options::{DaemonOption, OPTION_CATEGORIES, OPTIONS};
+pub use timeouts::Timeouts;
+pub(crate) use value::{interval, number, python_home, split_path};
 
 /// A user or group as `User` and `Group` name them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +72,60 @@ pub enum Preload {
     Application,
 }
 
+/// The socket of a group, and what passes through it. Sizes are in bytes, and 0 means a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketSpec {
+    /// Connections that may wait.
+    pub backlog: u32,
+    /// Whom it belongs to; `None` is the user of httpd's children.
+    pub user: Option<Principal>,
+    /// The kernel's buffer for what a worker sends; 0 is the system's default.
+    pub send_buffer: u64,
+    /// The kernel's buffer for what a worker gets; 0 is the system's default.
+    pub receive_buffer: u64,
+    /// Longest header of a response; 0 is [`DEFAULT_HEADER_BUFFER`].
+    pub header_buffer: u64,
+    /// How much of a response may be under way before httpd waits for the client; 0 is
+    /// [`DEFAULT_RESPONSE_BUFFER`].
+    pub response_buffer: u64,
+    /// Milliseconds that httpd waits for more of a response before it sends what there is.
+    pub flush_delay: u64,
+}
+
+impl Default for SocketSpec {
+    fn default() -> Self {
+        Self {
+            backlog: 100,
+            user: None,
+            send_buffer: 0,
+            receive_buffer: 0,
+            header_buffer: 0,
+            response_buffer: 0,
+            flush_delay: 5,
+        }
+    }
+}
+
+/// Longest header of a response in bytes where the option is not given.
+pub const DEFAULT_HEADER_BUFFER: u64 = 32 << 10;
+/// Bytes of a response that may be under way where the option is not given.
+pub const DEFAULT_RESPONSE_BUFFER: u64 = 8 << 20;
+
+/// What each process of a group may use; 0 means that there is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Requests after which it is replaced.
+    pub maximum_requests: u64,
+    /// Seconds of processor time after which it is replaced.
+    pub cpu_time: u64,
+    /// Nice value; `None` leaves what there is.
+    pub cpu_priority: Option<i32>,
+    /// Bytes of data (`RLIMIT_DATA`).
+    pub memory: u64,
+    /// Bytes of address space (`RLIMIT_AS`).
+    pub virtual_memory: u64,
+}
+
 /// A process group as it was written. What is `None` follows httpd or Python.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {
@@ -76,7 +133,7 @@ pub struct GroupSpec {
     pub name: String,
     /// Number of processes; `None` means one, and that `wsgi.multiprocess` is false.
     pub processes: Option<Processes>,
-    /// Request threads of each process.
+    /// Request threads of each process; with 0 it serves no requests, but runs what is imported.
     pub threads: u32,
     /// User that the processes run as.
     pub user: Option<Principal>,
@@ -113,6 +170,26 @@ pub struct GroupSpec {
     pub recycle_memory: Option<u64>,
     /// Whether applications may see what httpd's threads do.
     pub server_metrics: bool,
+    /// Groups besides the primary one; `None` means those of the user.
+    pub supplementary_groups: Option<Vec<Principal>>,
+    /// Root directory of the processes.
+    pub chroot: Option<PathBuf>,
+    /// Whom scripts must belong to.
+    pub script_user: Option<Principal>,
+    /// Which group scripts must belong to; not together with `script_user`.
+    pub script_group: Option<Principal>,
+    /// `PYTHON_EGG_CACHE` of the processes.
+    pub python_eggs: Option<PathBuf>,
+    /// How long a thread may keep the GIL; `None` follows `WSGISwitchInterval`.
+    pub switch_interval: Option<Duration>,
+    /// Bytes of a request thread's stack; `None` is the system's default.
+    pub stack_size: Option<u64>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// What each process may use.
+    pub limits: Limits,
+    /// The socket.
+    pub socket: SocketSpec,
 }
 
 /// Threads of a process where the option is not given.
@@ -145,6 +222,16 @@ impl GroupSpec {
             idle_template: true,
             recycle_memory: None,
             server_metrics: false,
+            supplementary_groups: None,
+            chroot: None,
+            script_user: None,
+            script_group: None,
+            python_eggs: None,
+            switch_interval: None,
+            stack_size: None,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            socket: SocketSpec::default(),
         }
     }
 
@@ -179,10 +266,25 @@ impl GroupSpec {
         if self.preload != Preload::Application && !self.warm_up.is_empty() {
             return alone("warm-up", "preload=application");
         }
+        if self.script_user.is_some() && self.script_group.is_some() {
+            return Err(ArgumentError::Both("script-user", "script-group"));
+        }
         if self.idle_timeout.is_some() && !self.pool().is_elastic() {
             return alone("idle-timeout", "processes=MIN..MAX");
         }
+        if self.is_service() && self.preload == Preload::Application {
+            return alone("preload=application", "request threads (threads=0)");
+        }
+        if self.is_service() && self.pool().is_elastic() {
+            return alone("processes=MIN..MAX", "request threads (threads=0)");
+        }
         Ok(())
+    }
+
+    /// Whether its processes serve no requests, but run what is imported.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.threads == 0
     }
 
     /// How many processes the group has.
@@ -228,7 +330,7 @@ mod tests {
         assert_eq!(message(""), "the name of the process group is missing");
         assert_eq!(
             message("x threads=abc"),
-            "threads=abc: the value must be a whole number from 1 to 65533"
+            "threads=abc: the value must be a whole number from 0 to 65533"
         );
         assert_eq!(
             message("x thread=5"),
@@ -237,6 +339,41 @@ mod tests {
         assert_eq!(message("x banana=5"), "there is no option \"banana\"");
         assert_eq!(message("x 15"), "\"15\" is not of the form name=value");
         for bad in [
+            "threads=-1",
+            "threads=65534",
+            "supplementary-groups=a,,b",
+            "chroot=jail",
+            "python-eggs=eggs",
+            "switch-interval=0",
+            "switch-interval=inf",
+            "stack-size=0",
+            "maximum-requests=-1",
+            "startup-timeout=1s",
+            "shutdown-timeout=",
+            "deadlock-timeout=+1",
+            "inactivity-timeout=x",
+            "request-timeout=1.5",
+            "interrupt-timeout=-1",
+            "graceful-timeout=a",
+            "eviction-timeout=a",
+            "restart-interval=a",
+            "connect-timeout=a",
+            "socket-timeout=a",
+            "queue-timeout=a",
+            "response-socket-timeout=a",
+            "response-flush-delay=a",
+            "cpu-time-limit=a",
+            "cpu-priority=20",
+            "memory-limit=1X",
+            "virtual-memory-limit=-1",
+            "listen-backlog=-1",
+            "send-buffer-size=511",
+            "receive-buffer-size=1",
+            "header-buffer-size=8191",
+            "response-buffer-size=65535",
+            "socket-user=#x",
+            "script-user=#",
+            "script-group=#-1",
             "processes=0",
             "processes=",
             "processes=3..2",
@@ -279,6 +416,32 @@ mod tests {
     }
 
     #[test]
+    fn times_limits_and_sizes_are_read() {
+        let spec = GroupSpec::parse(
+            "x request-timeout=1 shutdown-timeout=0 queue-timeout=45 connect-timeout=9 \
+             response-flush-delay=0 cpu-priority=-5 memory-limit=1G send-buffer-size=64K \
+             switch-interval=0.01 supplementary-groups=#1,adm maximum-requests=7 script-user=me",
+        )
+        .unwrap();
+        let Timeouts { request, shutdown, queue, connect, .. } = spec.timeouts;
+        assert_eq!((request, shutdown, queue, connect), (1, 0, 45, 9));
+        assert_eq!((spec.socket.flush_delay, spec.socket.send_buffer), (0, 64 << 10));
+        let Limits { cpu_priority, memory, maximum_requests, .. } = spec.limits;
+        assert_eq!((cpu_priority, memory, maximum_requests), (Some(-5), 1 << 30, 7));
+        assert_eq!(spec.switch_interval, Some(Duration::from_millis(10)));
+        let groups = spec.supplementary_groups.unwrap();
+        assert_eq!(groups, [Principal::Id(1), Principal::Name("adm".into())]);
+    }
+
+    #[test]
+    fn all_options_of_mod_wsgi_are_there_once() {
+        let names: std::collections::BTreeSet<_> = OPTIONS.iter().map(|one| one.name).collect();
+        assert_eq!(names.len(), OPTIONS.len());
+        // Its 44, and those for templates, demand and recycling.
+        assert_eq!(OPTIONS.len(), 44 + 7);
+    }
+
+    #[test]
     fn options_that_need_others_say_so() {
         let message =
             |arguments: &str| GroupSpec::parse(&format!("x {arguments}")).unwrap_err().to_string();
@@ -289,6 +452,14 @@ mod tests {
         assert_eq!(
             message("preload=interpreter warm-up=/"),
             "warm-up has no effect without preload=application"
+        );
+        assert_eq!(
+            message("script-user=a script-group=b"),
+            "script-user and script-group exclude each other; give one of them"
+        );
+        assert_eq!(
+            message("threads=0 preload=application"),
+            "preload=application has no effect without request threads (threads=0)"
         );
         assert_eq!(
             message("processes=2 idle-timeout=9"),

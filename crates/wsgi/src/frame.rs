@@ -7,7 +7,7 @@
 use crate::wire::{Reader, WireError, Writer};
 
 /// The version of the protocol; both ends come from one build, and this finds out if they don't.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Bytes of a frame in front of its payload.
 pub const HEADER: usize = 5;

@@ -8,6 +8,7 @@
 pub mod alias;
 pub mod argument;
 pub mod catalogue;
+pub mod category;
 pub mod control;
 pub mod daemon;
 pub mod embed;
@@ -15,6 +16,7 @@ pub mod environ;
 pub mod frame;
 pub mod group_name;
 pub mod inbox;
+pub mod interpreter_rules;
 pub mod level;
 pub mod log_line;
 pub mod memory;

@@ -4,11 +4,13 @@
 //! looks for a fault can read them too.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::daemon::{GroupSpec, Preload};
-use crate::settings::InterpreterRules;
+use crate::interpreter_rules::InterpreterRules;
+use crate::settings::PythonOptions;
 
 /// Facts about httpd and its configuration that hold for every Python.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +27,16 @@ pub struct ServerFacts {
     pub threads: u32,
     /// The most children at a time.
     pub children: u32,
-    /// What holds for all interpreters.
+    /// What holds for interpreters.
     pub interpreters: InterpreterRules,
+    /// What is said to Python before it starts.
+    pub python: PythonOptions,
+    /// Whether names of files in upper and lower case are alike.
+    pub case_insensitive: bool,
+    /// Whether threads are not joined and `atexit` functions not run at the end of a process.
+    pub keep_interpreters: bool,
+    /// How long a request may take before that is noted.
+    pub slow_requests: Option<Duration>,
 }
 
 /// An account of the operating system.
@@ -57,6 +67,8 @@ pub struct Plan {
     pub groups: Vec<PlannedGroup>,
     /// Whether httpd's children may have to load Python.
     pub embedded: bool,
+    /// Scripts that run in httpd's children, as far as they are known.
+    pub scripts: Vec<MappedScript>,
 }
 
 /// A process group with what httpd's parent has found out about it.
@@ -73,6 +85,28 @@ pub struct PlannedGroup {
     pub log: Option<i32>,
     /// What a template loads, if the group has one for applications.
     pub applications: Vec<Application>,
+    /// What its processes import when they start.
+    pub imports: Vec<ImportedScript>,
+    /// Scripts that run in the group, as far as they are known, for checking that they can be read.
+    pub scripts: Vec<MappedScript>,
+}
+
+/// A script that is imported before there is a request for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedScript {
+    /// Its path.
+    pub script: PathBuf,
+    /// The application group; empty for the main interpreter.
+    pub application_group: String,
+}
+
+/// A script, and the directive that names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappedScript {
+    /// Its path.
+    pub script: PathBuf,
+    /// The directive, with file and line.
+    pub directive: String,
 }
 
 /// An application that the configuration maps to a process group, as requests will ask for it.
@@ -97,8 +131,23 @@ pub struct Application {
 pub struct Report {
     /// What must be mended, one sentence or two each.
     pub problems: Vec<String>,
+    /// What is worth knowing, but keeps nothing from working.
+    pub warnings: Vec<String>,
     /// The Python of embedded mode, or why it cannot be loaded into httpd.
     pub embedded: Option<Result<PythonFacts, String>>,
+    /// The groups, in the order of the plan.
+    pub groups: Vec<GroupReport>,
+}
+
+/// What was found out about a process group. Texts are empty where nothing could be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// The user that it runs as.
+    pub user: String,
+    /// The Python program.
+    pub program: PathBuf,
+    /// Its version, as in `3.13.0`.
+    pub version: String,
 }
 
 /// What a Python says about itself.
@@ -129,6 +178,8 @@ pub struct WorkerSpec {
     pub preload: Preload,
     /// The applications that are loaded then.
     pub applications: Vec<Application>,
+    /// What is imported when the process starts.
+    pub imports: Vec<ImportedScript>,
 }
 
 impl WorkerSpec {
@@ -154,6 +205,10 @@ pub struct EmbeddedSpec {
     pub single_process: bool,
     /// Whether it was said already that another module has started Python.
     pub company_is_known: bool,
+    /// `WSGIPythonEggs`.
+    pub python_eggs: Option<PathBuf>,
+    /// What is imported at once.
+    pub imports: Vec<ImportedScript>,
 }
 
 /// The variable in the environment of a group's processes that holds the group's name, for whoever
@@ -197,6 +252,7 @@ mod tests {
             peers: vec![33],
             preload: Preload::Off,
             applications: Vec::new(),
+            imports: Vec::new(),
         };
         assert_eq!(spec.display_name(), "(wsgi:site)");
         spec.group.display_name = Some("%{GROUP}".into());

@@ -55,6 +55,8 @@ pub struct Request<'a> {
     pub callable: &'a [u8],
     /// Whether a changed script file is loaded anew (`WSGIScriptReloading`).
     pub script_reloading: bool,
+    /// Whether the request does not count as activity of its process (`WSGIIgnoreActivity`).
+    pub ignore_activity: bool,
     /// The most talkative level that is logged of this request (httpd's number).
     pub log_level: u8,
     /// When Apache got the request, in microseconds of the Unix epoch.
@@ -87,6 +89,7 @@ impl<'a> Request<'a> {
             .u8(u8::from(self.main_interpreter))
             .bytes(self.callable)
             .u8(u8::from(self.script_reloading))
+            .u8(u8::from(self.ignore_activity))
             .u8(self.log_level)
             .u64(self.request_start)
             .u64(self.queue_start)
@@ -110,6 +113,7 @@ impl<'a> Request<'a> {
             main_interpreter: flag(&mut reader, "main interpreter")?,
             callable: reader.bytes()?,
             script_reloading: flag(&mut reader, "script reloading")?,
+            ignore_activity: flag(&mut reader, "ignore activity")?,
             log_level: reader.u8()?,
             request_start: reader.u64()?,
             queue_start: reader.u64()?,
@@ -148,6 +152,7 @@ mod tests {
             main_interpreter: true,
             callable: b"application",
             script_reloading: true,
+            ignore_activity: false,
             log_level: 4,
             request_start: 7,
             queue_start: 8,

@@ -7,10 +7,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::alias::Alias;
 use crate::daemon::GroupSpec;
+use crate::interpreter_rules::{InterpreterOptions, InterpreterRules};
+use crate::level::Level;
 use crate::proxy::{ProxyHeader, Subnet};
 
 /// What a directory section or a server says about its requests.
@@ -30,10 +34,55 @@ pub struct DirSettings {
     pub script_reloading: Option<bool>,
     /// `WSGIMapHEADToGET`.
     pub map_head: Option<MapHead>,
+    /// `WSGIChunkedRequest`.
+    pub chunked_request: Option<bool>,
+    /// `WSGIErrorOverride`.
+    pub error_override: Option<bool>,
+    /// `WSGIEnableSendfile`.
+    pub enable_sendfile: Option<bool>,
+    /// `WSGIIgnoreActivity`.
+    pub ignore_activity: Option<bool>,
+    /// `WSGIRestrictProcess`; the empty name is embedded mode.
+    pub restrict_process: Option<Arc<[String]>>,
+    /// `WSGIHandlerScript`, the outer ones first.
+    pub handler_scripts: Option<Arc<[HandlerScript]>>,
     /// `WSGITrustedProxyHeaders`.
     pub trusted_headers: Option<Arc<[&'static ProxyHeader]>>,
     /// `WSGITrustedProxies`.
     pub trusted_proxies: Option<Arc<[Subnet]>>,
+}
+
+/// A handler that `SetHandler` and `AddHandler` know, and the script behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandlerScript {
+    /// Name of the handler.
+    pub name: String,
+    /// Path of the script, whose `handle_request` is called.
+    pub script: String,
+    /// Value of `process-group=`.
+    pub process_group: Option<String>,
+    /// Value of `application-group=`.
+    pub application_group: Option<String>,
+    /// Value of `pass-authorization=`.
+    pub pass_authorization: Option<bool>,
+}
+
+impl DirSettings {
+    /// The handler script of this name; the innermost one counts, and there the last.
+    #[must_use]
+    pub fn handler_script(&self, name: &[u8]) -> Option<&HandlerScript> {
+        let scripts = self.handler_scripts.as_deref().unwrap_or_default();
+        scripts.iter().rev().find(|script| script.name.as_bytes() == name)
+    }
+
+    /// Whether `WSGIRestrictProcess` lets requests run in a process group (empty for embedded mode). As
+    /// in mod_wsgi, upper and lower case are alike here.
+    #[must_use]
+    pub fn allows_process(&self, group: &str) -> bool {
+        let listed =
+            |names: &Arc<[String]>| names.iter().any(|one| one.eq_ignore_ascii_case(group));
+        self.restrict_process.as_ref().is_none_or(listed)
+    }
 }
 
 /// How a `HEAD` request is shown to applications.
@@ -63,6 +112,19 @@ impl DirSettings {
             pass_authorization: self.pass_authorization.or(outer.pass_authorization),
             script_reloading: self.script_reloading.or(outer.script_reloading),
             map_head: self.map_head.or(outer.map_head),
+            chunked_request: self.chunked_request.or(outer.chunked_request),
+            error_override: self.error_override.or(outer.error_override),
+            enable_sendfile: self.enable_sendfile.or(outer.enable_sendfile),
+            ignore_activity: self.ignore_activity.or(outer.ignore_activity),
+            restrict_process: self
+                .restrict_process
+                .as_ref()
+                .or(outer.restrict_process.as_ref())
+                .cloned(),
+            handler_scripts: match (&outer.handler_scripts, &self.handler_scripts) {
+                (Some(outer), Some(inner)) => Some(outer.iter().chain(&**inner).cloned().collect()),
+                (one, other) => other.as_ref().or(one.as_ref()).cloned(),
+            },
             trusted_headers: self
                 .trusted_headers
                 .as_ref()
@@ -86,6 +148,28 @@ pub struct DefinedGroup {
     pub place: (String, u32),
 }
 
+/// A script that is imported when processes start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// Path of the script.
+    pub script: PathBuf,
+    /// The process group; empty for httpd's children.
+    pub process_group: String,
+    /// The application group; empty for the main interpreter.
+    pub application_group: String,
+    /// File and line of the directive.
+    pub place: (String, u32),
+}
+
+/// Something worth saying about a directive that is no mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// How important it is.
+    pub level: Level,
+    /// What it is, with file and line.
+    pub text: String,
+}
+
 /// What a server or virtual host says beyond its directories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -93,12 +177,17 @@ pub struct ServerSettings {
     pub aliases: Vec<Alias>,
     /// `WSGIDaemonProcess`, in their order.
     pub groups: Vec<DefinedGroup>,
+    /// `WSGIImportScript`, in their order.
+    pub imports: Vec<Import>,
+    /// What is to be said about the configuration when it comes into use.
+    pub notes: Vec<Note>,
     /// What can be said once, in the main server only.
     pub global: GlobalSettings,
 }
 
 /// What holds for the whole of httpd.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a directive that is on or off")]
 pub struct GlobalSettings {
     /// `WSGILazyInitialization`.
     pub lazy_initialization: Option<bool>,
@@ -106,17 +195,57 @@ pub struct GlobalSettings {
     pub restrict_embedded: Option<bool>,
     /// `WSGIPythonHome`.
     pub python_home: Option<PathBuf>,
-    /// `WSGIPythonPath`.
-    pub python_path: Vec<PathBuf>,
-    /// What holds for all interpreters.
+    /// What holds for interpreters.
     pub interpreters: InterpreterRules,
+    /// What is said to Python before it starts.
+    pub python: PythonOptions,
+    /// `WSGIPythonEggs`.
+    pub python_eggs: Option<PathBuf>,
+    /// `WSGICaseSensitivity Off`.
+    pub case_insensitive: bool,
+    /// `WSGIDestroyInterpreter Off`.
+    pub keep_interpreters: bool,
+    /// `WSGISlowRequests`.
+    pub slow_requests: Option<Duration>,
+    /// `WSGISocketRotation`.
+    pub socket_rotation: Option<bool>,
     /// `WSGIServerMetrics`.
     pub server_metrics: bool,
     /// `WSGISocketPrefix`, as written.
     pub socket_prefix: Option<String>,
+    /// The last section of `interpreters` is being read.
+    pub in_block: bool,
+}
+
+/// What is said to Python before it starts, in httpd's children and in process groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonOptions {
+    /// `WSGIPythonOptimize`: 0, 1 or 2.
+    pub optimize: u8,
+    /// `WSGIDontWriteBytecode`.
+    pub dont_write_bytecode: bool,
+    /// `WSGIPythonWarnings`, in their order.
+    pub warnings: Vec<String>,
+    /// `WSGIPythonHashSeed`, as `PYTHONHASHSEED` wants it.
+    pub hash_seed: Option<String>,
 }
 
 impl GlobalSettings {
+    /// `WSGIPythonPath` for embedded mode.
+    #[must_use]
+    pub fn python_path(&self) -> &[PathBuf] {
+        self.interpreters.general.python_path.as_deref().unwrap_or_default()
+    }
+
+    /// What a directive changes that may stand in `<WSGIInterpreterOptions>`: the section that is being
+    /// read, or what holds for all interpreters.
+    pub fn interpreter_options(&mut self) -> &mut InterpreterOptions {
+        match self.interpreters.blocks.last_mut().filter(|_| self.in_block) {
+            Some(block) => &mut block.options,
+            None => &mut self.interpreters.general,
+        }
+    }
+
     /// Whether httpd's processes may have Python in them.
     pub fn allows_embedded(&self) -> bool {
         self.restrict_embedded != Some(true)
@@ -125,31 +254,6 @@ impl GlobalSettings {
     /// Whether Python is wanted in httpd's parent.
     pub fn starts_early(&self) -> bool {
         self.lazy_initialization == Some(false) && self.allows_embedded()
-    }
-}
-
-/// What holds for all interpreters, in httpd's children and in process groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a directive that is on or off")]
-pub struct InterpreterRules {
-    /// `WSGIPerInterpreterGIL`.
-    pub own_gil: bool,
-    /// `WSGIRestrictStdin`.
-    pub restrict_stdin: bool,
-    /// `WSGIRestrictStdout`.
-    pub restrict_stdout: bool,
-    /// `WSGIRestrictSignal`.
-    pub restrict_signal: bool,
-}
-
-impl Default for InterpreterRules {
-    fn default() -> Self {
-        Self {
-            own_gil: false,
-            restrict_stdin: false,
-            restrict_stdout: false,
-            restrict_signal: true,
-        }
     }
 }
 

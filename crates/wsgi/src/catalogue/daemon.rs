@@ -1,6 +1,6 @@
 //! Directives about process groups.
 
-use super::{Directive, MAIN, SERVERS, one};
+use super::{Directive, MAIN, SERVERS, on_or_off, one};
 use crate::daemon::GroupSpec;
 use crate::settings::DefinedGroup;
 
@@ -25,6 +25,18 @@ pub(super) const DAEMON: &[Directive] = &[
         apply: |arguments, scope| {
             let value = one(arguments, "the beginning of a path")?;
             scope.server.global.socket_prefix = Some(value);
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGISocketRotation",
+        allowed: MAIN,
+        arguments: c"On | Off",
+        documentation: "Whether the sockets of process groups have new names after a restart. With `Off` \
+                        requests that come in on connections from before a graceful restart go to the \
+                        new processes (`On`).",
+        apply: |arguments, scope| {
+            scope.server.global.socket_rotation = Some(on_or_off(arguments)?);
             Ok(())
         },
     },

@@ -8,6 +8,52 @@ use crate::settings::MapHead;
 
 pub(super) const REQUEST: &[Directive] = &[
     Directive {
+        name: c"WSGIChunkedRequest",
+        allowed: FILE_INFO,
+        arguments: c"On | Off",
+        documentation: "Whether requests with `Transfer-Encoding: chunked` are taken; otherwise \
+                        they get status 411. An application must read their bodies to the end, \
+                        since there is no length in the environ (`Off`).",
+        apply: |arguments, scope| {
+            scope.dir.chunked_request = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIEnableSendfile",
+        allowed: FILE_INFO,
+        arguments: c"On | Off",
+        documentation: "Whether files of `wsgi.file_wrapper` may be sent by the kernel without \
+                        being read (`Off`). Leave it off for file systems that do not take it, \
+                        such as some network ones.",
+        apply: |arguments, scope| {
+            scope.dir.enable_sendfile = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIErrorOverride",
+        allowed: FILE_INFO,
+        arguments: c"On | Off",
+        documentation: "Whether httpd answers instead with its own error document where the status \
+                        of an application in a process group is 400 or more (`Off`).",
+        apply: |arguments, scope| {
+            scope.dir.error_override = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
+        name: c"WSGIIgnoreActivity",
+        allowed: FILE_INFO,
+        arguments: c"On | Off",
+        documentation: "Whether requests leave `inactivity-timeout` of their process group running \
+                        as if they had not come (`Off`).",
+        apply: |arguments, scope| {
+            scope.dir.ignore_activity = Some(on_or_off(arguments)?);
+            Ok(())
+        },
+    },
+    Directive {
         name: c"WSGIMapHEADToGET",
         allowed: FILE_INFO,
         arguments: c"On | Off | Auto",

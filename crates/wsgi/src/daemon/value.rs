@@ -1,8 +1,10 @@
 //! Values of options, read strictly: what is not wholly understood is refused.
 
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
-use super::{Preload, Processes};
+use super::{Preload, Principal, Processes};
 
 /// An absolute path.
 pub(super) fn absolute(value: &str) -> Option<PathBuf> {
@@ -28,9 +30,27 @@ pub(super) fn processes(value: &str) -> Option<Processes> {
     (most >= 1 && least <= most).then_some(Processes { least, most })
 }
 
-/// A number without a sign, which Rust would take.
-fn number(text: &str) -> Option<u32> {
+/// A number without a plus sign, which Rust would take.
+pub(crate) fn number<N: FromStr>(text: &str) -> Option<N> {
     text.parse().ok().filter(|_| !text.starts_with('+'))
+}
+
+/// A nice value.
+pub(super) fn nice(value: &str) -> Option<i32> {
+    number(value).filter(|nice| (-20..=19).contains(nice))
+}
+
+/// Seconds above 0, with a fraction if there is one.
+pub(crate) fn interval(value: &str) -> Option<Duration> {
+    let seconds: f64 = number(value)?;
+    let interval = Duration::try_from_secs_f64(seconds).ok()?;
+    (seconds > 0.0).then(|| interval.max(Duration::from_micros(1)))
+}
+
+/// Users or groups with a comma between.
+pub(super) fn principals(value: &str) -> Option<Vec<Principal>> {
+    let entries = value.split(',');
+    entries.map(|entry| if entry.is_empty() { None } else { Principal::parse(entry) }).collect()
 }
 
 pub(super) fn preload(value: &str) -> Option<Preload> {
@@ -65,6 +85,16 @@ pub(super) fn is_module_name(name: &str) -> bool {
     })
 }
 
+/// A size in bytes as [`bytes`] reads it; 0, which is allowed too, means that there is none.
+pub(super) fn bytes_or_none(value: &str) -> Option<u64> {
+    if value == "0" { Some(0) } else { bytes(value) }
+}
+
+/// 0, or a size of at least `least` bytes.
+pub(super) fn size_from(value: &str, least: u64) -> Option<u64> {
+    bytes_or_none(value).filter(|size| *size == 0 || *size >= least)
+}
+
 /// A size in bytes, with `K`, `M` or `G` for powers of 1024.
 pub(super) fn bytes(value: &str) -> Option<u64> {
     let shift = match value.bytes().last()?.to_ascii_uppercase() {
@@ -74,6 +104,6 @@ pub(super) fn bytes(value: &str) -> Option<u64> {
         _ => 0,
     };
     let digits = if shift == 0 { value } else { &value[..value.len() - 1] };
-    let count: u64 = digits.parse().ok().filter(|count| *count >= 1)?;
-    (!digits.starts_with('+')).then(|| count.checked_mul(1 << shift))?
+    let count: u64 = number(digits).filter(|count| *count >= 1)?;
+    count.checked_mul(1 << shift)
 }
