@@ -58,6 +58,10 @@ const FUNCTIONS: &[&str] = &[
     "ap_get_server_module_loglevel",
     "ap_get_request_module_loglevel",
     "ap_os_escape_path",
+    "ap_walk_config",
+    "ap_exists_config_define",
+    "ap_get_conn_socket",
+    "ap_hook_test_config",
     "ap_run_generate_log_id",
     // APR
     "apr_pool_create_ex",
@@ -75,6 +79,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_bucket_eos_create",
     "apr_os_file_put",
     "apr_os_file_get",
+    "apr_socket_timeout_(get|set)",
     "apr_proc_other_child_(register|unregister)",
     "apr_strerror",
     "apr_pool_userdata_(get|set)",
@@ -143,7 +148,7 @@ const VARIABLES: &[&str] = &[
     "AP_NOBODY_.*",
     "AP_FTYPE_PROTOCOL",
     "AP_CGI_PASS_AUTH_.*",
-    "APR_(ENOSPC|TIMEUP|FOPEN_READ|OS_START_.*|UTIL_START.*)",
+    "APR_(ENOSPC|TIMEUP|FOPEN_READ|FOPEN_SENDFILE_ENABLED|OS_START_.*|UTIL_START.*)",
     "DEFAULT_REL_RUNTIMEDIR",
 ];
 

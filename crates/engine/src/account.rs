@@ -40,8 +40,9 @@ impl Stamps {
     }
 }
 
+/// Microseconds as seconds.
 #[expect(clippy::cast_precision_loss, reason = "an f64 keeps microseconds for 280 years")]
-fn seconds(microseconds: u64) -> f64 {
+pub(crate) fn seconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1e6
 }
 

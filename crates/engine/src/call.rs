@@ -2,13 +2,15 @@
 //! `close()` is called exactly once. Whoever wants to know is told of it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use python::{Attached, Capsule, Error, Exception, Object, Result};
 use wsgi::level::Level;
 use wsgi::request::Request;
 
-use crate::account::{Account, Stamps};
-use crate::environ;
+use crate::account::{Account, Stamps, seconds};
+use crate::control::Control;
+use crate::environ::{self, now};
 use crate::environment::Environment;
 use crate::exchange::Outcome;
 use crate::fault;
@@ -27,11 +29,14 @@ use answer::{Stop, close};
 /// A request, and all that belongs to it.
 pub(crate) struct Job<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) environment: &'a Environment,
+    pub(crate) environment: &'a Arc<Environment>,
     pub(crate) request: &'a Request<'a>,
     pub(crate) lease: &'a Arc<Lease>,
     pub(crate) recorder: &'a Arc<Recorder>,
     pub(crate) preloaded: &'a Preloaded,
+    /// Set once an application was loaded.
+    pub(crate) loaded: &'a AtomicBool,
+    pub(crate) control: &'a Control,
     /// When the engine took the request, in seconds of the epoch.
     pub(crate) arrived: f64,
 }
@@ -66,6 +71,7 @@ impl Job<'_> {
             Err(error) => return Outcome::Failed(self.report(py, &error)),
         };
         let inside = Inside::enter(Arc::clone(self.lease), &call.data);
+        self.control.enter(self.environment);
         let id = self.register(py, &call).ok().flatten();
         let account = self.open_account(py, &mut call, id.as_ref());
         let outcome = self.perform(py, &call);
@@ -76,9 +82,11 @@ impl Job<'_> {
             // The dict is the application's to change; a missing entry is no fault.
             let _ = self.environment.active_requests.bind(py).remove(&id);
         }
+        self.log_if_slow(py);
         let record = call.record.clone();
         // What the application leaves behind still ends inside of its request.
         drop(call);
+        self.control.leave(py);
         drop(inside);
         if let Some(record) = record {
             record.expire();
@@ -125,6 +133,30 @@ impl Job<'_> {
     /// Writes records into the request's error log.
     pub(crate) fn log(&self, py: Attached<'_>, records: &Records) {
         self.lease.log_all(py, records).expect("the engine ends the request, after this");
+    }
+
+    /// Notes a request that has taken longer than `WSGISlowRequests` says.
+    fn log_if_slow(&self, py: Attached<'_>) {
+        let Some(limit) = self.settings.slow_requests else { return };
+        let took = now() - self.arrived;
+        if took < limit.as_secs_f64() {
+            return;
+        }
+        let status = self.lease.quick(py, |live| live.response.status()).ok().flatten();
+        let status = status.map_or_else(|| "no status".to_owned(), |code| format!("status {code}"));
+        let waited = match self.request.queue_start {
+            0 => String::new(),
+            start => {
+                let seconds = (self.arrived - seconds(start)).max(0.0);
+                format!(" after {seconds:.3} s in the queue")
+            }
+        };
+        let text = format!(
+            "slow request: {} took {took:.3} s{waited}, {status} (WSGISlowRequests {})",
+            self.request.line(),
+            limit.as_secs_f64(),
+        );
+        self.log(py, &vec![(Level::Warning, text)]);
     }
 
     /// How messages call what is run.

@@ -12,6 +12,7 @@ use wsgi::level::Level;
 use wsgi::request::Request;
 
 use crate::call::{Job, Records};
+use crate::control::Control;
 use crate::environ::now;
 use crate::environment::Environment;
 use crate::events;
@@ -40,6 +41,8 @@ pub struct Engine {
     preloaded: Preloaded,
     /// Subscribers have been told that the process stops.
     stopping: AtomicBool,
+    /// An application was loaded.
+    loaded: AtomicBool,
 }
 
 /// Why there is no engine.
@@ -75,18 +78,20 @@ impl Engine {
             recorder,
             preloaded: Preloaded::default(),
             stopping: AtomicBool::new(false),
+            loaded: AtomicBool::new(false),
         }))
     }
 
     /// Runs one request on the calling thread, which is not attached. Blocks until the
     /// application is done, `close()` included, and gives the exchange back. Nothing that the
-    /// application keeps can reach the exchange afterwards.
+    /// application keeps can reach the exchange afterwards. Others may use `control` meanwhile.
     pub fn handle(
         &self,
         request: &Request<'_>,
         exchange: Box<dyn Exchange>,
+        control: &Control,
     ) -> (Outcome, Box<dyn Exchange>) {
-        self.run(request, exchange, Purpose::Serve)
+        self.run(request, exchange, Purpose::Serve, control)
     }
 
     /// Loads the script of a request and keeps it for the processes that will be forked from this
@@ -97,7 +102,26 @@ impl Engine {
         request: &Request<'_>,
         exchange: Box<dyn Exchange>,
     ) -> (Outcome, Box<dyn Exchange>) {
-        self.run(request, exchange, Purpose::Load)
+        self.run(request, exchange, Purpose::Load, &Control::default())
+    }
+
+    /// Loads the script of a request for requests that come later. The application is not called, and the
+    /// calling thread is not attached. The outcome is [`Outcome::Complete`] if that went well.
+    pub fn import(&self, request: &Request<'_>, exchange: Box<dyn Exchange>) -> Outcome {
+        self.run(request, exchange, Purpose::Import, &Control::default()).0
+    }
+
+    /// Whether an application was loaded in this process.
+    pub fn has_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Relaxed)
+    }
+
+    /// Takes hold of the GIL of each interpreter in turn, and so takes as long as somebody keeps one. The
+    /// calling thread is not attached.
+    pub fn probe(&self) {
+        for environment in self.environments() {
+            environment.interpreter.attach(|_| ());
+        }
     }
 
     /// Called in a process that was forked from the one that made the engine: what counts by process
@@ -117,9 +141,13 @@ impl Engine {
         request: &Request<'_>,
         exchange: Box<dyn Exchange>,
         purpose: Purpose,
+        control: &Control,
     ) -> (Outcome, Box<dyn Exchange>) {
         let lease = Arc::new(Lease::new(request, exchange));
-        let caught = catch_unwind(AssertUnwindSafe(|| self.serve(request, &lease, purpose)));
+        control.begin(&lease);
+        let caught =
+            catch_unwind(AssertUnwindSafe(|| self.serve(request, &lease, purpose, control)));
+        control.end();
         let mut live = lease.end();
         let outcome = caught.unwrap_or_else(|panic| {
             let text = format!("The engine panicked: {}.", message(&*panic));
@@ -163,11 +191,14 @@ impl Engine {
     }
 
     /// Does what [`Self::stopping`] does, unless that was done before. Then joins the threads of all
-    /// interpreters and runs their `atexit` functions. The interpreters
+    /// interpreters and runs their `atexit` functions, unless the settings keep it from that. The interpreters
     /// themselves are left to the end of the process, which is a matter of microseconds then.
     /// The caller is the thread that made the engine, and is not attached.
     pub fn shutdown(&self, reason: &str) {
         self.stopping(reason);
+        if self.settings.keep_interpreters {
+            return;
+        }
         for environment in self.environments() {
             let mut records = Records::new();
             environment.interpreter.attach(|py| {
@@ -193,7 +224,13 @@ impl Engine {
         all
     }
 
-    fn serve(&self, request: &Request<'_>, lease: &Arc<Lease>, purpose: Purpose) -> Outcome {
+    fn serve(
+        &self,
+        request: &Request<'_>,
+        lease: &Arc<Lease>,
+        purpose: Purpose,
+        control: &Control,
+    ) -> Outcome {
         let arrived = now();
         let environment = match self.environment(request) {
             Ok(environment) => environment,
@@ -211,6 +248,8 @@ impl Engine {
             lease,
             recorder: &self.recorder,
             preloaded: &self.preloaded,
+            loaded: &self.loaded,
+            control,
             arrived,
         };
         let script = Script::of(&job, purpose);
@@ -223,8 +262,8 @@ impl Engine {
             .expect("with the lock a script is loaded, or its failure is the outcome")
     }
 
-    fn new_interpreter(&self, records: &mut Records) -> Result<Interpreter, String> {
-        let own = self.settings.interpreters.own_gil;
+    fn new_interpreter(&self, name: &str, records: &mut Records) -> Result<Interpreter, String> {
+        let own = self.settings.interpreters.of(&self.settings.process_group, name).own_gil;
         if own && !Interpreter::can_have_own_gil() {
             let text = "WSGI0198: WSGIPerInterpreterGIL has no effect before Python 3.12";
             records.push((Level::Warning, text.to_owned()));
@@ -247,10 +286,10 @@ impl Engine {
             return Ok(Arc::clone(environment));
         }
         let mut records = Records::new();
-        let interpreter = self.new_interpreter(&mut records)?;
+        let text: String = name.iter().copied().map(char::from).collect();
+        let interpreter = self.new_interpreter(&text, &mut records)?;
         let made = interpreter.attach(|py| {
-            let name: String = name.iter().copied().map(char::from).collect();
-            Environment::set_up(py, &self.settings, &self.recorder, &name, &mut records)
+            Environment::set_up(py, &self.settings, &self.recorder, &text, &mut records)
                 .map_err(|error| error.lines().join("\n"))
         });
         log_server(&self.settings, &records);

@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use python::{Attached, ClassHandle, Handle, Interpreter, Result};
+use wsgi::interpreter_rules::Rules;
+use wsgi::level::Level;
 
 use crate::events::Subscribers;
 use crate::fault::Sink;
@@ -49,9 +51,12 @@ impl Environment {
             log: py.class()?.handle(),
             start_response: py.class()?.handle(),
         };
-        streams::install(py, settings, &classes)?;
-        path::install(py, settings, sink)?;
-        if settings.interpreters.restrict_signal {
+        let rules = settings.interpreters.of(&settings.process_group, name);
+        streams::install(py, settings, &rules, &classes)?;
+        path::install(py, settings, &rules, sink)?;
+        set_switch_interval(py, settings, &rules, name, sink)?;
+        // Where there are no requests, the application's own signals are all there is.
+        if rules.restrict_signal && settings.threads > 0 {
             python::signals::preserved(|| signal::install(py, &settings.log))?;
         }
         let parts = module::install(py, settings, recorder, &classes, name, sink)?;
@@ -73,4 +78,26 @@ impl Environment {
         }
         self.module.bind(py).set_attr(c"application_group", &py.latin1(name)?)
     }
+}
+
+/// Sets how long a thread may keep the GIL. It is one number for all interpreters that share a GIL, so
+/// a section for one of them counts only if that one has its own.
+fn set_switch_interval<'py>(
+    py: Attached<'py>,
+    settings: &Settings,
+    rules: &Rules,
+    name: &str,
+    sink: &mut dyn Sink,
+) -> Result<'py, ()> {
+    if rules.switch_interval_is_own && !name.is_empty() && !rules.own_gil {
+        let text = format!(
+            "WSGI0205: WSGISwitchInterval for the application group {name} has no effect: it shares its \
+             GIL with others (see WSGIPerInterpreterGIL)"
+        );
+        sink.line(Level::Warning, text);
+        return Ok(());
+    }
+    let Some(interval) = settings.switch_interval.or(rules.switch_interval) else { return Ok(()) };
+    let seconds = py.float(interval.as_secs_f64())?;
+    py.import(c"sys")?.call_method(c"setswitchinterval", &[&seconds]).map(drop)
 }

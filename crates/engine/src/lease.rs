@@ -14,7 +14,8 @@ use wsgi::log_line::LogLine;
 use wsgi::request::{BodyRest, Request};
 
 use crate::body::Body;
-use crate::exchange::Exchange;
+use crate::control::Nobody;
+use crate::exchange::{Exchange, Outcome};
 use crate::log::{Lines, RECORD};
 use crate::meter::{GilWaits, Meter};
 use crate::response::Response;
@@ -116,6 +117,19 @@ impl Lease {
         drop(current);
         // Dropping objects may run Python code, which may ask for the watch.
         drop(before);
+    }
+
+    /// Ends the response for whoever does not wait for the request's own end; see
+    /// [`crate::control::Control::give_up`].
+    pub(crate) fn give_up(&self, status: u16) -> bool {
+        let Ok(mut live) = self.live.try_lock() else { return false };
+        let Some(live) = live.as_mut() else { return false };
+        let sent = live.response.sent;
+        let outcome = if sent { Outcome::Aborted } else { Outcome::Failed(status) };
+        live.flush_errors();
+        std::mem::replace(&mut live.exchange, Box::new(Nobody)).finish(outcome);
+        live.response.gone = true;
+        true
     }
 
     /// Whether lines of this level are logged.

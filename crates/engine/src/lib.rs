@@ -10,6 +10,7 @@
 mod account;
 mod body;
 mod call;
+mod control;
 mod engine;
 mod environ;
 mod environment;
@@ -36,6 +37,7 @@ mod thread;
 mod usage;
 mod watch;
 
+pub use control::Control;
 pub use engine::{Engine, EngineError};
 pub use settings::{ApacheFacts, ReadScoreboard, ServerLog, Settings};
 

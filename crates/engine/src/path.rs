@@ -1,8 +1,10 @@
 //! What a new interpreter knows of its surroundings: `sys.argv`, `sys.path`, `os.environ`.
 
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use python::{Attached, Object, Result};
+use wsgi::interpreter_rules::Rules;
 use wsgi::level::Level;
 
 use crate::fault::Sink;
@@ -12,6 +14,7 @@ use crate::settings::Settings;
 pub(crate) fn install<'py>(
     py: Attached<'py>,
     settings: &Settings,
+    rules: &Rules,
     sink: &mut dyn Sink,
 ) -> Result<'py, ()> {
     let sys = py.import(c"sys")?;
@@ -29,7 +32,9 @@ pub(crate) fn install<'py>(
         });
     }
     let path = sys.attr(c"path")?;
-    add_sites(&path, settings, sink)?;
+    for entries in [&settings.python_path].into_iter().chain(&rules.python_path) {
+        add_sites(&path, entries, sink)?;
+    }
     if let Some(home) = &settings.home {
         let home = py.fs_path(home.as_os_str().as_bytes())?;
         path.call_method(c"insert", &[&py.int(0)?, &home])?;
@@ -52,16 +57,16 @@ fn set_user<'py>(environ: &Object<'py>) -> Result<'py, ()> {
     environ.set("HOME", &entry.attr(c"pw_dir")?)
 }
 
-/// The python-path entries, with what their `.pth` files add, go in front of everything else.
-fn add_sites<'py>(path: &Object<'py>, settings: &Settings, sink: &mut dyn Sink) -> Result<'py, ()> {
-    if settings.python_path.is_empty() {
+/// The entries, with what their `.pth` files add, go in front of everything else.
+fn add_sites<'py>(path: &Object<'py>, entries: &[PathBuf], sink: &mut dyn Sink) -> Result<'py, ()> {
+    if entries.is_empty() {
         return Ok(());
     }
     let py = path.py();
     let before: Vec<Object<'py>> = path.iterate()?.collect::<Result<'py, _>>()?;
     let site = py.import(c"site")?;
     let mut first = Vec::new();
-    for entry in &settings.python_path {
+    for entry in entries {
         let entry = py.fs_path(entry.as_os_str().as_bytes())?;
         if let Err(error) = site.call_method(c"addsitedir", &[&entry]) {
             let shown = entry.display();

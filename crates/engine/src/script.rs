@@ -43,12 +43,16 @@ pub(crate) enum LoadError<'py> {
     Run(Error<'py>),
 }
 
-/// The name of a script's module in `sys.modules`.
-pub(crate) fn module_name(path: &[u8]) -> String {
-    Md5::digest(path).iter().fold("_mod_wsgi_".to_owned(), |mut name, byte| {
-        write!(name, "{byte:02x}").expect("a String takes all that is written");
-        name
-    })
+/// The name of a script's module in `sys.modules`. Where upper and lower case are alike, so are the paths.
+pub(crate) fn module_name(path: &[u8], case_insensitive: bool) -> String {
+    let lower = case_insensitive.then(|| path.to_ascii_lowercase());
+    Md5::digest(lower.as_deref().unwrap_or(path)).iter().fold(
+        "_mod_wsgi_".to_owned(),
+        |mut name, byte| {
+            write!(name, "{byte:02x}").expect("a String takes all that is written");
+            name
+        },
+    )
 }
 
 /// The modification time of a script, in microseconds of the epoch. The thread is not attached.

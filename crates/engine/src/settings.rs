@@ -3,11 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use wsgi::interpreter_rules::InterpreterRules;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
 use wsgi::scoreboard::Scoreboard;
-use wsgi::settings::InterpreterRules;
 
 /// The server-level error log: for what belongs to no request.
 pub trait ServerLog: Send + Sync {
@@ -53,8 +54,16 @@ pub struct Settings {
     pub apache: ApacheFacts,
     /// A daemon worker, not an Apache child: a changed script means another process.
     pub daemon: bool,
-    /// What holds for all interpreters.
+    /// What holds for interpreters.
     pub interpreters: InterpreterRules,
+    /// How long a thread of this process may keep the GIL, whatever `interpreters` says.
+    pub switch_interval: Option<Duration>,
+    /// Whether names of files in upper and lower case are alike.
+    pub case_insensitive: bool,
+    /// Whether the interpreters are left alone at the end: no threads joined, no `atexit` functions run.
+    pub keep_interpreters: bool,
+    /// How long a request may take before that is noted in its log.
+    pub slow_requests: Option<Duration>,
     /// Apache runs as a single process (`-X`): standard input and output stay what they are.
     pub single_process: bool,
     /// Reads httpd's scoreboard. A daemon worker has none and asks through the request's exchange.

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use python::{Attached, Attribute, Class, Error, Exception, Members, Object, Result};
+use wsgi::interpreter_rules::Rules;
 
 use crate::environment::Classes;
 use crate::log::Log;
@@ -13,6 +14,7 @@ use crate::settings::Settings;
 pub(crate) fn install<'py>(
     py: Attached<'py>,
     settings: &Settings,
+    rules: &Rules,
     classes: &Classes,
 ) -> Result<'py, ()> {
     let sys = py.import(c"sys")?;
@@ -25,13 +27,13 @@ pub(crate) fn install<'py>(
         return Ok(());
     }
     let restricted = py.class::<Restricted>()?;
-    let stdout = if settings.interpreters.restrict_stdout {
+    let stdout = if rules.restrict_stdout {
         restricted.instance(Restricted("sys.stdout"))?
     } else {
         log("<stdout>")?
     };
     sys.set_attr(c"stdout", &stdout)?;
-    if settings.interpreters.restrict_stdin {
+    if rules.restrict_stdin {
         sys.set_attr(c"stdin", &restricted.instance(Restricted("sys.stdin"))?)?;
     }
     Ok(())

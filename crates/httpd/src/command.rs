@@ -101,6 +101,15 @@ const fn req_override(context: Context) -> c_int {
     bits.cast_signed()
 }
 
+/// What becomes of a directive that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// It is done with.
+    Done,
+    /// It opens a section: httpd reads the directives in it, and then [`Module::section_end`] is called.
+    Section,
+}
+
 /// A directive that httpd has met in the configuration.
 #[derive(Debug)]
 pub struct Command<'c> {
@@ -126,6 +135,24 @@ impl Command<'_> {
         // SAFETY: the parameters are live during the callback.
         let path = unsafe { text::bytes((*self.raw).path) }?;
         Some(String::from_utf8_lossy(path).into_owned())
+    }
+
+    /// The names of the directives in the section that this one opens.
+    pub fn inside(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        // SAFETY: httpd has read the whole section into a tree, which lives as long as the
+        // configuration, before it calls back.
+        unsafe {
+            let directive = (*self.raw).directive;
+            let mut child =
+                if directive.is_null() { ptr::null_mut() } else { (*directive).first_child };
+            while !child.is_null() {
+                let name = text::bytes((*child).directive).unwrap_or_default();
+                names.push(String::from_utf8_lossy(name).into_owned());
+                child = (*child).next;
+            }
+        }
+        names
     }
 
     /// The file and line that it stands in.
@@ -174,9 +201,23 @@ unsafe extern "C" fn raw_args<M: Module>(
             M::directive(place, arguments, &command, server, dir)
         });
         match result {
-            Ok(Ok(())) => ptr::null(),
+            Ok(Ok(Read::Done)) => ptr::null(),
+            Ok(Ok(Read::Section)) => {
+                // Calls back for each directive: no reference to a configuration is held here.
+                let children = (*(*parms).directive).first_child;
+                let error = sys::ap_walk_config(children, parms, (*parms).context);
+                let server = &mut *server.cast::<M::Server>();
+                match trap(|| M::section_end(server)) {
+                    Ok(()) => error,
+                    Err(panic) => internal_error(pool, &panic),
+                }
+            }
             Ok(Err(text)) => pool.dup(text.as_bytes()).as_ptr(),
-            Err(panic) => pool.dup(format!("internal error: {panic}").as_bytes()).as_ptr(),
+            Err(panic) => internal_error(pool, &panic),
         }
     }
+}
+
+fn internal_error(pool: Pool<'_>, panic: &str) -> *const c_char {
+    pool.dup(format!("internal error: {panic}").as_bytes()).as_ptr()
 }

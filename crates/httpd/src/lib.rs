@@ -25,18 +25,18 @@ mod trap;
 
 pub use body::ReadError;
 pub use child::{OtherChild, watch_process};
-pub use command::{Command, Context, Directive, Override, Table as CommandTable};
+pub use command::{Command, Context, Directive, Override, Read, Table as CommandTable};
 pub use log::{Log, Place, startup_line};
 pub use module::{Module, Order, Record, Status};
 pub use pool::{Pool, with_scratch_pool};
 pub use regex::{Groups, Regex};
 pub use request::{FileKind, Redirect, Request};
-pub use response::{Flush, SendError};
+pub use response::{Flush, SendError, Sendfile};
 pub use scoreboard::{ChildSlot, Scoreboard, ThreadSlot};
 pub use server::{Server, Servers, main_server};
 pub use state::{
     Identity, Mpm, RunMode, StartKind, StartPass, Version, add_version_component,
-    children_identity, config_generation, mpm, run_mode, runtime_path, server_root_path,
-    server_version, single_process, start_kind, start_pass,
+    children_identity, config_generation, is_defined, mpm, run_mode, runtime_path,
+    server_root_path, server_version, single_process, start_kind, start_pass,
 };
 pub use table::{Table, TableMut};

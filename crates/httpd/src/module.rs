@@ -7,7 +7,7 @@ use core::ptr;
 
 use httpd_sys as sys;
 
-use crate::command::{Command, Table};
+use crate::command::{Command, Read, Table};
 use crate::log::{Log, startup_line};
 use crate::pool::Pool;
 use crate::request::Request;
@@ -71,11 +71,15 @@ pub trait Module: Sized + 'static {
         command: &Command<'_>,
         server: &mut Self::Server,
         dir: &mut Self::Dir,
-    ) -> Result<(), String>;
+    ) -> Result<Read, String>;
+    /// The directives of a section were read, or one of them was refused.
+    fn section_end(server: &mut Self::Server);
 
     /// The whole configuration was read, also for `httpd -t`. Each error is shown, and any makes
     /// httpd refuse the configuration.
     fn check_config(server: Server<'_>) -> Result<(), Vec<String>>;
+    /// The configuration was found to be good, and httpd was started to test it (`httpd -t`).
+    fn test_config(server: Server<'_>);
     /// The configuration is about to be used. `pool` is cleared when it ends.
     fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String>;
     /// A child of httpd begins. `pool` is cleared when the child ends.
@@ -135,7 +139,7 @@ impl<M: Module> Record<M> {
     }
 }
 
-// SAFETY (of the eight functions below): httpd calls them with live pools, servers and requests, and
+// SAFETY (of the functions below): httpd calls them with live pools, servers and requests, and
 // with configurations that the constructors here made. A panic while a configuration is made has no
 // value to go on with and nobody to tell, so it ends httpd's start with `abort` by way of `expect` in
 // an `extern "C"` function; the constructors and merges are plain copies that have no cause to panic.
@@ -197,6 +201,7 @@ unsafe extern "C" fn register<M: Module>(_pool: *mut sys::apr_pool_t) {
     // the lists of names end with a null pointer.
     unsafe {
         sys::ap_hook_check_config(Some(check_config::<M>), none, none, middle);
+        sys::ap_hook_test_config(Some(test_config::<M>), none, none, middle);
         sys::ap_hook_post_config(Some(post_config::<M>), none, none, middle);
         sys::ap_hook_child_init(Some(child_init::<M>), none, none, middle);
         sys::ap_hook_monitor(Some(monitor::<M>), none, none, middle);
@@ -233,6 +238,20 @@ unsafe extern "C" fn check_config<M: Module>(
             }
             Status::Http(500).number()
         }
+    }
+}
+
+/// # Safety
+/// Called by httpd when it was started to test the configuration, which is good.
+unsafe extern "C" fn test_config<M: Module>(
+    _pool: *mut sys::apr_pool_t,
+    server: *mut sys::server_rec,
+) {
+    // SAFETY: see above.
+    let server = unsafe { Server::from_raw(server) };
+    if let Err(panic) = trap(|| M::test_config(server)) {
+        let text = format!("internal error: {panic}");
+        startup_line(server, M::record().index(), ERROR, text.as_bytes());
     }
 }
 

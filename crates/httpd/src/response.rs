@@ -2,6 +2,7 @@
 
 use core::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use httpd_sys as sys;
 
@@ -24,7 +25,34 @@ pub enum Flush {
     AtEnd,
 }
 
+/// How a file may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sendfile {
+    /// It is read, or mapped into memory.
+    Off,
+    /// The kernel may send it by itself.
+    On,
+}
+
 impl Request<'_> {
+    /// Has each write to the client take no longer than `limit`, in place of httpd's `Timeout`. Gives what
+    /// held before, for setting it back: a connection outlives its requests. `None` if the request has
+    /// no socket of its own, as in HTTP/2.
+    pub fn set_client_timeout(&mut self, limit: Duration) -> Option<Duration> {
+        let limit = sys::apr_interval_time_t::try_from(limit.as_micros()).ok()?;
+        // SAFETY: the connection is live as long as the request, and its socket with it.
+        unsafe {
+            let socket = sys::ap_get_conn_socket((*self.as_ptr()).connection);
+            if socket.is_null() {
+                return None;
+            }
+            let mut before = 0;
+            let known = sys::apr_socket_timeout_get(socket, &raw mut before) == sys::APR_SUCCESS;
+            sys::apr_socket_timeout_set(socket, limit);
+            known.then(|| Duration::from_micros(u64::try_from(before).unwrap_or(0)))
+        }
+    }
+
     /// Sets the status; `line` is code and reason.
     pub fn set_status(&mut self, code: u16, line: &[u8]) {
         let line = self.pool().dup(line);
@@ -79,6 +107,7 @@ impl Request<'_> {
         file: OwnedFd,
         offset: u64,
         length: u64,
+        sendfile: Sendfile,
         flush: Flush,
     ) -> Result<(), SendError> {
         let pool = self.pool();
@@ -87,6 +116,10 @@ impl Request<'_> {
             (sys::apr_off_t::try_from(offset), sys::apr_off_t::try_from(length))
         else {
             return Err(SendError);
+        };
+        let flags = match sendfile {
+            Sendfile::Off => sys::APR_FOPEN_READ,
+            Sendfile::On => sys::APR_FOPEN_READ | sys::APR_FOPEN_SENDFILE_ENABLED,
         };
         self.pass(flush, |brigade, _| {
             // SAFETY: the descriptor stays open as long as the pool; APR does not close a file that
@@ -97,7 +130,7 @@ impl Request<'_> {
                 sys::apr_os_file_put(
                     &raw mut handle,
                     &raw mut descriptor,
-                    sys::APR_FOPEN_READ.cast_signed(),
+                    flags.cast_signed(),
                     pool.as_ptr(),
                 );
                 sys::apr_brigade_insert_file(brigade, handle, offset, length, pool.as_ptr());

@@ -59,6 +59,12 @@ pub fn run_mode() -> RunMode {
     if test { RunMode::Test } else { RunMode::Serve }
 }
 
+/// Whether httpd was started with `-D name`, or its configuration has `Define name`.
+pub fn is_defined(name: &CStr) -> bool {
+    // SAFETY: httpd looks the name up in a list.
+    unsafe { sys::ap_exists_config_define(name.as_ptr()) != 0 }
+}
+
 /// The multi-processing module and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mpm {

@@ -2,33 +2,42 @@
 
 use std::collections::HashMap;
 
-use httpd::{Log, RunMode, Server, StartKind};
+use httpd::{RunMode, Server, StartKind, StartPass};
 use wsgi::level::Level;
-use wsgi::plan::{Account, Plan, PlannedGroup, ServerFacts};
+use wsgi::settings::Import;
 
-use crate::config::ServerConfig;
+use crate::ownership::Owner;
+use crate::plan::plan;
 use crate::preload::applications;
 use crate::routing::{Definition, definitions, server_name};
 use crate::scripts::scripts;
-use crate::{Wsgi, log, supervisor, sys};
+use crate::{Wsgi, log, supervisor};
 
 /// Looks for mistakes; each comes with what to do about it.
 pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
     let definitions = definitions(main);
     let mut problems = duplicates(&definitions);
-    problems.extend(unknown_groups(main, &definitions));
+    problems.extend(unreachable_groups(main, &definitions));
+    problems.extend(imports_in_vain(main));
+    problems.extend(unknown_owners(&definitions));
     problems.extend(not_preloadable(main, &definitions));
     if !problems.is_empty() {
         return Err(problems);
     }
     let config = main.config::<Wsgi>();
+    let notes = main.and_following().flat_map(|one| &one.config::<Wsgi>().settings.notes);
+    say(main, notes.map(|note| (note.level, note.text.as_str())));
     let plan = plan(main);
     if plan.groups.is_empty() && !plan.embedded {
         return Ok(());
     }
     match supervisor::check(&plan) {
         Ok(report) => {
-            let mut problems = report.problems;
+            let mut problems = report.problems.clone();
+            let warnings = report.warnings.iter().map(|text| (Level::Warning, text.as_str()));
+            say(main, warnings);
+            // A second check of one configuration finds nothing else.
+            let _ = config.runtime.report.set(report.clone());
             if let Some(embedded) = report.embedded {
                 if let Err(problem) = &embedded {
                     let text = format!("embedded mode will not work: {problem}");
@@ -40,12 +49,21 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
                         log(&main, Level::Info, &text);
                     }
                 }
-                // A second check of one configuration finds nothing else.
                 let _ = config.runtime.embedded.set(embedded);
             }
             decide(main, problems)
         }
         Err(error) => decide(main, vec![error.to_string()]),
+    }
+}
+
+/// Says what is no mistake. httpd reads its configuration twice when it starts, and hears it once.
+fn say<'t>(main: Server<'_>, lines: impl Iterator<Item = (Level, &'t str)>) {
+    if httpd::start_pass() == StartPass::Check && httpd::run_mode() == RunMode::Serve {
+        return;
+    }
+    for (level, text) in lines {
+        log(&main, level, text);
     }
 }
 
@@ -76,32 +94,86 @@ fn duplicates(definitions: &[Definition<'_>]) -> Vec<String> {
     definitions.iter().filter_map(duplicate).collect()
 }
 
-/// Groups that requests would be sent to and that nobody defines.
-fn unknown_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<String> {
+/// Process groups that something is sent to and that nobody defines, or that are another virtual
+/// host's.
+fn unreachable_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<String> {
     let mut problems = Vec::new();
+    let mut look = |server: Server<'_>, directive: String, group: &str| {
+        let definition = definitions.iter().find(|one| one.spec.name == group);
+        let (name, definition) = match definition {
+            _ if group.is_empty() || group.starts_with('%') => return,
+            None => {
+                let server = server_name(server);
+                let text = format!(
+                    "{directive} (server {server}): there is no process group {group}; define it with \
+                     WSGIDaemonProcess {group}"
+                );
+                return problems.push(text);
+            }
+            Some(definition) => (server_name(server), definition),
+        };
+        let owner = definition.server.is_virtual().then(|| server_name(definition.server));
+        if let Some(owner) = owner.filter(|owner| server.is_virtual() && *owner != name) {
+            problems.push(format!(
+                "{directive} (server {name}): the process group {group} belongs to the virtual host \
+                 {owner}, which defines it at {}; define it in the main server to use it from others",
+                definition.place
+            ));
+        }
+    };
     for server in main.and_following() {
         let config = server.config::<Wsgi>();
-        let of_server = server.dir_defaults::<Wsgi>().process_group.as_deref();
-        let named = of_server.map(|group| ("WSGIProcessGroup", group)).into_iter();
-        let of_sections =
-            config.section_groups.iter().map(|(_, group)| ("WSGIProcessGroup", group.as_str()));
-        let of_aliases = config.settings.aliases.iter().filter_map(|alias| {
-            Some(("WSGIScriptAlias … process-group", alias.options.process_group.as_deref()?))
-        });
-        for (directive, group) in named.chain(of_sections).chain(of_aliases) {
-            let known = group.starts_with('%')
-                || definitions.iter().any(|definition| definition.spec.name == group);
-            if !known {
-                let server = server_name(server);
-                problems.push(format!(
-                    "{directive} {group} (server {server}): there is no process group {group}; \
-                     define it with WSGIDaemonProcess {group}"
-                ));
+        if let Some(group) = server.dir_defaults::<Wsgi>().process_group.as_deref() {
+            look(server, format!("WSGIProcessGroup {group}"), group);
+        }
+        for group in config.sections.iter().filter_map(|section| section.process_group.as_deref()) {
+            look(server, format!("WSGIProcessGroup {group}"), group);
+        }
+        for alias in &config.settings.aliases {
+            if let Some(group) = alias.options.process_group.as_deref() {
+                look(server, format!("WSGIScriptAlias … process-group={group}"), group);
+            }
+        }
+        for import in &config.settings.imports {
+            let group = &import.process_group;
+            look(server, format!("WSGIImportScript … process-group={group}"), group);
+        }
+        for script in server.dir_defaults::<Wsgi>().handler_scripts.iter().flat_map(|all| &**all) {
+            if let Some(group) = script.process_group.as_deref() {
+                look(server, format!("WSGIHandlerScript … process-group={group}"), group);
             }
         }
     }
     problems.dedup();
     problems
+}
+
+/// Imports into httpd's children, which the configuration keeps without Python.
+fn imports_in_vain(main: Server<'_>) -> Vec<String> {
+    if main.config::<Wsgi>().settings.global.allows_embedded() {
+        return Vec::new();
+    }
+    let imports = main.and_following().flat_map(|one| &one.config::<Wsgi>().settings.imports);
+    let problem = |import: &Import| {
+        let (file, line) = &import.place;
+        format!(
+            "WSGIImportScript {} ({file}:{line}): process-group=%{{GLOBAL}} is embedded mode, which \
+             WSGIRestrictEmbedded On disables; name a process group, or take one of the two away",
+            import.script.display()
+        )
+    };
+    imports.filter(|import| import.process_group.is_empty()).map(problem).collect()
+}
+
+/// Owners of scripts that do not exist.
+fn unknown_owners(definitions: &[Definition<'_>]) -> Vec<String> {
+    let problem = |group: &Definition<'_>| match Owner::of(group.spec) {
+        Some(Owner::Nobody(text)) => {
+            Some(format!("WSGIDaemonProcess {} ({}): {text}", group.spec.name, group.place))
+        }
+        _ => None,
+    };
+    definitions.iter().filter_map(problem).collect()
 }
 
 /// Groups whose template would have nothing to load.
@@ -112,75 +184,4 @@ fn not_preloadable(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<Stri
         Some(format!("WSGIDaemonProcess {} ({}): {error}", group.spec.name, group.place))
     };
     definitions.iter().filter_map(problem).collect()
-}
-
-/// What `wsgid` has to know of this configuration.
-pub(crate) fn plan(main: Server<'_>) -> Plan {
-    let config = main.config::<Wsgi>();
-    let children = httpd::children_identity();
-    let root = nix::unistd::geteuid().is_root();
-    let children = if root {
-        Account { uid: children.uid, gid: children.gid, user: children.user }
-    } else {
-        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        Account { uid, gid, user: format!("#{uid}") }
-    };
-    let prefix = socket_prefix(config);
-    let mut next_log = wsgi::plan::supervisor_descriptor::LOGS;
-    let scripts = scripts(main).unwrap_or_default();
-    let groups = definitions(main)
-        .into_iter()
-        .enumerate()
-        .map(|(place, group)| PlannedGroup {
-            // What is wrong with them has been said when the configuration was checked.
-            applications: applications(group.spec, scripts.get(&group.spec.name))
-                .unwrap_or_default(),
-            spec: group.spec.clone(),
-            place: group.place,
-            socket: format!("{prefix}.{}.sock", place + 1).into(),
-            log: own_log(group.server).map(|_| {
-                next_log += 1;
-                next_log - 1
-            }),
-        })
-        .collect();
-    Plan {
-        server: server_facts(config),
-        log_level: main.log_level(sys::record().index()),
-        socket_timeout: u64::try_from(main.timeout().as_millis()).unwrap_or(u64::MAX),
-        children,
-        python_home: config.settings.global.python_home.clone(),
-        groups,
-        embedded: config.settings.global.allows_embedded(),
-    }
-}
-
-/// The error log of a virtual host that has one of its own: its groups write there.
-pub(crate) fn own_log(server: Server<'_>) -> Option<std::os::fd::BorrowedFd<'_>> {
-    if server.is_virtual() { server.error_log() } else { None }
-}
-
-/// Facts about httpd for applications.
-pub(crate) fn server_facts(config: &ServerConfig) -> ServerFacts {
-    let (version, mpm) = (httpd::server_version(), httpd::mpm());
-    ServerFacts {
-        version: version.number,
-        description: version.description,
-        build_date: version.built,
-        mpm: mpm.name,
-        threads: mpm.threads,
-        children: mpm.children,
-        interpreters: config.settings.global.interpreters,
-    }
-}
-
-/// The beginning of the sockets' paths: the same for one configuration of one httpd, and for no other.
-fn socket_prefix(config: &ServerConfig) -> String {
-    let prefix = config.settings.global.socket_prefix.as_deref();
-    let path = httpd::with_scratch_pool(|pool| match prefix {
-        Some(prefix) => httpd::server_root_path(pool, prefix),
-        None => httpd::runtime_path(pool, "wsgi"),
-    });
-    let path = path.unwrap_or_else(|| prefix.unwrap_or("wsgi").to_owned());
-    format!("{path}.{}.{}", std::process::id(), httpd::config_generation())
 }

@@ -1,11 +1,12 @@
 //! What the configuration says, kept where httpd keeps it.
 
+use core::ffi::CStr;
 use std::sync::{Arc, OnceLock};
 
-use httpd::{Command, Context, Directive, Override, Regex};
+use httpd::{Command, Context, Directive, Override, Read, Regex};
 use wsgi::argument::ArgumentError;
 use wsgi::catalogue::{DIRECTIVES, Scope};
-use wsgi::plan::PythonFacts;
+use wsgi::plan::{PythonFacts, Report};
 use wsgi::settings::{DirSettings, ServerSettings};
 
 use crate::generation::Generation;
@@ -20,10 +21,21 @@ pub(crate) struct ServerConfig {
     pub(crate) settings: ServerSettings,
     /// The compiled pattern of each alias that has one, by the alias's place.
     pub(crate) patterns: Vec<Option<Arc<Regex>>>,
-    /// `WSGIProcessGroup` inside sections: the section's path and the value.
-    pub(crate) section_groups: Vec<(String, String)>,
+    /// What sections say about groups.
+    pub(crate) sections: Vec<Section>,
     /// Of the main server: what was found out and started for this configuration.
     pub(crate) runtime: Arc<Runtime>,
+}
+
+/// What a section such as `<Directory>` or `<Location>` says about groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// Its path.
+    pub(crate) path: String,
+    /// `WSGIProcessGroup`.
+    pub(crate) process_group: Option<String>,
+    /// `WSGIApplicationGroup`.
+    pub(crate) application_group: Option<String>,
 }
 
 /// What becomes known once the configuration is read.
@@ -31,6 +43,8 @@ pub(crate) struct ServerConfig {
 pub(crate) struct Runtime {
     /// The Python of embedded mode, or why there is none. Set when the configuration was checked.
     pub(crate) embedded: OnceLock<Result<PythonFacts, String>>,
+    /// What `wsgid check` has said. Set when the configuration was checked.
+    pub(crate) report: OnceLock<Report>,
     /// Set when the log says that another module has started Python in httpd's parent.
     pub(crate) company: OnceLock<()>,
     /// The process groups of this configuration. Set when it comes into use.
@@ -73,7 +87,7 @@ pub(crate) fn directive(
     command: &Command<'_>,
     server: &mut ServerConfig,
     dir: &mut DirConfig,
-) -> Result<(), String> {
+) -> Result<Read, String> {
     let directive = DIRECTIVES.get(which).ok_or("httpd met a directive that does not exist")?;
     let name = directive.name.to_string_lossy();
     if command.in_virtual_host() && !directive.allowed.virtual_host {
@@ -82,14 +96,54 @@ pub(crate) fn directive(
              into its main configuration"
         ));
     }
+    if server.settings.global.in_block && !directive.allowed.interpreter_options {
+        return Err(not_in_section(&name));
+    }
+    if directive.is_section()
+        && let Some(stranger) = command.inside().iter().find(|name| !may_be_inside(name))
+    {
+        return Err(not_in_section(stranger));
+    }
     let mut scope = Scope { server: &mut server.settings, dir, place: command.place() };
     (directive.apply)(arguments, &mut scope).map_err(|error| with_usage(which, &error))?;
-    if let (Some(section), Some(group)) = (command.section(), &dir.process_group)
-        && directive.name == c"WSGIProcessGroup"
-    {
-        server.section_groups.push((section, group.to_string()));
+    if let Some(path) = command.section() {
+        note_section(server, path, directive.name, dir);
     }
-    compile_patterns(command, server).map_err(|error| with_usage(which, &error))
+    compile_patterns(command, server).map_err(|error| with_usage(which, &error))?;
+    Ok(if directive.is_section() { Read::Section } else { Read::Done })
+}
+
+/// Keeps what a section says about groups, for what is to be known before there are requests.
+fn note_section(server: &mut ServerConfig, path: String, directive: &CStr, dir: &DirConfig) {
+    let text = |value: &Option<Arc<str>>| value.as_deref().map(str::to_owned);
+    let said = if directive == c"WSGIProcessGroup" {
+        Section { process_group: text(&dir.process_group), path, ..Section::default() }
+    } else if directive == c"WSGIApplicationGroup" {
+        Section { application_group: text(&dir.application_group), path, ..Section::default() }
+    } else {
+        return;
+    };
+    server.sections.push(said);
+}
+
+/// The section that was read is complete.
+pub(crate) fn section_end(server: &mut ServerConfig) {
+    server.settings.global.in_block = false;
+}
+
+fn may_be_inside(name: &str) -> bool {
+    let is = |known: &wsgi::catalogue::Directive| {
+        known.name.to_bytes().eq_ignore_ascii_case(name.as_bytes())
+    };
+    DIRECTIVES.iter().any(|known| is(known) && known.allowed.interpreter_options)
+}
+
+fn not_in_section(name: &str) -> String {
+    format!(
+        "{name} cannot occur within <WSGIInterpreterOptions>; what may stand there is WSGIFreeThreading, \
+         WSGIPerInterpreterGIL, WSGIPythonPath, WSGIRestrictSignal, WSGIRestrictStdin, \
+         WSGIRestrictStdout and WSGISwitchInterval"
+    )
 }
 
 fn with_usage(which: usize, error: &ArgumentError) -> String {

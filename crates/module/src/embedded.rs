@@ -7,7 +7,7 @@ use core::ffi::c_void;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
-use httpd::{Flush, Pool, Request, SendError, Status};
+use httpd::{Flush, Pool, Request, SendError, Sendfile, Server, Status};
 use wsgi::embed::{Answer, fault_code};
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
@@ -16,14 +16,21 @@ use wsgi::response::Head;
 
 use crate::routing::main_config;
 use crate::sys::{self, Engine, Serve};
-use crate::{Wsgi, check, log, log_of_script, parent, relay, respond, scoreboard};
+use crate::{Wsgi, imports, log, log_of_script, parent, plan, relay, respond, scoreboard};
 
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
 
-/// Called in each new child: has Python end with it, if it comes to that.
-pub(crate) fn enter_child(pool: Pool<'_>) {
+/// Called in each new child: has Python end with it, if it comes to that, and starts it if something is
+/// to be imported at once.
+pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
     pool.own(EndPython);
+    if !imports::of_embedded(main).is_empty()
+        && let Err(error) = ENGINE.get_or_init(load)
+    {
+        let text = format!("WSGI0002: scripts cannot be imported, there is no Python: {error}");
+        log(&main, Level::Crit, &text);
+    }
 }
 
 struct EndPython;
@@ -47,7 +54,8 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
     };
     let passes = request.dir_config::<Wsgi>().pass_apache_request == Some(true);
     let record = if passes { request.record() } else { core::ptr::null_mut() };
-    let mut served = Served { request, record, head_sent: false, file: None };
+    let sendfile = respond::sendfile(request.dir_config::<Wsgi>());
+    let mut served = Served { request, record, head_sent: false, file: None, sendfile };
     let answer = engine.handle(&mut served, payload);
     // Whether the client has taken it is nobody's concern any more.
     let _ = served.send_file(if answer == Answer::Done { Flush::AtEnd } else { Flush::Now });
@@ -85,8 +93,10 @@ fn load() -> Result<Engine, String> {
     };
     let spec = main_config(|config| EmbeddedSpec {
         python,
-        python_path: config.settings.global.python_path.clone(),
-        server: check::server_facts(config),
+        python_path: config.settings.global.python_path().to_vec(),
+        python_eggs: config.settings.global.python_eggs.clone(),
+        imports: httpd::main_server(imports::of_embedded).unwrap_or_default(),
+        server: plan::server_facts(config),
         single_process: httpd::single_process(),
         company_is_known: config.runtime.company.get().is_some(),
     });
@@ -107,12 +117,13 @@ struct Served<'a, 'r> {
     /// A file that waits for what comes behind it: if that is the end, httpd gets the response
     /// whole, and can answer for byte ranges.
     file: Option<(OwnedFd, u64, u64)>,
+    sendfile: Sendfile,
 }
 
 impl Served<'_, '_> {
     fn send_file(&mut self, flush: Flush) -> Result<(), SendError> {
         let Some((file, offset, length)) = self.file.take() else { return Ok(()) };
-        self.request.send_file(file, offset, length, flush)
+        self.request.send_file(file, offset, length, self.sendfile, flush)
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Choices<'c> {
     pub(crate) map_head: MapHead,
     /// Which headers of proxies are believed.
     pub(crate) trust: Option<Trust<'c>>,
+    /// Path of the handler script; empty if there is none.
+    pub(crate) handler_script: &'c [u8],
 }
 
 /// Builds the environ of a request. It borrows from the request's pool.
@@ -70,7 +72,7 @@ pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Envir
     environ.set(b"mod_wsgi.listener_port".as_slice(), port.to_string().into_bytes());
     environ.set(b"mod_wsgi.server_pid".as_slice(), std::process::id().to_string().into_bytes());
     environ.set(b"mod_wsgi.request_handler".as_slice(), request.handler().unwrap_or_default());
-    environ.set(b"mod_wsgi.handler_script".as_slice(), b"".as_slice());
+    environ.set(b"mod_wsgi.handler_script".as_slice(), choices.handler_script);
     let (request_id, connection_id) = request.log_ids();
     if let Some(id) = request_id {
         environ.set(b"mod_wsgi.request_id".as_slice(), id);

@@ -14,9 +14,10 @@ use wsgi::plan::Plan;
 
 use crate::config::Runtime;
 use crate::lifeline::Lifeline;
+use crate::ownership::Owner;
 use crate::routing::{Route, Routes, definitions, main_config, server_name};
 use crate::scripts::{Scripts, scripts};
-use crate::{Wsgi, check, log, parent, supervisor, sys};
+use crate::{Wsgi, log, parent, plan, supervisor, sys};
 
 /// What the server's banner says.
 const BANNER: [&core::ffi::CStr; 2] =
@@ -60,7 +61,7 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
         log(&main, Level::Error, &error);
     }
     let runtime = &main.config::<Wsgi>().runtime;
-    let plan = check::plan(main);
+    let plan = plan::plan(main);
     let routes = routes(main, &plan);
     let lifeline =
         Lifeline::new().map_err(|error| format!("wsgid cannot be started: no pipe: {error}"))?;
@@ -95,7 +96,7 @@ pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
         sys::end_with_parent(generation.parent);
     }
     parent::enter_child();
-    crate::embedded::enter_child(pool);
+    crate::embedded::enter_child(pool, main);
 }
 
 /// Called in the parent every now and then: starts `wsgid` again if that was put off.
@@ -117,6 +118,9 @@ fn routes(main: Server<'_>, plan: &Plan) -> Routes {
                 socket: planned.socket.clone(),
                 processes: definition.spec.pool().most,
                 server_metrics: definition.spec.server_metrics,
+                timeouts: definition.spec.timeouts,
+                buffers: definition.spec.socket.clone(),
+                script_owner: Owner::of(definition.spec),
                 owner: definition.server.is_virtual().then(|| server_name(definition.server)),
                 only_script: scripts.get(&name).and_then(Scripts::only).map(str::to_owned),
             };
@@ -140,7 +144,7 @@ impl Generation {
     fn start_wsgid(&self, main: Server<'_>) -> Result<Vec<String>, supervisor::SupervisorError> {
         let mut wsgid = self.lock();
         let Some(lifeline) = &wsgid.lifeline else { return Ok(Vec::new()) };
-        let logs = definitions(main).into_iter().filter_map(|group| check::own_log(group.server));
+        let logs = definitions(main).into_iter().filter_map(|group| plan::own_log(group.server));
         let inherited: Vec<BorrowedFd<'_>> = [lifeline.watched()].into_iter().chain(logs).collect();
         let serving = supervisor::serve(&self.plan, &inherited)?;
         wsgid.pid = Some(serving.pid);

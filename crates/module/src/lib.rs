@@ -9,19 +9,27 @@
 mod check;
 mod config;
 mod dispatch;
+mod dump;
 mod embedded;
 mod environ;
 mod generation;
+mod imports;
 mod lifeline;
+mod ownership;
 mod parent;
+mod payload;
+mod plan;
 mod preload;
+mod refusal;
 mod relay;
 mod respond;
 mod routing;
 mod scoreboard;
 mod scripts;
 mod supervisor;
+mod survey;
 mod sys;
+mod target;
 
 use httpd::{Command, Module, Order, Place, Pool, Record, Request, Server, Status};
 use wsgi::level::Level;
@@ -69,12 +77,20 @@ impl Module for Wsgi {
         command: &Command<'_>,
         server: &mut ServerConfig,
         dir: &mut DirConfig,
-    ) -> Result<(), String> {
+    ) -> Result<httpd::Read, String> {
         config::directive(which, arguments, command, server, dir)
+    }
+
+    fn section_end(server: &mut ServerConfig) {
+        config::section_end(server);
     }
 
     fn check_config(server: Server<'_>) -> Result<(), Vec<String>> {
         check::check(server)
+    }
+
+    fn test_config(server: Server<'_>) {
+        dump::test(server);
     }
 
     fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {

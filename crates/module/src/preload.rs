@@ -8,7 +8,8 @@ use wsgi::plan::Application;
 
 use crate::Wsgi;
 use crate::routing::{server_name, server_with_port};
-use crate::scripts::{Mapped, Scripts};
+use crate::scripts::Scripts;
+use crate::survey::Mapping;
 
 /// The applications of a group, or why they cannot be preloaded.
 pub(crate) fn applications(
@@ -41,12 +42,11 @@ pub(crate) fn applications(
     Ok(applications)
 }
 
-fn application(mapped: &Mapped<'_>, only: bool) -> Result<Application, String> {
-    let Mapped { alias, server } = mapped;
+fn application(mapped: &Mapping<'_>, only: bool) -> Result<Application, String> {
+    let Mapping { alias, server, application_group: written, .. } = *mapped;
     let dir = server.dir_defaults::<Wsgi>();
     let mount = alias.url.trim_end_matches('/').to_owned();
-    let names = Names { server: *server, mount: &mount };
-    let written = alias.options.application_group.as_deref().or(dir.application_group.as_deref());
+    let names = Names { server, mount: &mount };
     let application_group = group_name::application_group(written, &names).into_owned();
     let main = application_group.is_empty() || (written.is_none() && only);
     if !main {
@@ -62,7 +62,7 @@ fn application(mapped: &Mapped<'_>, only: bool) -> Result<Application, String> {
         script: alias.target.clone().into(),
         callable: group_name::callable(callable, &names).into_owned(),
         application_group,
-        host: server_name(*server),
+        host: server_name(server),
         port: if server.port() == 0 { 80 } else { server.port() },
         mount,
     })

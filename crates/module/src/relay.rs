@@ -9,10 +9,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use httpd::{Flush, ReadError, Request, SendError, Status};
+use httpd::{Flush, ReadError, Request, SendError, Sendfile, Status};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
 };
+use wsgi::daemon::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER, Timeouts};
 use wsgi::frame::{self, BodyFault, FrameError, FrameType, HEADER, MAX_PAYLOAD};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
@@ -21,23 +23,28 @@ use wsgi::request::Attempts;
 use wsgi::response::Head;
 use wsgi::wire::Reader;
 
+use crate::respond::sendfile;
 use crate::routing::Route;
-use crate::{log, log_of_script, respond, scoreboard, sys};
+use crate::{Wsgi, log, log_of_script, respond, scoreboard, sys};
 
-/// How long a child waits for a worker to take its connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Pause between two attempts while nobody listens, as when `wsgid` is started again.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a request could not be served by a worker, and what becomes of it.
 #[derive(Debug, thiserror::Error)]
 enum RelayError {
-    #[error("no connection to its socket within {seconds} seconds ({0})", seconds = CONNECT_TIMEOUT.as_secs())]
-    NoWorker(nix::Error),
-    #[error("the worker was lost before it answered ({0})")]
+    #[error("WSGI0116: no connection to its socket within connect-timeout={seconds} ({error})")]
+    NoWorker { seconds: u64, error: nix::Error },
+    #[error("WSGI0117: no connection to its socket ({0})")]
+    NoSocket(nix::Error),
+    #[error("WSGI0146: the worker was lost before it had answered ({0})")]
     Lost(nix::Error),
-    #[error("the worker gave no answer for as long as Timeout allows")]
-    Silent,
+    #[error("WSGI0145: the worker gave no answer for as long as {0} allows")]
+    Silent(&'static str),
+    #[error(
+        "WSGI0144: the header {name} of the response has {length} bytes, more than header-buffer-size={limit}"
+    )]
+    LongHeader { name: String, length: usize, limit: u64 },
     #[error("the worker sent {0}")]
     Nonsense(#[from] FrameError),
     #[error("its workers kept being replaced; gave up after {0} attempts")]
@@ -47,10 +54,10 @@ enum RelayError {
 impl RelayError {
     fn status(&self) -> u16 {
         match self {
-            Self::NoWorker(_) | Self::Declined(_) => 503,
+            Self::NoWorker { .. } | Self::NoSocket(_) | Self::Declined(_) => 503,
             Self::Lost(_) => 502,
-            Self::Silent => 504,
-            Self::Nonsense(_) => 500,
+            Self::Silent(_) => 504,
+            Self::Nonsense(_) | Self::LongHeader { .. } => 500,
         }
     }
 }
@@ -72,31 +79,36 @@ pub(crate) fn serve(
     route: &Route,
     frame: &mut [u8],
 ) -> Status {
-    let timeout = request.server().timeout();
     let attempts = 2 * route.processes + 1;
-    let mut relay =
-        Relay { request, head_sent: false, file: None, server_metrics: route.server_metrics };
-    let mut tried = Attempts::default();
-    for restarts in 0..attempts {
-        tried.restarts = restarts;
-        match relay.attempt(route, frame, timeout, &mut tried) {
-            Ok(Attempt::Done) => return Status::Ok,
-            Ok(Attempt::Failed(status)) => return Status::Http(status),
-            Ok(Attempt::Again) => {}
-            Err(error) => return relay.fail(group, &error),
-        }
+    let before = client_timeout(route).and_then(|limit| request.set_client_timeout(limit));
+    let status = Relay::new(request, route).run(group, attempts, frame);
+    if let Some(before) = before {
+        request.set_client_timeout(before);
     }
-    relay.fail(group, &RelayError::Declined(attempts))
+    status
+}
+
+/// How long a write to the client may take, if the group says so.
+fn client_timeout(route: &Route) -> Option<Duration> {
+    let Timeouts { response_socket, socket, .. } = route.timeouts;
+    let seconds = if response_socket > 0 { response_socket } else { socket };
+    (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 struct Relay<'a, 'r> {
     request: &'a mut Request<'r>,
+    /// What the group says. Decided here, where its user cannot.
+    route: &'a Route,
     head_sent: bool,
+    /// Bytes that were passed on and may not have left yet.
+    under_way: u64,
     /// A file that was received and waits for what comes behind it: if that is the end, httpd gets
     /// the response whole, and can answer for byte ranges.
     file: Option<FilePart>,
-    /// Whether the process group may see the scoreboard. Decided here, where its user cannot.
-    server_metrics: bool,
+    /// The response is dropped, and httpd answers with this status (`WSGIErrorOverride`).
+    overridden: Option<u16>,
+    error_override: bool,
+    sendfile: Sendfile,
 }
 
 /// A part of a file, to be sent.
@@ -106,26 +118,55 @@ struct FilePart {
     length: u64,
 }
 
-impl Relay<'_, '_> {
+impl<'a, 'r> Relay<'a, 'r> {
+    fn new(request: &'a mut Request<'r>, route: &'a Route) -> Self {
+        let dir = request.dir_config::<Wsgi>();
+        let error_override = dir.error_override.unwrap_or(false);
+        let sendfile = sendfile(dir);
+        Self {
+            request,
+            route,
+            head_sent: false,
+            under_way: 0,
+            file: None,
+            overridden: None,
+            error_override,
+            sendfile,
+        }
+    }
+
+    /// Asks one worker after the other, until one serves the request.
+    fn run(&mut self, group: &str, attempts: u32, frame: &mut [u8]) -> Status {
+        let mut tried = Attempts::default();
+        for restarts in 0..attempts {
+            tried.restarts = restarts;
+            match self.attempt(frame, &mut tried) {
+                Ok(Attempt::Done) => return Status::Ok,
+                Ok(Attempt::Failed(status)) => return Status::Http(status),
+                Ok(Attempt::Again) => {}
+                Err(error) => return self.fail(group, &error),
+            }
+        }
+        self.fail(group, &RelayError::Declined(attempts))
+    }
+
     fn fail(&mut self, group: &str, error: &RelayError) -> Status {
         let text = format!("process group {group}: {error}");
         log(&*self.request, Level::Error, &text);
-        if self.head_sent {
+        if self.head_sent && self.overridden.is_none() {
             self.request.cut_short();
             return Status::Ok;
         }
         Status::Http(error.status())
     }
 
-    fn attempt(
-        &mut self,
-        route: &Route,
-        frame: &mut [u8],
-        timeout: Duration,
-        tried: &mut Attempts,
-    ) -> Result<Attempt, RelayError> {
-        let stream = open(route, &mut tried.connects)?;
+    fn attempt(&mut self, frame: &mut [u8], tried: &mut Attempts) -> Result<Attempt, RelayError> {
+        let stream = open(self.route, &mut tried.connects)?;
         tried.note(&mut frame[HEADER..]);
+        let timeout = match self.route.timeouts.socket {
+            0 => self.request.server().timeout(),
+            seconds => Duration::from_secs(seconds),
+        };
         let limits = stream
             .set_read_timeout(Some(timeout))
             .and_then(|()| stream.set_write_timeout(Some(timeout)));
@@ -137,20 +178,45 @@ impl Relay<'_, '_> {
         self.exchange(&stream)
     }
 
+    /// Waits for more from the worker. What was passed on leaves first, unless more comes at once.
+    fn more(
+        &mut self,
+        stream: &UnixStream,
+        inbox: &mut Inbox,
+        files: &mut Vec<OwnedFd>,
+    ) -> Result<bool, RelayError> {
+        if self.under_way > 0 && !is_readable(stream, self.route.buffers.flush_delay) {
+            self.under_way = 0;
+            if self.request.flush().is_err() {
+                return Ok(false);
+            }
+        }
+        receive(stream, inbox, files).map(|()| true).map_err(|error| match error {
+            RelayError::Silent(_) if self.route.timeouts.socket > 0 => {
+                RelayError::Silent("socket-timeout")
+            }
+            other => other,
+        })
+    }
+
     /// Does what the worker asks until the response is complete.
     fn exchange(&mut self, stream: &UnixStream) -> Result<Attempt, RelayError> {
         let (mut inbox, mut files) = (Inbox::default(), Vec::new());
         let mut answered = false;
         loop {
             let Some(frame) = inbox.next_frame()? else {
-                match receive(stream, &mut inbox, &mut files) {
+                match self.more(stream, &mut inbox, &mut files) {
+                    // The client does not take the response any more.
+                    Ok(false) => return Ok(Attempt::Done),
                     // A Unix socket is reset when its other end goes away without having been
                     // accepted, or with data in it that was not read. Either way the request's head
                     // was not read to its end, so nothing was started.
                     Err(RelayError::Lost(nix::Error::ECONNRESET)) if !answered => {
                         return Ok(Attempt::Again);
                     }
-                    received => received?,
+                    received => {
+                        received?;
+                    }
                 }
                 continue;
             };
@@ -159,9 +225,7 @@ impl Relay<'_, '_> {
             if !matches!(frame.kind, FrameType::Log | FrameType::WantServer) {
                 let end = frame.kind == FrameType::End;
                 let flush = if end { Flush::AtEnd } else { Flush::Now };
-                if let Some(FilePart { file, offset, length }) = self.file.take()
-                    && self.request.send_file(file, offset, length, flush) == Err(SendError)
-                {
+                if self.send_file(flush) == Err(SendError) {
                     return Ok(Attempt::Done);
                 }
             }
@@ -169,6 +233,9 @@ impl Relay<'_, '_> {
                 FrameType::WantBody => {
                     let mut reader = Reader::new(frame.payload);
                     let wanted = reader.u32().map_err(FrameError::from)?;
+                    if std::mem::take(&mut self.under_way) > 0 && self.request.flush().is_err() {
+                        return Ok(Attempt::Done);
+                    }
                     self.send_body(stream, wanted as usize)?;
                 }
                 FrameType::WantServer => self.send_server(stream)?,
@@ -178,15 +245,11 @@ impl Relay<'_, '_> {
                     if std::mem::replace(&mut self.head_sent, true) {
                         return Err(FrameError::Turn(FrameType::Head).into());
                     }
-                    respond::apply(self.request, &head);
+                    self.begin(&head)?;
                 }
+                FrameType::Data if self.overridden.is_some() => {}
                 FrameType::Data if self.head_sent => {
-                    // Whether the end has arrived with it is chance, and must not show in the response.
-                    let flush = match frame.next {
-                        Some(FrameType::End | FrameType::Data) => Flush::Later,
-                        _ => Flush::Now,
-                    };
-                    if self.request.send(frame.payload, flush) == Err(SendError) {
+                    if self.send(frame.payload) == Err(SendError) {
                         return Ok(Attempt::Done);
                     }
                 }
@@ -205,6 +268,9 @@ impl Relay<'_, '_> {
                     let line = LogLine::decode(frame.payload).map_err(FrameError::from)?;
                     log_of_script(self.request, &line);
                 }
+                FrameType::End | FrameType::Abort if self.overridden.is_some() => {
+                    return Ok(Attempt::Failed(self.overridden.unwrap_or(500)));
+                }
                 FrameType::End => return Ok(Attempt::Done),
                 FrameType::Abort => {
                     self.request.cut_short();
@@ -218,6 +284,54 @@ impl Relay<'_, '_> {
                 kind => return Err(FrameError::Turn(kind).into()),
             }
         }
+    }
+
+    /// Begins the response, unless httpd is to answer in its place.
+    fn begin(&mut self, head: &Head<'_>) -> Result<(), RelayError> {
+        let limit = match self.route.buffers.header_buffer {
+            0 => DEFAULT_HEADER_BUFFER,
+            limit => limit,
+        };
+        for (name, value) in head.headers.clone() {
+            let length = name.len() + value.len();
+            if length as u64 > limit {
+                let name = String::from_utf8_lossy(name).into_owned();
+                // Nothing has left, so that httpd may answer.
+                self.head_sent = false;
+                return Err(RelayError::LongHeader { name, length, limit });
+            }
+        }
+        if self.error_override && head.code >= 400 {
+            self.overridden = Some(head.code);
+            respond::apply_challenge(self.request, head);
+        } else {
+            respond::apply(self.request, head);
+        }
+        Ok(())
+    }
+
+    /// Passes a piece of the body on. It leaves with what follows, or when nothing follows for a moment,
+    /// or when too much is under way.
+    fn send(&mut self, piece: &[u8]) -> Result<(), SendError> {
+        let most = match self.route.buffers.response_buffer {
+            0 => DEFAULT_RESPONSE_BUFFER,
+            most => most,
+        };
+        self.under_way += piece.len() as u64;
+        let flush = if self.under_way >= most { Flush::Now } else { Flush::Later };
+        if flush == Flush::Now {
+            self.under_way = 0;
+        }
+        self.request.send(piece, flush)
+    }
+
+    /// Passes the file on that has waited for what comes behind it, if there is one.
+    fn send_file(&mut self, flush: Flush) -> Result<(), SendError> {
+        let Some(FilePart { file, offset, length }) = self.file.take() else { return Ok(()) };
+        if self.overridden.is_some() {
+            return Ok(());
+        }
+        self.request.send_file(file, offset, length, self.sendfile, flush)
     }
 
     /// Answers a `WantBody`.
@@ -242,7 +356,7 @@ impl Relay<'_, '_> {
     /// Answers a `WantServer`.
     fn send_server(&self, stream: &UnixStream) -> Result<(), RelayError> {
         let mut board = Vec::new();
-        if self.server_metrics
+        if self.route.server_metrics
             && let Some(snapshot) = scoreboard::snapshot()
         {
             snapshot.encode(&mut board);
@@ -275,7 +389,8 @@ pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
 /// Connects to a group, and counts the attempts. Waits in its queue while all workers are busy, and
 /// for `wsgid` to come back if it is being started again.
 fn open(route: &Route, connects: &mut u32) -> Result<UnixStream, RelayError> {
-    let deadline = Instant::now() + CONNECT_TIMEOUT;
+    let seconds = route.timeouts.connect;
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
         *connects += 1;
         match connect_once(route, deadline.saturating_duration_since(Instant::now())) {
@@ -283,11 +398,11 @@ fn open(route: &Route, connects: &mut u32) -> Result<UnixStream, RelayError> {
             Err(nix::Error::EINTR) => {}
             Err(error @ (nix::Error::ECONNREFUSED | nix::Error::ENOENT | nix::Error::EAGAIN)) => {
                 if Instant::now() + CONNECT_PAUSE >= deadline {
-                    return Err(RelayError::NoWorker(error));
+                    return Err(RelayError::NoWorker { seconds, error });
                 }
                 std::thread::sleep(CONNECT_PAUSE);
             }
-            Err(error) => return Err(RelayError::NoWorker(error)),
+            Err(error) => return Err(RelayError::NoSocket(error)),
         }
     }
 }
@@ -303,6 +418,13 @@ fn connect_once(route: &Route, patience: Duration) -> nix::Result<OwnedFd> {
     Ok(stream)
 }
 
+/// Whether something comes within so many milliseconds.
+fn is_readable(stream: &UnixStream, milliseconds: u64) -> bool {
+    let patience = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
+    let mut descriptors = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    poll(&mut descriptors, patience).is_ok_and(|ready| ready > 0)
+}
+
 fn receive(
     stream: &UnixStream,
     inbox: &mut Inbox,
@@ -316,7 +438,7 @@ fn receive(
                 return Ok(());
             }
             Err(nix::Error::EINTR) => {}
-            Err(nix::Error::EAGAIN) => return Err(RelayError::Silent),
+            Err(nix::Error::EAGAIN) => return Err(RelayError::Silent("Timeout")),
             Err(error) => return Err(RelayError::Lost(error)),
         }
     }

@@ -1,7 +1,8 @@
 //! The head of a response, applied to httpd's request.
 
-use httpd::Request;
+use httpd::{Request, Sendfile};
 use wsgi::response::Head;
+use wsgi::settings::DirSettings;
 
 /// Sets status and headers as the application gave them. They leave with the first data.
 pub(crate) fn apply(request: &mut Request<'_>, head: &Head<'_>) {
@@ -23,3 +24,17 @@ pub(crate) fn apply(request: &mut Request<'_>, head: &Head<'_>) {
 /// Headers of which the last one counts.
 const ONE_VALUE: [&[u8]; 4] =
     [b"content-length", b"content-range", b"location", b"transfer-encoding"];
+
+/// Keeps of a response that httpd answers itself what a client needs to identify itself.
+pub(crate) fn apply_challenge(request: &mut Request<'_>, head: &Head<'_>) {
+    for (name, value) in head.headers.clone() {
+        if name.eq_ignore_ascii_case(b"www-authenticate") {
+            request.error_headers_out().add(name, value);
+        }
+    }
+}
+
+/// Whether files may be sent by the kernel (`WSGIEnableSendfile`).
+pub(crate) fn sendfile(dir: &DirSettings) -> Sendfile {
+    if dir.enable_sendfile == Some(true) { Sendfile::On } else { Sendfile::Off }
+}

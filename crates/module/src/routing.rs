@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use httpd::{Server, main_server};
-use wsgi::daemon::GroupSpec;
+use wsgi::daemon::{GroupSpec, SocketSpec, Timeouts};
 use wsgi::group_name::with_port;
 
 use crate::Wsgi;
 use crate::config::ServerConfig;
+use crate::ownership::Owner;
 
 /// A process group as an httpd child sees it.
 #[derive(Clone, Debug)]
@@ -19,6 +20,12 @@ pub(crate) struct Route {
     pub(crate) processes: u32,
     /// Whether its applications may see what httpd's threads do.
     pub(crate) server_metrics: bool,
+    /// How long things may take.
+    pub(crate) timeouts: Timeouts,
+    /// What passes through its socket.
+    pub(crate) buffers: SocketSpec,
+    /// Whom scripts must belong to.
+    pub(crate) script_owner: Option<Owner>,
     /// Name of the virtual host that defines it; requests for others do not reach it. `None` where
     /// the main server defines it, for everybody.
     pub(crate) owner: Option<String>,

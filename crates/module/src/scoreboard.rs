@@ -2,7 +2,7 @@
 
 use wsgi::scoreboard::{Process, Scoreboard, Worker};
 
-use crate::dispatch::now;
+use crate::payload::now;
 
 /// What the scoreboard says now; `None` in a process without one.
 pub(crate) fn snapshot() -> Option<Scoreboard> {

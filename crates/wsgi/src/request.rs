@@ -98,6 +98,17 @@ impl<'a> Request<'a> {
             .u8(self.body_rest as u8);
     }
 
+    /// Method and URI, as the access log shows them, for messages.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let value = |wanted: &[u8]| {
+            let (_, value) = self.environ.clone().find(|(name, _)| *name == wanted)?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        let (method, uri) = (value(b"REQUEST_METHOD"), value(b"REQUEST_URI"));
+        format!("{} {}", method.unwrap_or_default(), uri.unwrap_or_default())
+    }
+
     /// Reads the payload of a request frame.
     pub fn decode(payload: &'a [u8]) -> Result<Self, FrameError> {
         let mut reader = Reader::new(payload);

@@ -1,6 +1,7 @@
 //! The application of a request: its script is found or loaded, and its callable is run.
 
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use python::{Attached, Exception};
@@ -17,8 +18,10 @@ use crate::script::{self, Found, LoadError, Reload};
 pub(super) enum Purpose {
     /// Its application is called.
     Serve,
-    /// It is loaded, for requests that come later.
+    /// It is loaded, for requests that come later, here and in processes that are forked from this one.
     Load,
+    /// It is loaded, for requests that come later.
+    Import,
 }
 
 /// The script of a request.
@@ -37,7 +40,8 @@ impl<'a> Script<'a> {
             modified: script::modified(request.script),
             resource: resource(request),
         });
-        Self { job, purpose, name: script::module_name(request.script), reload }
+        let name = script::module_name(request.script, job.settings.case_insensitive);
+        Self { job, purpose, name, reload }
     }
 
     /// Attaches to the interpreter and runs the script's application. `None` if the script must be
@@ -72,7 +76,11 @@ impl<'a> Script<'a> {
             Err(error) => return Some(Outcome::Failed(self.job.report(py, &error))),
         };
         drop(loading);
+        if !self.job.loaded.load(Ordering::Relaxed) {
+            self.job.loaded.store(true, Ordering::Relaxed);
+        }
         match self.purpose {
+            Purpose::Import => Some(Outcome::Complete),
             Purpose::Serve => Some(self.job.run(py, &module)),
             Purpose::Load => {
                 self.job.preloaded.add(self.job.request.script);

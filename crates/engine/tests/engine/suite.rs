@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
-use engine::{ApacheFacts, Engine, ReadScoreboard, ServerLog, Settings};
+use engine::{ApacheFacts, Control, Engine, ReadScoreboard, ServerLog, Settings};
 use wsgi::frame::BodyFault;
+use wsgi::interpreter_rules::{InterpreterOptions, InterpreterRules};
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
 use wsgi::request::{BodyRest, Request};
@@ -95,11 +96,18 @@ fn settings(daemon: bool, log: Arc<dyn ServerLog>) -> Settings {
             threads_per_process: 25,
         },
         daemon,
-        interpreters: wsgi::settings::InterpreterRules {
-            restrict_stdin: true,
-            restrict_stdout: !daemon,
-            ..Default::default()
+        interpreters: InterpreterRules {
+            general: InterpreterOptions {
+                restrict_stdin: Some(true),
+                restrict_stdout: Some(!daemon),
+                ..InterpreterOptions::default()
+            },
+            blocks: Vec::new(),
         },
+        switch_interval: None,
+        case_insensitive: false,
+        keep_interpreters: false,
+        slow_requests: None,
         single_process: false,
         scoreboard: (!daemon).then(|| -> ReadScoreboard { Arc::new(|| Some(board(2))) }),
         log,
@@ -371,6 +379,7 @@ impl Ask {
             main_interpreter: self.main,
             callable: b"application",
             script_reloading: self.reloading,
+            ignore_activity: false,
             attempts: wsgi::request::Attempts { connects: 3, restarts: 2 },
             log_level: self.log_level.number(),
             request_start: 1_500_000,
@@ -381,7 +390,7 @@ impl Ask {
         };
         let process = process();
         let engine = if self.daemon { &process.daemon } else { &process.embedded };
-        let (outcome, exchange) = engine.handle(&request, Box::new(exchange));
+        let (outcome, exchange) = engine.handle(&request, Box::new(exchange), &Control::default());
         drop(exchange);
         let seen = Arc::into_inner(seen).expect("the exchange came back").into_inner().unwrap();
         Reply { outcome, seen }

@@ -1,0 +1,116 @@
+//! What others may do to a request while it runs: interrupt it, or give it up.
+
+use std::num::NonZeroUsize;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use python::{Attached, ThreadIdent};
+use wsgi::log_line::LogLine;
+use wsgi::response::Status;
+
+use crate::environment::Environment;
+use crate::exchange::{BodyError, Exchange, Gone, Outcome};
+use crate::lease::Lease;
+
+/// A hold on one request, from before it runs until it is over. Nobody who has it keeps anything of the
+/// request alive.
+#[derive(Default)]
+pub struct Control(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    lease: Option<Arc<Lease>>,
+    /// Where its Python code runs, while it does.
+    inside: Option<(Arc<Environment>, ThreadIdent)>,
+    interrupted: bool,
+}
+
+impl Control {
+    /// Raises `mod_wsgi.RequestTimeout` in the request's Python code; false if it runs none (any more).
+    /// Waits for the GIL, so that it may take any time. The calling thread is not attached.
+    pub fn interrupt(&self) -> bool {
+        let Some((environment, _)) = self.lock().inside.clone() else { return false };
+        environment.interpreter.attach(|py| {
+            // Whoever is attached can be sure that the request does not leave meanwhile.
+            let mut state = self.lock();
+            let Some((environment, thread)) = state.inside.clone() else { return false };
+            state.interrupted = py.raise_in(thread, &environment.request_timeout.bind(py));
+            state.interrupted
+        })
+    }
+
+    /// Ends the response of a request whose code will not be waited for: with `status` if nothing was
+    /// sent, else so that the client sees that something is missing. False if the request is just
+    /// sending or reading something, or is over. Never waits; the calling thread is not attached.
+    pub fn give_up(&self, status: u16) -> bool {
+        let lease = self.lock().lease.clone();
+        lease.is_some_and(|lease| lease.give_up(status))
+    }
+
+    /// The request has begun.
+    pub(crate) fn begin(&self, lease: &Arc<Lease>) {
+        self.lock().lease = Some(Arc::clone(lease));
+    }
+
+    /// The request is over.
+    pub(crate) fn end(&self) {
+        self.lock().lease = None;
+    }
+
+    /// Python code of the request runs on this thread from now on.
+    pub(crate) fn enter(&self, environment: &Arc<Environment>) {
+        self.lock().inside = Some((Arc::clone(environment), ThreadIdent::current()));
+    }
+
+    /// It runs none any more: what was to be raised in it must not hit the next request.
+    pub(crate) fn leave(&self, py: Attached<'_>) {
+        let mut state = self.lock();
+        if let Some((_, thread)) = state.inside.take()
+            && std::mem::take(&mut state.interrupted)
+        {
+            py.unraise_in(thread);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that panics is done under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
+/// The exchange of a request that was given up: nobody is there any more.
+pub(crate) struct Nobody;
+
+const GIVEN_UP: &str = "the request was given up";
+
+impl Exchange for Nobody {
+    fn read(&mut self, _buffer: &mut [u8]) -> Result<usize, BodyError> {
+        Err(BodyError { fault: wsgi::frame::BodyFault::Gone, text: GIVEN_UP.into() })
+    }
+
+    fn head(&mut self, _status: &Status, _headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+        Err(Gone)
+    }
+
+    fn data(&mut self, _bytes: &[u8]) -> Result<(), Gone> {
+        Err(Gone)
+    }
+
+    fn file(&mut self, _file: BorrowedFd<'_>, _offset: u64, _length: u64) -> Result<(), Gone> {
+        Err(Gone)
+    }
+
+    fn log(&mut self, _line: LogLine<'_>) {}
+
+    fn apache_request(&self) -> Option<NonZeroUsize> {
+        None
+    }
+
+    fn finish(&mut self, _outcome: Outcome) {}
+}

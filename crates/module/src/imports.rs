@@ -1,0 +1,65 @@
+//! Which scripts are imported before there is a request for them.
+
+use std::path::Path;
+
+use httpd::Server;
+use wsgi::plan::ImportedScript;
+
+use crate::Wsgi;
+use crate::survey::mappings;
+
+/// What the processes of a group import: what `WSGIImportScript` names, and scripts whose alias names
+/// both groups, so that it is known beforehand where they run.
+pub(crate) fn of_group(main: Server<'_>, group: &str) -> Vec<ImportedScript> {
+    let mut imports = named(main, group);
+    for mapping in mappings(main) {
+        let options = &mapping.alias.options;
+        let Some(application_group) = options.application_group.as_deref() else { continue };
+        let application_group =
+            if application_group == "%{GLOBAL}" { "" } else { application_group };
+        let target = Path::new(&mapping.alias.target);
+        let known = options.process_group.as_deref() == Some(group)
+            && !application_group.starts_with('%')
+            && !mapping.alias.target.contains('$');
+        if known && !target.is_dir() {
+            add(
+                &mut imports,
+                ImportedScript {
+                    script: target.to_owned(),
+                    application_group: application_group.to_owned(),
+                },
+            );
+        }
+    }
+    imports
+}
+
+/// What httpd's children import: only what `WSGIImportScript` names. An alias alone brings Python into
+/// a child with its first request, not before.
+pub(crate) fn of_embedded(main: Server<'_>) -> Vec<ImportedScript> {
+    named(main, "")
+}
+
+fn named(main: Server<'_>, group: &str) -> Vec<ImportedScript> {
+    let mut imports = Vec::new();
+    for server in main.and_following() {
+        for import in &server.config::<Wsgi>().settings.imports {
+            if import.process_group == group {
+                add(
+                    &mut imports,
+                    ImportedScript {
+                        script: import.script.clone(),
+                        application_group: import.application_group.clone(),
+                    },
+                );
+            }
+        }
+    }
+    imports
+}
+
+fn add(imports: &mut Vec<ImportedScript>, import: ImportedScript) {
+    if !imports.contains(&import) {
+        imports.push(import);
+    }
+}

@@ -1,0 +1,100 @@
+//! `script-user` and `script-group`: whom a script must belong to for its process group to run it.
+
+use std::ffi::OsStr;
+use std::fs::metadata;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::unistd::{Group, User};
+use wsgi::daemon::{GroupSpec, Principal};
+
+use crate::refusal::Refusal;
+
+/// Whom scripts must belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// This user, who alone may write to them.
+    User { uid: u32, name: String },
+    /// This group; not everybody may be able to write to them.
+    Group { gid: u32, name: String },
+    /// One that does not exist (what is wrong in words): no script belongs to it.
+    Nobody(String),
+}
+
+impl Owner {
+    /// Whom the options of a group name; `None` if they say nothing.
+    pub(crate) fn of(spec: &GroupSpec) -> Option<Self> {
+        if let Some(user) = &spec.script_user {
+            let uid = match user {
+                Principal::Id(uid) => Some(*uid),
+                Principal::Name(name) => {
+                    User::from_name(name).ok().flatten().map(|user| user.uid.as_raw())
+                }
+            };
+            let name = user.to_string();
+            return Some(match uid {
+                Some(uid) => Self::User { uid, name },
+                None => Self::nobody("script-user", &name, "user"),
+            });
+        }
+        let group = spec.script_group.as_ref()?;
+        let gid = match group {
+            Principal::Id(gid) => Some(*gid),
+            Principal::Name(name) => {
+                Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+            }
+        };
+        let name = group.to_string();
+        Some(match gid {
+            Some(gid) => Self::Group { gid, name },
+            None => Self::nobody("script-group", &name, "group"),
+        })
+    }
+
+    fn nobody(option: &str, name: &str, what: &str) -> Self {
+        Self::Nobody(format!(
+            "{option}={name}: there is no such {what}; create it, or name another one"
+        ))
+    }
+
+    /// Whether a script and the directory that it is in belong to whom they must.
+    pub(crate) fn check(&self, script: &[u8]) -> Result<(), Refusal> {
+        let script = Path::new(OsStr::from_bytes(script));
+        let directory = script.parent().unwrap_or(Path::new("/"));
+        let (first, second) = match self {
+            Self::User { .. } => (162, 165),
+            Self::Group { .. } => (153, 156),
+            Self::Nobody(text) => return Err(Refusal::new(403, text.as_str())),
+        };
+        self.check_one(script, first).and_then(|()| self.check_one(directory, second))
+    }
+
+    /// Checks a file or directory; codes of what is wrong count from `code`.
+    fn check_one(&self, path: &Path, code: u16) -> Result<(), Refusal> {
+        let shown = path.display();
+        let refuse = |offset: u16, text: String| {
+            Err(Refusal::new(403, format!("WSGI{:04}: {text}", code + offset)))
+        };
+        let data = match metadata(path) {
+            Ok(data) => data,
+            Err(error) => return refuse(0, format!("{shown} cannot be looked at: {error}")),
+        };
+        let (option, name, belongs, mask, whom) = match self {
+            Self::User { uid, name } => {
+                ("script-user", name, data.uid() == *uid, 0o022, "others than its owner")
+            }
+            Self::Group { gid, name } => {
+                ("script-group", name, data.gid() == *gid, 0o002, "everybody")
+            }
+            Self::Nobody(text) => return Err(Refusal::new(403, text.as_str())),
+        };
+        if !belongs {
+            return refuse(1, format!("{shown} does not belong to {name}, as {option} wants it"));
+        }
+        if data.mode() & mask != 0 {
+            return refuse(2, format!("{shown} may be written by {whom}, which {option} forbids"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! What `wsgid` and the engine have to know of a configuration.
+
+use std::path::Path;
+
+use httpd::{Log, Server};
+use wsgi::daemon::GroupSpec;
+use wsgi::plan::{Account, MappedScript, Plan, PlannedGroup, ServerFacts};
+
+use crate::config::ServerConfig;
+use crate::preload::applications;
+use crate::routing::definitions;
+use crate::scripts::scripts;
+use crate::survey::{Mapping, mappings};
+use crate::{Wsgi, imports, sys};
+
+/// What `wsgid` has to know of this configuration.
+pub(crate) fn plan(main: Server<'_>) -> Plan {
+    let config = main.config::<Wsgi>();
+    let children = httpd::children_identity();
+    let root = nix::unistd::geteuid().is_root();
+    let children = if root {
+        Account { uid: children.uid, gid: children.gid, user: children.user }
+    } else {
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        Account { uid, gid, user: format!("#{uid}") }
+    };
+    let prefix = SocketPrefix::of(config);
+    let mut next_log = wsgi::plan::supervisor_descriptor::LOGS;
+    let scripts = scripts(main).unwrap_or_default();
+    let mappings = mappings(main);
+    let groups = definitions(main)
+        .into_iter()
+        .enumerate()
+        .map(|(place, group)| PlannedGroup {
+            // What is wrong with them has been said when the configuration was checked.
+            applications: applications(group.spec, scripts.get(&group.spec.name))
+                .unwrap_or_default(),
+            imports: imports::of_group(main, &group.spec.name),
+            scripts: mapped_scripts(&mappings, &group.spec.name),
+            spec: group.spec.clone(),
+            place: group.place,
+            socket: prefix.of_group(group.spec, place + 1).into(),
+            log: own_log(group.server).map(|_| {
+                next_log += 1;
+                next_log - 1
+            }),
+        })
+        .collect();
+    Plan {
+        server: server_facts(config),
+        log_level: main.log_level(sys::record().index()),
+        socket_timeout: u64::try_from(main.timeout().as_millis()).unwrap_or(u64::MAX),
+        children,
+        python_home: config.settings.global.python_home.clone(),
+        groups,
+        embedded: config.settings.global.allows_embedded(),
+        scripts: mapped_scripts(&mappings, ""),
+    }
+}
+
+/// The scripts that run in a process group, or embedded for the empty name, each once.
+fn mapped_scripts(mappings: &[Mapping<'_>], group: &str) -> Vec<MappedScript> {
+    let mut scripts: Vec<MappedScript> = Vec::new();
+    for mapping in mappings.iter().filter(|one| one.is_script() && one.group() == Some(group)) {
+        let script = Path::new(&mapping.alias.target);
+        if scripts.iter().all(|known| known.script != script) {
+            let (file, line) = &mapping.alias.place;
+            let directive = format!("WSGIScriptAlias {} ({file}:{line})", mapping.alias.url);
+            scripts.push(MappedScript { script: script.to_owned(), directive });
+        }
+    }
+    scripts
+}
+
+/// The error log of a virtual host that has one of its own: its groups write there.
+pub(crate) fn own_log(server: Server<'_>) -> Option<std::os::fd::BorrowedFd<'_>> {
+    if server.is_virtual() { server.error_log() } else { None }
+}
+
+/// Facts about httpd for applications.
+pub(crate) fn server_facts(config: &ServerConfig) -> ServerFacts {
+    let (version, mpm) = (httpd::server_version(), httpd::mpm());
+    ServerFacts {
+        version: version.number,
+        description: version.description,
+        build_date: version.built,
+        mpm: mpm.name,
+        threads: mpm.threads,
+        children: mpm.children,
+        interpreters: config.settings.global.interpreters.clone(),
+        python: config.settings.global.python.clone(),
+        case_insensitive: config.settings.global.case_insensitive,
+        keep_interpreters: config.settings.global.keep_interpreters,
+        slow_requests: config.settings.global.slow_requests,
+    }
+}
+
+/// The beginning of the paths of a configuration's sockets.
+struct SocketPrefix {
+    path: String,
+    /// Whether each configuration has new ones.
+    rotates: bool,
+}
+
+impl SocketPrefix {
+    fn of(config: &ServerConfig) -> Self {
+        let prefix = config.settings.global.socket_prefix.as_deref();
+        let path = httpd::with_scratch_pool(|pool| match prefix {
+            Some(prefix) => httpd::server_root_path(pool, prefix),
+            None => httpd::runtime_path(pool, "wsgi"),
+        });
+        Self {
+            path: path.unwrap_or_else(|| prefix.unwrap_or("wsgi").to_owned()),
+            rotates: config.settings.global.socket_rotation.unwrap_or(true),
+        }
+    }
+
+    /// The path of the socket of the group with this number: the same for one configuration of one
+    /// httpd and for no other; without rotation, for all configurations that have the group there, as the
+    /// same user.
+    fn of_group(&self, spec: &GroupSpec, number: usize) -> String {
+        let (path, process) = (&self.path, std::process::id());
+        if self.rotates {
+            let generation = httpd::config_generation();
+            return format!("{path}.{process}.{generation}.{number}.sock");
+        }
+        let user = spec.user.as_ref().map_or_else(String::new, ToString::to_string);
+        format!("{path}.{process}.u{user}.{number}.sock")
+    }
+}

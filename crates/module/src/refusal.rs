@@ -1,0 +1,116 @@
+//! Requests that are not served: the checks before anything is started, and what they say.
+
+use httpd::{FileKind, Request, Status};
+use wsgi::level::Level;
+
+use crate::log;
+use crate::routing::server_with_port;
+use crate::target::Target;
+
+/// Why a request is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, text: impl Into<String>) -> Self {
+        Self { status, text: text.into() }
+    }
+
+    /// Logs it and ends the request with it.
+    pub(crate) fn answer(&self, request: &Request<'_>) -> Status {
+        log(request, Level::Error, &self.text);
+        Status::Http(self.status)
+    }
+}
+
+/// Whether the file that a request is for may be run: not asked of handler scripts, which take any.
+pub(crate) fn of_file(request: &Request<'_>, aliased: bool) -> Result<(), Refusal> {
+    let file = String::from_utf8_lossy(request.filename().unwrap_or_default()).into_owned();
+    if !aliased && !request.may_execute() {
+        let text = format!("WSGI0134: Options ExecCGI is off in this directory: {file}");
+        return Err(Refusal::new(403, text));
+    }
+    match request.file_kind() {
+        FileKind::Missing => Err(Refusal::new(404, format!("WSGI0135: script not found: {file}"))),
+        FileKind::Directory => {
+            Err(Refusal::new(403, format!("WSGI0136: the script is a directory: {file}")))
+        }
+        FileKind::File => Ok(()),
+    }
+}
+
+/// Whether the request itself is one that can be served.
+pub(crate) fn of_request(request: &Request<'_>, takes_chunks: bool) -> Result<(), Refusal> {
+    if request.rejects_path_info() && !request.path_info().is_empty() {
+        let file = String::from_utf8_lossy(request.filename().unwrap_or_default());
+        let text = format!("WSGI0137: AcceptPathInfo off disallows path info: {file}");
+        return Err(Refusal::new(404, text));
+    }
+    let headers = request.headers_in();
+    if let Some(encoding) = headers.get(c"Transfer-Encoding") {
+        if !encoding.eq_ignore_ascii_case(b"chunked") {
+            let name = String::from_utf8_lossy(encoding);
+            return Err(Refusal::new(501, format!("WSGI0138: unknown Transfer-Encoding {name}")));
+        }
+        if !takes_chunks {
+            let text = "WSGI0139: the request's body comes in chunks, without its length in front; an \
+                        application that reads bodies to their end can take that: WSGIChunkedRequest On";
+            return Err(Refusal::new(411, text));
+        }
+    } else if let Some(length) = headers.get(c"Content-Length") {
+        let shown = String::from_utf8_lossy(length);
+        let Some(length) = wsgi::response::content_length(length) else {
+            return Err(Refusal::new(400, format!("WSGI0141: invalid Content-Length {shown}")));
+        };
+        let limit = request.body_limit();
+        if limit > 0 && length > limit {
+            let text = format!("the body of {shown} bytes is longer than LimitRequestBody {limit}");
+            return Err(Refusal::new(413, text));
+        }
+    }
+    Ok(())
+}
+
+/// Embedded mode is off.
+pub(crate) fn restricted(request: &Request<'_>, target: &Target) -> Refusal {
+    let script = String::from_utf8_lossy(&target.script);
+    let server = server_with_port(request.server(), request.server_port());
+    Refusal::new(
+        500,
+        format!(
+            "WSGI0143: embedded mode is disabled (WSGIRestrictEmbedded On), and the script {script} of \
+             the server {server} is not in a process group: set WSGIProcessGroup, or process-group= of \
+             its WSGIScriptAlias, to a group that WSGIDaemonProcess defines"
+        ),
+    )
+}
+
+/// The configuration does not let the request run where it is to run.
+pub(crate) fn not_permitted(target: &Target) -> Refusal {
+    let place = match target.group.as_str() {
+        "" => "embedded mode (%{GLOBAL})".to_owned(),
+        group => format!("the process group {group}"),
+    };
+    let text = format!("WSGI0149: {place} is not one that WSGIRestrictProcess allows here");
+    Refusal::new(500, text)
+}
+
+/// Nobody defines the group.
+pub(crate) fn unknown_group(group: &str) -> Refusal {
+    let text = format!(
+        "WSGI0151: there is no process group {group}; define it with WSGIDaemonProcess {group}"
+    );
+    Refusal::new(500, text)
+}
+
+/// The group belongs to another virtual host.
+pub(crate) fn not_accessible(group: &str, owner: &str) -> Refusal {
+    let text = format!(
+        "WSGI0152: the process group {group} belongs to the virtual host {owner}; define it in the main \
+         server to use it from others"
+    );
+    Refusal::new(500, text)
+}

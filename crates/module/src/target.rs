@@ -1,0 +1,136 @@
+//! Where and how a request runs.
+
+use httpd::Request;
+use wsgi::alias::AliasOptions;
+use wsgi::group_name::{self, with_port};
+use wsgi::settings::HandlerScript;
+
+use crate::Wsgi;
+use crate::routing::{main_config, server_with_port};
+
+/// What a handler script's function is called.
+const HANDLE_REQUEST: &str = "handle_request";
+
+/// Where and how a request runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Path of the script that is run.
+    pub(crate) script: Vec<u8>,
+    /// It is a handler script, and the request is for another file.
+    pub(crate) is_handler_script: bool,
+    /// Name of the process group; empty for embedded mode.
+    pub(crate) group: String,
+    /// Name of the application group; empty for the main interpreter.
+    pub(crate) application_group: String,
+    pub(crate) interpreter: Interpreter,
+    pub(crate) callable: String,
+    pub(crate) pass_authorization: bool,
+    pub(crate) script_reloading: bool,
+}
+
+/// How the interpreter of a request is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interpreter {
+    /// By the name of its application group, which nobody has chosen.
+    Default,
+    /// By the name of its application group, which the configuration gives.
+    Chosen,
+    /// It is the main one, because the script is alone in its process group.
+    Main,
+}
+
+impl Target {
+    /// The target of a request for a script, which an alias with these options may have led to.
+    pub(crate) fn of_script(request: &Request<'_>, options: &AliasOptions) -> Self {
+        Self::new(request, request.filename().unwrap_or_default(), options)
+    }
+
+    /// The target of a request that a handler script serves.
+    pub(crate) fn of_handler(request: &Request<'_>, handler: &HandlerScript) -> Self {
+        let options = AliasOptions {
+            process_group: handler.process_group.clone(),
+            application_group: handler.application_group.clone(),
+            callable: Some(HANDLE_REQUEST.to_owned()),
+            pass_authorization: handler.pass_authorization,
+        };
+        let target = Self::new(request, handler.script.as_bytes(), &options);
+        Self { is_handler_script: true, ..target }
+    }
+
+    fn new(request: &Request<'_>, script: &[u8], options: &AliasOptions) -> Self {
+        let dir = request.dir_config::<Wsgi>();
+        let names = Names(request);
+        let application_group =
+            options.application_group.as_deref().or(dir.application_group.as_deref());
+        let group = options.process_group.as_deref().or(dir.process_group.as_deref());
+        let callable = match &options.callable {
+            Some(callable) => callable.clone(),
+            None => group_name::callable(dir.callable.as_deref(), &names).into_owned(),
+        };
+        Self {
+            script: script.to_vec(),
+            is_handler_script: false,
+            group: group_name::process_group(group, &names).into_owned(),
+            application_group: group_name::application_group(application_group, &names)
+                .into_owned(),
+            interpreter: match application_group {
+                Some(_) => Interpreter::Chosen,
+                None => Interpreter::Default,
+            },
+            callable,
+            pass_authorization: options
+                .pass_authorization
+                .or(dir.pass_authorization)
+                .unwrap_or(false),
+            script_reloading: dir.script_reloading.unwrap_or(true),
+        }
+    }
+
+    /// The target in a process group whose only script is `only_script`.
+    pub(crate) fn in_group_of(mut self, only_script: Option<&str>) -> Self {
+        let alone = only_script.is_some_and(|only| only.as_bytes() == self.script);
+        if alone && self.interpreter == Interpreter::Default {
+            self.interpreter = Interpreter::Main;
+        }
+        self
+    }
+}
+
+/// What names of groups may be made of.
+pub(crate) struct Names<'a, 'r>(pub(crate) &'a Request<'r>);
+
+impl group_name::Facts for Names<'_, '_> {
+    fn server(&self) -> String {
+        server_with_port(self.0.server(), self.0.server_port())
+    }
+
+    fn host(&self) -> String {
+        match self.0.hostname() {
+            Some(host) if !host.is_empty() => {
+                with_port(&String::from_utf8_lossy(host), self.0.server_port())
+            }
+            _ => self.server(),
+        }
+    }
+
+    fn script_name(&self) -> String {
+        let name = wsgi::environ::script_name(self.0.uri(), self.0.path_info());
+        let name = String::from_utf8_lossy(&wsgi::environ::collapse_slashes(name)).into_owned();
+        if main_config(|main| main.settings.global.case_insensitive) {
+            name.to_ascii_lowercase()
+        } else {
+            name
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let key = std::ffi::CString::new(name).ok()?;
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        self.0
+            .notes()
+            .get(&key)
+            .map(text)
+            .or_else(|| self.0.environment().get(&key).map(text))
+            .or_else(|| std::env::var(name).ok())
+    }
+}
