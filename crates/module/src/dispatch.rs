@@ -122,7 +122,14 @@ fn permit(request: &Request<'_>, target: Target) -> Result<(Target, Option<Route
 
 /// Has a worker serve the request.
 fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
-    let target = target.in_group_of(route.only_script.as_deref());
+    let mut target = target.in_group_of(route.only_script.as_deref());
+    if let Some(root) = &route.root {
+        let file = request.filename().unwrap_or_default();
+        match target.below(root, file) {
+            Some(below) => target = below,
+            None => return refusal::outside_of_root(file, root).answer(request),
+        }
+    }
     let payload = payload(request, &target, now());
     if payload.len() > MAX_REQUEST {
         let text = format!("the head of the request is longer than {MAX_REQUEST} bytes");

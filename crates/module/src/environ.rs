@@ -1,9 +1,13 @@
 //! The facts of a request that make up its environ, read from httpd.
 
+use std::path::Path;
+
 use httpd::Request;
 use wsgi::environ::{Credentials, Environ, Facts, Redirect};
 use wsgi::proxy::Trust;
 use wsgi::settings::MapHead;
+
+use crate::target::inside;
 
 /// What the caller has decided about a request.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +18,8 @@ pub(crate) struct Choices<'c> {
     pub(crate) map_head: MapHead,
     /// Which headers of proxies are believed.
     pub(crate) trust: Option<Trust<'c>>,
+    /// Root directory of the process that gets the environ.
+    pub(crate) root: Option<&'c Path>,
     /// Path of the handler script; empty if there is none.
     pub(crate) handler_script: &'c [u8],
 }
@@ -41,10 +47,16 @@ pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Envir
         server_admin: request.server_admin(),
         remote_address: request.client_address(),
         remote_port: request.client_port(),
-        document_root: request.document_root(),
+        document_root: match choices.root {
+            Some(root) => inside(root, request.document_root()).unwrap_or_default(),
+            None => request.document_root(),
+        },
         context_prefix,
         context_document_root,
-        filename: request.filename().unwrap_or_default(),
+        filename: match (choices.root, request.filename().unwrap_or_default()) {
+            (Some(root), file) => inside(root, file).unwrap_or(file),
+            (None, file) => file,
+        },
         scheme: request.scheme(),
         user: request.user(),
         auth_type: request.auth_type(),

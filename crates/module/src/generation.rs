@@ -95,7 +95,7 @@ pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
         // A child of a parent that was killed would serve on, and nobody could tell it to stop.
         sys::end_with_parent(generation.parent);
     }
-    parent::enter_child();
+    parent::enter_child(main);
     crate::embedded::enter_child(pool, main);
 }
 
@@ -120,6 +120,7 @@ fn routes(main: Server<'_>, plan: &Plan) -> Routes {
                 server_metrics: definition.spec.server_metrics,
                 timeouts: definition.spec.timeouts,
                 buffers: definition.spec.socket.clone(),
+                root: definition.spec.chroot.clone(),
                 script_owner: Owner::of(definition.spec),
                 owner: definition.server.is_virtual().then(|| server_name(definition.server)),
                 only_script: scripts.get(&name).and_then(Scripts::only).map(str::to_owned),

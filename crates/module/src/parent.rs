@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use httpd::Server;
 use wsgi::level::Level;
-use wsgi::plan::PythonFacts;
+use wsgi::plan::{PythonFacts, PythonStart};
 
 use crate::config::ServerConfig;
 use crate::sys::{self, Engine};
@@ -60,8 +60,15 @@ pub(crate) fn begin(main: Server<'_>) -> Result<(), String> {
     let Some(Ok(python)) = config.runtime.embedded.get() else { return Ok(()) };
     let start = || {
         let engine = embedded::load_engine(python)?;
-        let facts = serde_json::to_vec(python).map_err(|error| error.to_string())?;
-        engine.initialize(&facts).map(|()| engine)
+        let options = global.python.clone();
+        let start = PythonStart { python: python.clone(), options };
+        let text = serde_json::to_vec(&start).map_err(|error| error.to_string())?;
+        // Other programs that httpd starts must not find it.
+        let variables = python_variables(config);
+        sys::set_variables(&variables);
+        let started = engine.initialize(&text);
+        sys::remove_variables(&variables);
+        started.map(|()| engine)
     };
     let failed = |error| format!("WSGILazyInitialization Off: Python cannot be started: {error}");
     let engine = start().map_err(failed)?;
@@ -93,8 +100,22 @@ fn name(python: &PythonFacts) -> String {
     format!("Python {version} ({})", python.executable.display())
 }
 
+/// What Python takes from the environment only.
+fn python_variables(config: &ServerConfig) -> Vec<(&'static str, String)> {
+    let options = &config.settings.global.python;
+    let warnings = (!options.warnings.is_empty()).then(|| options.warnings.join(","));
+    [("PYTHONHASHSEED", options.hash_seed.clone()), ("PYTHONWARNINGS", warnings)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+}
+
 /// Called in each new child of httpd, by its only thread.
-pub(crate) fn enter_child() {
+pub(crate) fn enter_child(main: Server<'_>) {
+    // Python may be started later, when there are other threads.
+    sys::remove_variables(&[("PYTHONOPTIMIZE", String::new())]);
+    sys::set_variables(&python_variables(main.config::<Wsgi>()));
+
     if let Some(started) = STARTED.get()
         && started.process != std::process::id()
     {

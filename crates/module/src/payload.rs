@@ -31,6 +31,7 @@ pub(crate) fn payload(request: &mut Request<'_>, target: &Target, queue_start: u
         pass_authorization: target.pass_authorization,
         map_head: dir.map_head.unwrap_or(MapHead::Auto),
         trust,
+        root: target.root.as_deref(),
         handler_script: if target.is_handler_script { &target.script } else { b"" },
     };
     let environ = environ::build(request, choices);

@@ -1,5 +1,7 @@
 //! Requests that are not served: the checks before anything is started, and what they say.
 
+use std::path::Path;
+
 use httpd::{FileKind, Request, Status};
 use wsgi::level::Level;
 
@@ -103,6 +105,13 @@ pub(crate) fn unknown_group(group: &str) -> Refusal {
     let text = format!(
         "WSGI0151: there is no process group {group}; define it with WSGIDaemonProcess {group}"
     );
+    Refusal::new(500, text)
+}
+
+/// The processes of the group cannot see the file.
+pub(crate) fn outside_of_root(file: &[u8], root: &Path) -> Refusal {
+    let (file, root) = (String::from_utf8_lossy(file), root.display());
+    let text = format!("WSGI0081: {file} does not lie below chroot={root} of its process group");
     Refusal::new(500, text)
 }
 

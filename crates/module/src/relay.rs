@@ -151,7 +151,8 @@ impl<'a, 'r> Relay<'a, 'r> {
     }
 
     fn fail(&mut self, group: &str, error: &RelayError) -> Status {
-        let text = format!("process group {group}: {error}");
+        let line = String::from_utf8_lossy(self.request.request_line());
+        let text = format!("process group {group}: {error}: {line}");
         log(&*self.request, Level::Error, &text);
         if self.head_sent && self.overridden.is_none() {
             self.request.cut_short();
@@ -171,6 +172,12 @@ impl<'a, 'r> Relay<'a, 'r> {
             .set_read_timeout(Some(timeout))
             .and_then(|()| stream.set_write_timeout(Some(timeout)));
         limits.map_err(|error| RelayError::Lost(errno(&error)))?;
+        let bytes = self.route.buffers.receive_buffer;
+        if bytes > 0 {
+            // What a Unix socket receives is held in the buffer of who sends.
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            setsockopt(&stream, sockopt::SndBuf, &bytes).map_err(RelayError::Lost)?;
+        }
         if (&stream).write_all(frame).is_err() {
             // The head did not get through, so nothing was started.
             return Ok(Attempt::Again);

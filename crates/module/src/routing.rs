@@ -24,6 +24,8 @@ pub(crate) struct Route {
     pub(crate) timeouts: Timeouts,
     /// What passes through its socket.
     pub(crate) buffers: SocketSpec,
+    /// Root directory of its processes.
+    pub(crate) root: Option<PathBuf>,
     /// Whom scripts must belong to.
     pub(crate) script_owner: Option<Owner>,
     /// Name of the virtual host that defines it; requests for others do not reach it. `None` where

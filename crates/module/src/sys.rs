@@ -44,6 +44,23 @@ pub(crate) const fn c_text(text: &'static str) -> &'static CStr {
     }
 }
 
+/// Sets variables in the environment of this process.
+pub(crate) fn set_variables(variables: &[(&str, String)]) {
+    for (name, value) in variables {
+        // SAFETY: called in httpd's parent, or in a child that has just begun: neither has other threads
+        // that could read the environment meanwhile.
+        unsafe { std::env::set_var(name, value) };
+    }
+}
+
+/// Takes variables out of the environment of this process.
+pub(crate) fn remove_variables(variables: &[(&str, String)]) {
+    for (name, _) in variables {
+        // SAFETY: as above.
+        unsafe { std::env::remove_var(name) };
+    }
+}
+
 /// The directory that this library was loaded from.
 pub(crate) fn own_directory() -> PathBuf {
     // SAFETY: the address is one in this library; the linker fills in the structure, whose file

@@ -1,5 +1,8 @@
 //! Where and how a request runs.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
 use httpd::Request;
 use wsgi::alias::AliasOptions;
 use wsgi::group_name::{self, with_port};
@@ -26,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) callable: String,
     pub(crate) pass_authorization: bool,
     pub(crate) script_reloading: bool,
+    /// Root directory of the process that it runs in; paths are shown as they are below it.
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// How the interpreter of a request is found.
@@ -83,7 +88,19 @@ impl Target {
                 .or(dir.pass_authorization)
                 .unwrap_or(false),
             script_reloading: dir.script_reloading.unwrap_or(true),
+            root: None,
         }
+    }
+
+    /// The target in processes that have another root directory; `None` if the file that the request is
+    /// for is not below it. A handler script is named as it is found there.
+    pub(crate) fn below(mut self, root: &Path, file: &[u8]) -> Option<Self> {
+        let inside = inside(root, file)?;
+        if !self.is_handler_script {
+            self.script = inside.to_vec();
+        }
+        self.root = Some(root.to_owned());
+        Some(self)
     }
 
     /// The target in a process group whose only script is `only_script`.
@@ -94,6 +111,13 @@ impl Target {
         }
         self
     }
+}
+
+/// A path as it is below the root directory `root`.
+pub(crate) fn inside<'p>(root: &Path, path: &'p [u8]) -> Option<&'p [u8]> {
+    let root = root.as_os_str().as_bytes();
+    let root = root.strip_suffix(b"/").unwrap_or(root);
+    path.strip_prefix(root).filter(|rest| rest.starts_with(b"/"))
 }
 
 /// What names of groups may be made of.

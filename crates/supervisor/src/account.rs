@@ -50,19 +50,20 @@ impl Identity {
             None => Uid::from_raw(children.uid),
         };
         let gid = match &spec.group {
-            Some(Principal::Name(name)) => {
-                Group::from_name(name)
-                    .map_err(AccountError::Database)?
-                    .ok_or_else(|| AccountError::NoGroup(name.clone()))?
-                    .gid
-            }
-            Some(Principal::Id(gid)) => Gid::from_raw(*gid),
+            Some(group) => named_group(group)?,
             None => Gid::from_raw(children.gid),
         };
         if uid.is_root() {
             return Err(AccountError::Root);
         }
-        Self::new(uid, gid, true)
+        let mut identity = Self::new(uid, gid, true)?;
+        if let Some(groups) = &spec.supplementary_groups {
+            identity.groups = vec![gid];
+            for group in groups {
+                identity.groups.push(named_group(group)?);
+            }
+        }
+        Ok(identity)
     }
 
     /// The user that httpd's children run as.
@@ -90,6 +91,25 @@ impl Identity {
             home: user.map(|user| user.dir),
             change,
         })
+    }
+}
+
+/// The user that the socket of a group belongs to.
+pub(crate) fn socket_owner(spec: &GroupSpec, children: &Account) -> Result<u32, AccountError> {
+    match &spec.socket.user {
+        None => Ok(children.uid),
+        Some(Principal::Id(uid)) => Ok(*uid),
+        Some(Principal::Name(name)) => named_user(name).map(|user| user.uid.as_raw()),
+    }
+}
+
+fn named_group(group: &Principal) -> Result<Gid, AccountError> {
+    match group {
+        Principal::Id(gid) => Ok(Gid::from_raw(*gid)),
+        Principal::Name(name) => Group::from_name(name)
+            .map_err(AccountError::Database)?
+            .map(|group| group.gid)
+            .ok_or_else(|| AccountError::NoGroup(name.clone())),
     }
 }
 

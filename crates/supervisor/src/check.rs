@@ -3,12 +3,14 @@
 //! httpd's parent asks this whenever it has read a configuration, also for `apachectl -t`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use wsgi::plan::{Plan, PlannedGroup, Report};
+use nix::unistd::Uid;
+use wsgi::daemon::GroupSpec;
+use wsgi::plan::{GroupReport, MappedScript, Plan, PlannedGroup, Report};
 
-use crate::account::Identity;
+use crate::account::{Identity, socket_owner};
 use crate::probe;
 use crate::program;
 use crate::reach::{Want, obstacle};
@@ -29,55 +31,128 @@ pub(crate) fn run(plan: &Plan) -> ExitCode {
 }
 
 fn examine(plan: &Plan) -> Report {
-    let mut problems = Vec::new();
+    let mut report = Report::default();
     let mut asked = BTreeMap::new();
     for group in &plan.groups {
-        let found = examine_group(plan, group, &mut asked);
-        let name = &group.spec.name;
-        problems.extend(found.map(|problem| {
-            format!("WSGIDaemonProcess {name} ({place}): {problem}", place = group.place)
-        }));
+        let (name, place) = (&group.spec.name, &group.place);
+        let examined = Examined::new(plan, group, &mut asked);
+        report.problems.extend(
+            examined
+                .problem
+                .map(|problem| format!("WSGIDaemonProcess {name} ({place}): {problem}")),
+        );
+        report.warnings.extend(examined.warnings);
+        report.groups.push(examined.report);
     }
     let embedded = plan.embedded.then(|| embedded(plan));
     if let (Some(Err(problem)), Some(_)) = (&embedded, &plan.python_home) {
-        problems.push(format!("WSGIPythonHome: {problem}"));
+        report.problems.push(format!("WSGIPythonHome: {problem}"));
     }
-    Report { problems, embedded }
+    if let (true, Ok(identity)) = (plan.embedded, Identity::of_children(&plan.children)) {
+        report.warnings.extend(unreadable(&plan.scripts, &identity));
+    }
+    report.embedded = embedded;
+    report
 }
 
-/// Answers that were already had, by program and user: groups tend to share them.
-type Asked = BTreeMap<(PathBuf, u32), Option<String>>;
+/// Answers that were already had, by program, root directory and user: groups tend to share them.
+type Asked = BTreeMap<(PathBuf, Option<PathBuf>, u32), Result<String, String>>;
 
-/// The first thing that keeps a group from working.
-fn examine_group(plan: &Plan, group: &PlannedGroup, asked: &mut Asked) -> Option<String> {
-    let spec = &group.spec;
-    let identity = match Identity::of_group(spec, &plan.children) {
-        Ok(identity) => identity,
-        Err(error) => return Some(error.to_string()),
-    };
-    let program = match program::python(spec.python_home.as_deref().or(plan.python_home.as_deref()))
-    {
-        Ok(program) => program,
-        Err(error) => return Some(format!("python-home: {error}")),
-    };
-    let key = (program, identity.uid.as_raw());
-    if !asked.contains_key(&key) {
-        let problem = probe::is_python(&key.0, &identity).err().map(|error| error.to_string());
-        asked.insert(key.clone(), problem);
-    }
-    asked[&key]
-        .as_ref()
-        .map(|problem| format!("python-home: {problem}"))
-        .or_else(|| engine_problem(&identity))
-        .or_else(|| home_problem(group, &identity))
-        .or_else(|| socket_problem(group, plan))
+/// What was found out about a group.
+#[derive(Default)]
+struct Examined {
+    /// The first thing that keeps it from working.
+    problem: Option<String>,
+    warnings: Vec<String>,
+    report: GroupReport,
 }
 
-fn engine_problem(identity: &Identity) -> Option<String> {
+impl Examined {
+    fn new(plan: &Plan, group: &PlannedGroup, asked: &mut Asked) -> Self {
+        let mut examined = Self::default();
+        examined.problem = examined.look(plan, group, asked).err();
+        examined
+    }
+
+    fn look(&mut self, plan: &Plan, group: &PlannedGroup, asked: &mut Asked) -> Result<(), String> {
+        let spec = &group.spec;
+        let root = spec.chroot.as_deref();
+        let identity =
+            Identity::of_group(spec, &plan.children).map_err(|error| error.to_string())?;
+        self.report.user.clone_from(&identity.name);
+        privileges(spec)?;
+        socket_owner(spec, &plan.children).map_err(|error| format!("socket-user: {error}"))?;
+        let home = spec.python_home.as_deref().or(plan.python_home.as_deref());
+        let program =
+            program::python(home, root).map_err(|error| format!("python-home: {error}"))?;
+        self.report.program.clone_from(&program);
+        let key = (program, root.map(Path::to_owned), identity.uid.as_raw());
+        if !asked.contains_key(&key) {
+            let answer = probe::version(&key.0, &identity, root).map_err(|error| error.to_string());
+            asked.insert(key.clone(), answer);
+        }
+        let version = asked[&key].clone().map_err(|problem| format!("python-home: {problem}"))?;
+        self.report.version = version;
+        let problem = engine_problem(&identity, root)
+            .or_else(|| home_problem(group, &identity))
+            .or_else(|| socket_problem(group, plan));
+        self.warnings.extend(unreadable(&group.scripts, &identity));
+        self.warnings.extend(group.imports.iter().filter_map(|import| {
+            let obstacle = obstacle(&import.script, &identity, Want::Read)?;
+            let (script, user) = (import.script.display(), &identity.name);
+            Some(format!("{script} cannot be imported by user {user}: {obstacle}"))
+        }));
+        problem.map_or(Ok(()), Err)
+    }
+}
+
+/// What only a server that was started as root can do.
+fn privileges(spec: &GroupSpec) -> Result<(), String> {
+    if Uid::effective().is_root() {
+        return match &spec.chroot {
+            Some(root) if !root.is_dir() => {
+                Err(format!("chroot={}: there is no such directory", root.display()))
+            }
+            _ => Ok(()),
+        };
+    }
+    if let Some(root) = &spec.chroot {
+        let root = root.display();
+        return Err(format!("chroot={root} needs httpd started as root; take it away"));
+    }
+    match spec.limits.cpu_priority {
+        Some(nice) if nice < 0 => Err(format!(
+            "cpu-priority={nice} needs httpd started as root; a number from 0 does not"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Scripts that a user cannot read; requests for them will fail.
+fn unreadable(scripts: &[MappedScript], identity: &Identity) -> Vec<String> {
+    let warning = |one: &MappedScript| {
+        let obstacle = obstacle(&one.script, identity, Want::Read)?;
+        let (directive, script, user) = (&one.directive, one.script.display(), &identity.name);
+        Some(format!("{directive}: user {user} cannot read {script}: {obstacle}"))
+    };
+    scripts.iter().filter_map(warning).collect()
+}
+
+fn engine_problem(identity: &Identity, root: Option<&Path>) -> Option<String> {
     let engine = match program::engine() {
         Ok(engine) => engine,
         Err(error) => return Some(format!("the engine cannot be found: {error}")),
     };
+    if let Some(root) = root {
+        let inside = program::below(Some(root), &engine);
+        return (!inside.is_file()).then(|| {
+            format!(
+                "chroot={}: the engine has to lie below it, too: {} does not exist",
+                root.display(),
+                inside.display()
+            )
+        });
+    }
     let obstacle = obstacle(&engine, identity, Want::Read)?;
     let user = &identity.name;
     Some(format!(
@@ -88,7 +163,7 @@ fn engine_problem(identity: &Identity) -> Option<String> {
 }
 
 fn home_problem(group: &PlannedGroup, identity: &Identity) -> Option<String> {
-    let home = group.spec.home.as_deref()?;
+    let home = group.spec.home.as_deref().filter(|_| group.spec.chroot.is_none())?;
     if home.exists() && !home.is_dir() {
         return Some(format!("home={} is not a directory", home.display()));
     }
@@ -130,8 +205,8 @@ fn socket_problem(group: &PlannedGroup, plan: &Plan) -> Option<String> {
 fn embedded(plan: &Plan) -> Result<wsgi::plan::PythonFacts, String> {
     let identity = Identity::of_children(&plan.children).map_err(|error| error.to_string())?;
     let program =
-        program::python(plan.python_home.as_deref()).map_err(|error| error.to_string())?;
-    if let Some(problem) = engine_problem(&identity) {
+        program::python(plan.python_home.as_deref(), None).map_err(|error| error.to_string())?;
+    if let Some(problem) = engine_problem(&identity, None) {
         return Err(problem);
     }
     probe::facts(&program, &identity).map_err(|error| error.to_string())

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use wsgi::plan::{GROUP_VARIABLE, WorkerSpec, descriptor};
+use wsgi::settings::PythonOptions;
 
 use crate::account::Identity;
 use crate::line::Line;
@@ -55,6 +56,7 @@ impl Start<'_> {
         let theirs = raised(&theirs.into())?;
         let spec = raised(&memory_file(&serde_json::to_vec(self.spec)?)?)?;
         let mut command = Command::new(self.program);
+        python_options(&mut command, &self.spec.server.python);
         command.arg("-c").arg(START).arg(self.engine);
         command.stdin(Stdio::null());
         let log = match self.log {
@@ -73,6 +75,8 @@ impl Start<'_> {
                     (descriptor::SPEC, &spec),
                 ],
                 umask: self.spec.group.umask,
+                priority: self.spec.group.limits.cpu_priority,
+                root: self.spec.group.chroot.as_deref(),
                 directory: directory(self),
             },
         );
@@ -95,8 +99,30 @@ fn memory_file(content: &[u8]) -> std::io::Result<OwnedFd> {
 /// The group's `home`; else the home directory of a user that is not httpd's; else where httpd is.
 fn directory<'s>(start: &'s Start<'_>) -> Option<&'s Path> {
     let other_user = start.identity.change && start.identity.uid.as_raw() != start.children;
-    let users_own = || start.identity.home.as_deref().filter(|home| other_user && home.is_dir());
+    // Whether there is one below another root is not known here.
+    let is_there = |home: &&Path| start.spec.group.chroot.is_none() && home.is_dir();
+    let users_own = || start.identity.home.as_deref().filter(|home| other_user && is_there(home));
     start.spec.group.home.as_deref().or_else(users_own)
+}
+
+/// What the configuration says to Python before it starts.
+fn python_options(command: &mut Command, options: &PythonOptions) {
+    match options.optimize {
+        0 => {}
+        1 => drop(command.arg("-O")),
+        _ => drop(command.arg("-OO")),
+    }
+    // Only the configuration decides.
+    command.env_remove("PYTHONOPTIMIZE");
+    if options.dont_write_bytecode {
+        command.arg("-B");
+    }
+    for warning in &options.warnings {
+        command.arg("-W").arg(warning);
+    }
+    if let Some(seed) = &options.hash_seed {
+        command.env("PYTHONHASHSEED", seed);
+    }
 }
 
 fn environment(command: &mut Command, start: &Start<'_>) {

@@ -13,6 +13,7 @@ mod group;
 mod launch;
 mod line;
 mod log;
+mod memory_kills;
 mod probe;
 mod program;
 mod reach;

@@ -25,6 +25,11 @@ pub(crate) enum ProbeError {
     NotPython(PathBuf, String),
     #[error("{0} is older than Python 3.10; Dormouse needs 3.10 or later")]
     TooOld(PathBuf),
+    #[error(
+        "{0} is a Python without a GIL (free-threaded), which has no stable ABI before 3.15 that Dormouse \
+         could use; install the usual build"
+    )]
+    FreeThreaded(PathBuf),
     #[error("{0} gave no answer within {seconds} seconds", seconds = PATIENCE.as_secs())]
     Silent(PathBuf),
     #[error(
@@ -40,26 +45,38 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest answer in bytes.
 const LONGEST: u64 = 16 * 1024;
 const TOO_OLD: i32 = 3;
+const FREE_THREADED: i32 = 4;
 
-const IS_PYTHON: &str = "import sys; sys.exit(0 if sys.version_info >= (3, 10) else 3)";
+const VERSION: &str = "
+import sys
+if sys.version_info < (3, 10): sys.exit(3)
+if 't' in sys.abiflags and sys.version_info < (3, 15): sys.exit(4)
+print('%d.%d.%d' % sys.version_info[:3])
+";
 
 const FACTS: &str = "
 import sys
 if sys.version_info < (3, 10): sys.exit(3)
+if 't' in sys.abiflags and sys.version_info < (3, 15): sys.exit(4)
 from sysconfig import get_config_var as var
 print(' '.join(sys.version.split()))
 for folder in (var('LIBDIR'), sys.base_prefix + '/lib', sys.base_exec_prefix + '/lib'):
     print('%s/%s' % (folder, var('INSTSONAME')))
 ";
 
-/// Makes sure that `program` is a Python that `identity` can run and that is new enough.
-pub(crate) fn is_python(program: &Path, identity: &Identity) -> Result<(), ProbeError> {
-    ask(program, identity, IS_PYTHON).map(|_| ())
+/// The version of `program`, which is a Python that `identity` can run and that is new enough. The program
+/// is looked for below the root directory `root`.
+pub(crate) fn version(
+    program: &Path,
+    identity: &Identity,
+    root: Option<&Path>,
+) -> Result<String, ProbeError> {
+    ask(program, identity, root, VERSION).map(|answer| answer.trim().to_owned())
 }
 
 /// Asks `program` where its shared library is.
 pub(crate) fn facts(program: &Path, identity: &Identity) -> Result<PythonFacts, ProbeError> {
-    let answer = ask(program, identity, FACTS)?;
+    let answer = ask(program, identity, None, FACTS)?;
     let mut lines = answer.lines();
     let version = lines.next().unwrap_or_default().to_owned();
     let places: Vec<&str> = lines.collect();
@@ -76,13 +93,25 @@ pub(crate) fn facts(program: &Path, identity: &Identity) -> Result<PythonFacts, 
     }
 }
 
-fn ask(program: &Path, identity: &Identity, question: &str) -> Result<String, ProbeError> {
+fn ask(
+    program: &Path,
+    identity: &Identity,
+    root: Option<&Path>,
+    question: &str,
+) -> Result<String, ProbeError> {
     let mut command = Command::new(program);
     command.args(["-I", "-S", "-c", question]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     apply(
         &mut command,
-        &Change { identity, descriptors: Vec::new(), umask: None, directory: Some(Path::new("/")) },
+        &Change {
+            identity,
+            descriptors: Vec::new(),
+            umask: None,
+            priority: None,
+            root,
+            directory: Some(Path::new("/")),
+        },
     );
     let mut child = command.spawn().map_err(|error| start_error(program, identity, error))?;
     let (status, answer) = listen(&mut child).map_err(|error| {
@@ -96,6 +125,7 @@ fn ask(program: &Path, identity: &Identity, question: &str) -> Result<String, Pr
     })?;
     match status.code() {
         Some(0) => Ok(answer),
+        Some(FREE_THREADED) => Err(ProbeError::FreeThreaded(program.to_owned())),
         Some(TOO_OLD) => Err(ProbeError::TooOld(program.to_owned())),
         _ => Err(ProbeError::NotPython(program.to_owned(), format!("ended with {status}"))),
     }
@@ -170,19 +200,19 @@ mod tests {
 
     #[test]
     fn what_is_no_python_is_told() {
-        let error = is_python(Path::new("/bin/false"), &me()).unwrap_err();
+        let error = version(Path::new("/bin/false"), &me(), None).unwrap_err();
         assert!(matches!(error, ProbeError::NotPython(..)), "{error}");
-        let error = is_python(Path::new("/no/python"), &me()).unwrap_err();
+        let error = version(Path::new("/no/python"), &me(), None).unwrap_err();
         let text = error.to_string();
         assert_eq!(text, "/no/python cannot be run as user me: /no does not exist");
-        let error = is_python(Path::new("/etc/passwd"), &me()).unwrap_err();
+        let error = version(Path::new("/etc/passwd"), &me(), None).unwrap_err();
         assert!(error.to_string().starts_with("/etc/passwd cannot be run as user me"), "{error}");
     }
 
     #[test]
     fn the_systems_python_says_what_it_is() {
-        let program = crate::program::python(None).unwrap();
-        is_python(&program, &me()).unwrap();
+        let program = crate::program::python(None, None).unwrap();
+        assert!(version(&program, &me(), None).unwrap().starts_with("3."));
         match facts(&program, &me()) {
             Ok(facts) => assert!(facts.version.starts_with("3.") && facts.library.is_file()),
             Err(ProbeError::NoLibrary { looked_for, .. }) => assert!(!looked_for.is_empty()),

@@ -20,19 +20,31 @@ pub(crate) enum ProgramError {
     NoSystemPython,
 }
 
-/// The program below `home`, or the system's.
-pub(crate) fn python(home: Option<&Path>) -> Result<PathBuf, ProgramError> {
+/// `path` as it is reached from outside of the root directory `root`.
+pub(crate) fn below(root: Option<&Path>, path: &Path) -> PathBuf {
+    match root {
+        Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
+        None => path.to_owned(),
+    }
+}
+
+/// The program below `home`, or the system's, as it is called inside of the root directory `root`.
+pub(crate) fn python(home: Option<&Path>, root: Option<&Path>) -> Result<PathBuf, ProgramError> {
+    let exists = |program: &PathBuf| {
+        // A link may lead to another place below the root.
+        std::fs::symlink_metadata(below(root, program)).is_ok()
+    };
     let Some(home) = home else {
-        let program = SYSTEM.iter().map(PathBuf::from).find(|program| program.exists());
+        let program = SYSTEM.iter().map(PathBuf::from).find(exists);
         return program.ok_or(ProgramError::NoSystemPython);
     };
-    if !home.is_dir() {
+    if !below(root, home).is_dir() {
         return Err(ProgramError::HomeMissing(home.to_owned()));
     }
     ["bin/python", "bin/python3"]
         .iter()
         .map(|name| home.join(name))
-        .find(|program| program.exists())
+        .find(exists)
         .ok_or_else(|| ProgramError::NotAHome(home.to_owned()))
 }
 
@@ -48,8 +60,8 @@ mod tests {
     #[test]
     fn homes_without_python_are_told_apart() {
         let missing = Path::new("/no/such/venv");
-        assert_eq!(python(Some(missing)), Err(ProgramError::HomeMissing(missing.into())));
+        assert_eq!(python(Some(missing), None), Err(ProgramError::HomeMissing(missing.into())));
         let proc = Path::new("/proc");
-        assert_eq!(python(Some(proc)), Err(ProgramError::NotAHome(proc.into())));
+        assert_eq!(python(Some(proc), None), Err(ProgramError::NotAHome(proc.into())));
     }
 }

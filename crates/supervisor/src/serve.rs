@@ -15,6 +15,7 @@ use wsgi::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
 use crate::log::{Log, is_open};
+use crate::memory_kills;
 use crate::sys::{close_inherited, inherited};
 
 /// Runs the groups of a plan until nobody can send them work any more.
@@ -61,6 +62,7 @@ impl Supervisor {
         // Workers that a template forks become children of this process.
         nix::sys::prctl::set_child_subreaper(true)
             .map_err(|error| format!("wsgid cannot take in workers: {error}"))?;
+        memory_kills::begin();
         let signals = signals().map_err(|error| format!("wsgid cannot get signals: {error}"))?;
         let (mut groups, mut problems) = (Vec::new(), Vec::new());
         for group in plan.groups.clone() {

@@ -21,6 +21,10 @@ pub(crate) struct Change<'c> {
     pub(crate) descriptors: Vec<(RawFd, &'c OwnedFd)>,
     /// File mode creation mask.
     pub(crate) umask: Option<u32>,
+    /// Nice value.
+    pub(crate) priority: Option<i32>,
+    /// Root directory; the program is looked for in it.
+    pub(crate) root: Option<&'c Path>,
     /// Working directory, entered as the new user.
     pub(crate) directory: Option<&'c Path>,
 }
@@ -34,7 +38,8 @@ pub(crate) fn apply(command: &mut Command, change: &Change<'_>) {
     let identity = change.identity;
     let (uid, gid, switch) = (identity.uid, identity.gid, identity.change);
     let groups: Vec<libc::gid_t> = identity.groups.iter().map(|group| group.as_raw()).collect();
-    let umask = change.umask;
+    let (umask, priority) = (change.umask, change.priority);
+    let root = change.root.map(Path::to_owned);
     let directory = change.directory.map(Path::to_owned);
     let places: Vec<(RawFd, RawFd)> =
         change.descriptors.iter().map(|(place, from)| (*place, from.as_raw_fd())).collect();
@@ -46,6 +51,13 @@ pub(crate) fn apply(command: &mut Command, change: &Change<'_>) {
         }
         close_from(3 + RawFd::try_from(places.len()).unwrap_or(ABOVE))?;
         reset_signals()?;
+        if let Some(priority) = priority {
+            set_priority(priority)?;
+        }
+        if let Some(root) = &root {
+            nix::unistd::chroot(root.as_path())?;
+            nix::unistd::chdir("/")?;
+        }
         if switch {
             set_groups(&groups)?;
             nix::unistd::setresgid(gid, gid, gid)?;
@@ -82,6 +94,11 @@ fn close_from(first: RawFd) -> io::Result<()> {
     let flags = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
     // SAFETY: marking descriptors takes nothing away from anybody who is still running.
     check(unsafe { libc::close_range(first, libc::c_uint::MAX, flags) })
+}
+
+fn set_priority(priority: libc::c_int) -> io::Result<()> {
+    // SAFETY: the call sets an attribute of the new process.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, priority) })
 }
 
 fn set_groups(groups: &[libc::gid_t]) -> io::Result<()> {

@@ -22,6 +22,8 @@ pub(crate) struct Template {
     level: Preload,
     generation: u64,
     versions: Versions,
+    /// It was killed.
+    given_up: bool,
 }
 
 impl Template {
@@ -30,7 +32,15 @@ impl Template {
         let versions = Versions::of(&start.spec.applications);
         let (pid, line) = start.start()?;
         let level = start.spec.preload;
-        Ok(Self { pid, line, started: Instant::now(), level, generation, versions })
+        Ok(Self {
+            pid,
+            line,
+            started: Instant::now(),
+            level,
+            generation,
+            versions,
+            given_up: false,
+        })
     }
 
     /// Its process id.
@@ -66,6 +76,17 @@ impl Template {
     /// How long ago it was started.
     pub(crate) fn age(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Kills it.
+    pub(crate) fn give_up(&mut self) {
+        self.given_up = true;
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+    }
+
+    /// Whether it was killed.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// Has a worker forked.

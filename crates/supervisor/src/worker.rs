@@ -19,8 +19,8 @@ pub(crate) struct Worker {
     generation: u64,
     started: Instant,
     ready: Option<Instant>,
-    /// It has reached `recycle-memory`.
-    large: bool,
+    /// It has asked to be replaced.
+    outworn: bool,
     leaving: bool,
     kill_at: Option<Instant>,
 }
@@ -35,7 +35,7 @@ impl Worker {
             generation,
             started,
             ready: None,
-            large: false,
+            outworn: false,
             leaving: false,
             kill_at: None,
         }
@@ -99,14 +99,14 @@ impl Worker {
         self.started.elapsed()
     }
 
-    /// Notes that it has too much memory.
-    pub(crate) fn set_large(&mut self) {
-        self.large = true;
+    /// Notes that it has asked to be replaced.
+    pub(crate) fn set_outworn(&mut self) {
+        self.outworn = true;
     }
 
-    /// Whether it has too much memory.
-    pub(crate) fn is_large(&self) -> bool {
-        self.large
+    /// Whether it has asked to be replaced.
+    pub(crate) fn is_outworn(&self) -> bool {
+        self.outworn
     }
 
     /// Whether it was asked to end.
@@ -114,8 +114,8 @@ impl Worker {
         self.leaving
     }
 
-    /// Asks it to finish; after `grace` it will be killed.
-    pub(crate) fn ask_to_end(&mut self, why: Option<Order>, grace: Duration) {
+    /// Asks it to finish; after `grace`, if there is a limit, it will be killed.
+    pub(crate) fn ask_to_end(&mut self, why: Option<Order>, grace: Option<Duration>) {
         if self.leaving {
             return;
         }
@@ -123,8 +123,13 @@ impl Worker {
         if !told {
             self.signal(Signal::SIGTERM);
         }
+        self.leave(grace);
+    }
+
+    /// Notes that it ends; after `grace`, if there is a limit, it will be killed.
+    pub(crate) fn leave(&mut self, grace: Option<Duration>) {
         self.leaving = true;
-        self.kill_at = Some(Instant::now() + grace);
+        self.kill_at = grace.map(|grace| Instant::now() + grace);
     }
 
     /// When it will be killed.
@@ -135,6 +140,8 @@ impl Worker {
     /// Kills it.
     pub(crate) fn kill(&mut self) {
         self.kill_at = None;
+        // What is known of its end is why; it is not asked for again.
+        self.leaving = true;
         self.signal(Signal::SIGKILL);
     }
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
-use engine::{Engine, ServerLog};
-use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, sockopt};
+use engine::{Control, Engine, ServerLog};
+use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, setsockopt, sockopt};
+use wsgi::control::Cause;
 use wsgi::frame::{self, BodyFault, FrameType, HEADER, Header, MAX_PAYLOAD};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
+use wsgi::plan::WorkerSpec;
 use wsgi::request::Request;
 use wsgi::response::{Head, Status};
 use wsgi::scoreboard::Scoreboard;
@@ -20,62 +22,113 @@ use wsgi::wire::Writer;
 
 use crate::ending::Ending;
 use crate::log::ProcessLog;
+use crate::rehearsal::now;
+use crate::requests::{About, Requests, Serving};
 
 /// A body piece up to this length is copied behind its header, so that both leave in one call.
 const SMALL: usize = 16 * 1024;
 
-/// Serves the request of a connection that was just accepted, and closes it.
-pub(crate) fn serve(
-    stream: UnixStream,
-    engine: &Engine,
-    peers: &[u32],
-    timeout: Duration,
-    ending: &Ending,
-    log: &Arc<ProcessLog>,
-) {
-    let line = |level, text: String| log.line(level, text.as_bytes());
-    match getsockopt(&stream, sockopt::PeerCredentials) {
-        Ok(peer) if peers.contains(&peer.uid()) => {}
-        Ok(peer) => {
-            let uid = peer.uid();
-            return line(
-                Level::Alert,
-                format!("WSGI0034: a connection from user {uid} is refused"),
-            );
-        }
-        Err(error) => {
-            return line(Level::Alert, format!("WSGI0033: who connects is unknown: {error}"));
-        }
-    }
-    let limits = stream
-        .set_read_timeout(Some(timeout))
-        .and_then(|()| stream.set_write_timeout(Some(timeout)));
-    if let Err(error) = limits {
-        return line(Level::Error, format!("WSGI0080: a connection has no time limit: {error}"));
-    }
-    let mut inbox = Inbox::default();
-    let payload = match receive(&stream, &mut inbox) {
-        Ok(Some(frame)) if frame.0 == FrameType::Request => frame.1,
-        Ok(Some((kind, _))) => {
-            return line(Level::Error, format!("WSGI0080: {}", frame::FrameError::Turn(kind)));
-        }
-        // The httpd child went away before it had asked for anything.
-        Ok(None) => return,
-        Err(error) => return line(Level::Error, format!("WSGI0080: {error}")),
-    };
-    let request = match Request::decode(&payload) {
-        Ok(request) => request,
-        Err(error) => return line(Level::Error, format!("WSGI0080: {error}")),
-    };
-    let connection =
-        Connection { stream, inbox, output: Vec::new(), gone: false, log: log.clone() };
-    let (outcome, mut exchange) = engine.handle(&request, Box::new(connection));
-    if outcome == Outcome::Declined {
-        // First nobody here takes a connection any more, then the child asks again.
-        ending.want();
-    }
-    exchange.finish(outcome);
+/// What serving a connection takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Service<'s> {
+    pub(crate) engine: &'s Engine,
+    pub(crate) requests: &'s Arc<Requests>,
+    pub(crate) ending: &'s Ending,
+    pub(crate) log: &'s Arc<ProcessLog>,
+    pub(crate) spec: &'s WorkerSpec,
 }
+
+impl Service<'_> {
+    /// Serves the request of a connection that was just accepted, and closes it.
+    pub(crate) fn serve(&self, stream: UnixStream, serving: &Serving<'_>) {
+        if let Err((level, text)) = self.try_serve(stream, serving) {
+            self.log.line(level, text.as_bytes());
+        }
+    }
+
+    fn try_serve(&self, stream: UnixStream, serving: &Serving<'_>) -> Result<(), (Level, String)> {
+        self.prepare(&stream)?;
+        let unreadable = |text: String| (Level::Error, format!("WSGI0080: {text}"));
+        let mut inbox = Inbox::default();
+        let payload = match receive(&stream, &mut inbox).map_err(unreadable)? {
+            Some((FrameType::Request, payload)) => Arc::new(payload),
+            Some((kind, _)) => return Err(unreadable(frame::FrameError::Turn(kind).to_string())),
+            // The httpd child went away before it had asked for anything.
+            None => return Ok(()),
+        };
+        let request = Request::decode(&payload).map_err(|error| unreadable(error.to_string()))?;
+        let control = Arc::new(Control::default());
+        let is_activity = !request.ignore_activity;
+        serving.is_about(About::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
+        let mut connection = Connection {
+            stream,
+            inbox,
+            output: Vec::new(),
+            gone: false,
+            log: self.log.clone(),
+            activity: is_activity.then(|| Arc::clone(self.requests)),
+        };
+        if let Some(text) = self.waited_too_long(&request) {
+            connection.log(LogLine::new(Level::Error, text.as_bytes()));
+            connection.finish(Outcome::Failed(QUEUE_TIMED_OUT));
+            return Ok(());
+        }
+        let (outcome, mut exchange) = self.engine.handle(&request, Box::new(connection), &control);
+        if outcome == Outcome::Declined {
+            // First nobody here takes a connection any more, then the child asks again.
+            self.ending.want(Cause::Script);
+        }
+        exchange.finish(outcome);
+        Ok(())
+    }
+
+    /// Makes sure of who connects, and sets up the connection.
+    fn prepare(&self, stream: &UnixStream) -> Result<(), (Level, String)> {
+        let alert = |text| Err((Level::Alert, text));
+        match getsockopt(stream, sockopt::PeerCredentials) {
+            Ok(peer) if self.spec.peers.contains(&peer.uid()) => {}
+            Ok(peer) => {
+                return alert(format!(
+                    "WSGI0034: a connection from user {} is refused",
+                    peer.uid()
+                ));
+            }
+            Err(error) => return alert(format!("WSGI0033: who connects is unknown: {error}")),
+        }
+        let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
+        stream
+            .set_read_timeout(Some(timeout))
+            .and_then(|()| stream.set_write_timeout(Some(timeout)))
+            .map_err(|error| {
+                (Level::Error, format!("WSGI0080: a connection has no time limit: {error}"))
+            })?;
+        let bytes = self.spec.group.socket.send_buffer;
+        if bytes > 0 {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            setsockopt(stream, sockopt::SndBuf, &bytes).map_err(|error| {
+                (Level::Warning, format!("WSGI0062: send-buffer-size={bytes}: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What to say of a request that has waited for longer than `queue-timeout`.
+    fn waited_too_long(&self, request: &Request<'_>) -> Option<String> {
+        let limit = self.spec.group.timeouts.queue;
+        let waited = now().saturating_sub(request.queue_start);
+        (limit > 0 && waited > limit.saturating_mul(1_000_000)).then(|| {
+            format!(
+                "WSGI0084: queue-timeout={limit}: {} has waited too long until a process of the group {} \
+                 took it",
+                request.line(),
+                self.spec.group.name
+            )
+        })
+    }
+}
+
+/// Status of a request that has waited too long.
+const QUEUE_TIMED_OUT: u16 = 504;
 
 type Received = (FrameType, Vec<u8>);
 
@@ -107,6 +160,8 @@ struct Connection {
     /// The child has closed its end.
     gone: bool,
     log: Arc<ProcessLog>,
+    /// Where activity is noted, if it counts.
+    activity: Option<Arc<Requests>>,
 }
 
 impl Connection {
@@ -124,6 +179,12 @@ impl Connection {
         let sent = (&self.stream).write_all(&self.output);
         self.output.clear();
         self.note(sent.is_ok())
+    }
+
+    fn note_activity(&self) {
+        if let Some(requests) = &self.activity {
+            requests.note_activity();
+        }
     }
 
     fn note(&mut self, sent: bool) -> Result<(), Gone> {
@@ -182,6 +243,7 @@ fn write_both(mut stream: &UnixStream, first: &[u8], second: &[u8]) -> std::io::
 
 impl Exchange for Connection {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
+        self.note_activity();
         let (kind, payload) = self.ask(buffer.len())?;
         match kind {
             FrameType::Body => {
@@ -213,6 +275,7 @@ impl Exchange for Connection {
     }
 
     fn data(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.note_activity();
         bytes.chunks(MAX_PAYLOAD).try_for_each(|piece| self.send_piece(piece))
     }
 

@@ -7,16 +7,18 @@ use std::thread;
 use std::time::Duration;
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
-use engine::{Engine, ReadScoreboard, ServerLog, Settings};
+use engine::{Control, Engine, ReadScoreboard, ServerLog, Settings};
 use python::{Initialized, Options};
 use wsgi::embed::Answer;
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
-use wsgi::plan::{EmbeddedSpec, PythonFacts};
+use wsgi::plan::{EmbeddedSpec, PythonFacts, PythonStart};
 use wsgi::request::Request;
 use wsgi::response::{Head, Status};
+use wsgi::settings::PythonOptions;
 
+use crate::imports;
 use crate::panics::caught;
 use crate::start::apache_facts;
 use crate::sys::HostCalls;
@@ -27,9 +29,10 @@ static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
 /// Python of this process; a child may have it from httpd's parent.
 static PYTHON: OnceLock<Initialized> = OnceLock::new();
 
-/// Starts Python in httpd's parent; `python` is a [`PythonFacts`] as JSON.
-pub(crate) fn initialize(python: &[u8]) -> Result<(), String> {
-    started(&serde_json::from_slice(python).map_err(|error| error.to_string())?).map(drop)
+/// Starts Python in httpd's parent; `start` is a [`PythonStart`] as JSON.
+pub(crate) fn initialize(start: &[u8]) -> Result<(), String> {
+    let start: PythonStart = serde_json::from_slice(start).map_err(|error| error.to_string())?;
+    started(&start.python, &start.options).map(drop)
 }
 
 /// In a child of the parent that has started Python, before it has threads.
@@ -42,11 +45,11 @@ pub(crate) fn after_fork() {
 /// Makes the engine, and starts Python if nobody has.
 pub(crate) fn start(
     spec: &[u8],
-    log: Arc<dyn ServerLog>,
+    log: &Arc<dyn ServerLog>,
     scoreboard: ReadScoreboard,
 ) -> Result<(), String> {
     let spec: EmbeddedSpec = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
-    let python = started(&spec.python)?;
+    let python = started(&spec.python, &spec.server.python)?;
     if python.joined && !spec.company_is_known {
         log.line(
             Level::Warning,
@@ -55,17 +58,24 @@ pub(crate) fn start(
         );
     }
     let engine = python.main.attach(|py| {
-        Engine::new(py, settings(&spec, log, scoreboard)).map_err(|error| error.to_string())
+        let settings = settings(&spec, Arc::clone(log), scoreboard);
+        Engine::new(py, settings).map_err(|error| error.to_string())
     })?;
+    imports::run(&engine, log, "", &spec.imports, || true);
     ENGINE.set(engine).map_err(|_| "the engine was made before".to_owned())
 }
 
 /// Python of this process, which is started if there is none.
-fn started(python: &PythonFacts) -> Result<&'static Initialized, String> {
+fn started(python: &PythonFacts, options: &PythonOptions) -> Result<&'static Initialized, String> {
     if let Some(initialized) = PYTHON.get() {
         return Ok(initialized);
     }
-    let options = Options { program: Some(python.executable.clone()), ..Options::default() };
+    let options = Options {
+        program: Some(python.executable.clone()),
+        optimize: options.optimize,
+        dont_write_bytecode: options.dont_write_bytecode,
+        ..Options::default()
+    };
     let initialized = python::initialize(&options).map_err(|error| error.to_string())?;
     let version = initialized.main.attach(|py| version(py).map_err(|error| error.to_string()))?;
     if !initialized.joined && version != python.version {
@@ -90,7 +100,7 @@ fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>, scoreboard: ReadScoreb
         process_group: String::new(),
         python_path: spec.python_path.clone(),
         home: None,
-        python_eggs: None,
+        python_eggs: spec.python_eggs.clone(),
         threads: spec.server.threads,
         multithread: spec.server.threads != 1,
         multiprocess: spec.server.children != 1,
@@ -98,7 +108,11 @@ fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>, scoreboard: ReadScoreb
         maximum_processes: spec.server.children,
         apache: apache_facts(&spec.server),
         daemon: false,
-        interpreters: spec.server.interpreters,
+        interpreters: spec.server.interpreters.clone(),
+        switch_interval: None,
+        case_insensitive: spec.server.case_insensitive,
+        keep_interpreters: spec.server.keep_interpreters,
+        slow_requests: spec.server.slow_requests,
         single_process: spec.single_process,
         scoreboard: Some(scoreboard),
         log,
@@ -117,7 +131,7 @@ pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Answer {
             return Answer::Failed(500);
         }
     };
-    match caught(|| engine.handle(&request, Box::new(InHttpd(host))).0) {
+    match caught(|| engine.handle(&request, Box::new(InHttpd(host)), &Control::default()).0) {
         Ok(Outcome::Complete | Outcome::Gone) => Answer::Done,
         Ok(Outcome::Aborted) => Answer::Aborted,
         Ok(Outcome::Failed(status)) => Answer::Failed(status),

@@ -7,17 +7,23 @@
 mod connection;
 mod embedded;
 mod ending;
+mod imports;
+mod limits;
 mod line;
 mod log;
 mod panics;
 mod recycling;
 mod rehearsal;
+mod requests;
 mod serve;
+mod service;
 mod signals;
+mod stacks;
 mod start;
 mod sys;
 mod template;
 mod turn;
+mod watch;
 
 use std::ffi::CStr;
 

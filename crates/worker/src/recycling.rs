@@ -32,6 +32,11 @@ impl Recycling {
         Self { limit, began: Instant::now(), next: AtomicU64::new(0) }
     }
 
+    /// Whether the limit was reached.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.next.load(Ordering::Relaxed) == u64::MAX
+    }
+
     /// Called when a request has ended; the process's private bytes when they have reached the limit
     /// for the first time.
     pub(crate) fn reached(&self) -> Option<u64> {

@@ -10,12 +10,11 @@ use engine::exchange::{BodyError, Exchange, Gone};
 use wsgi::alias::matched_length;
 use wsgi::environ::{Credentials, Environ, Facts};
 use wsgi::log_line::LogLine;
-use wsgi::plan::Application;
+use wsgi::plan::{Application, ImportedScript};
 use wsgi::request::{Attempts, BodyRest, Request as Head};
 use wsgi::response::Status;
 use wsgi::wire::Pairs;
 
-use crate::log::ProcessLog;
 use crate::start::Process;
 
 /// The address that such a request seems to come from.
@@ -37,6 +36,29 @@ impl Request {
     /// A request that is good for loading an application.
     pub(crate) fn to_load(process: &Process, application: &Application) -> Self {
         Self::new(process, application, &format!("{}/", application.mount))
+    }
+
+    /// A request that is good for importing a script that no URL leads to.
+    pub(crate) fn to_import(process_group: &str, import: &ImportedScript) -> Self {
+        let head = Head {
+            attempts: Attempts::default(),
+            script: import.script.as_os_str().as_bytes(),
+            process_group: process_group.as_bytes(),
+            application_group: import.application_group.as_bytes(),
+            main_interpreter: false,
+            callable: b"",
+            script_reloading: false,
+            ignore_activity: true,
+            log_level: u8::MAX,
+            request_start: now(),
+            queue_start: now(),
+            environ: Pairs::NONE,
+            body: b"",
+            body_rest: BodyRest::None,
+        };
+        let mut payload = Vec::new();
+        head.encode([], &mut payload);
+        Self(payload)
     }
 
     /// A `GET` of `path`, which may have a query.
@@ -102,6 +124,7 @@ impl Request {
             main_interpreter: true,
             callable: application.callable.as_bytes(),
             script_reloading: false,
+            ignore_activity: true,
             log_level: process.spec.log_level,
             request_start: now(),
             queue_start: now(),
@@ -122,7 +145,7 @@ impl Request {
 }
 
 /// The present in microseconds of the Unix epoch.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
@@ -130,13 +153,13 @@ fn now() -> u64 {
 /// The other side of such a request: what is sent is dropped, what is logged goes to the group's log.
 pub(crate) struct Rehearsal {
     what: String,
-    log: Arc<ProcessLog>,
+    log: Arc<dyn ServerLog>,
     status: Arc<OnceLock<u16>>,
 }
 
 impl Rehearsal {
     /// `what` stands in front of each line of the log.
-    pub(crate) fn new(what: &str, log: Arc<ProcessLog>) -> Self {
+    pub(crate) fn new(what: &str, log: Arc<dyn ServerLog>) -> Self {
         Self { what: what.to_owned(), log, status: Arc::default() }
     }
 

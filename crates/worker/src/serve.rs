@@ -1,7 +1,7 @@
 //! A worker: a process of a process group, from the inside.
 //!
-//! The main thread starts the request threads, tells `wsgid` that the worker is ready, and then waits
-//! for a reason to end.
+//! The main thread starts the request threads, tells `wsgid` that the worker is ready, watches over the
+//! limits, and sees to the end when there is a reason for it.
 
 use std::convert::Infallible;
 use std::os::fd::AsFd;
@@ -13,22 +13,24 @@ use std::time::{Duration, Instant};
 use engine::{Engine, ServerLog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use python::Attached;
-use wsgi::control::{News, Order};
+use wsgi::control::{Cause, News, Order};
 use wsgi::daemon::DEFAULT_IDLE_TIMEOUT;
 use wsgi::level::Level;
 use wsgi::plan::WorkerSpec;
 
-use crate::ending::Ending;
+use crate::connection::Service;
+use crate::ending::{self, Ending};
 use crate::line::{Line, Word};
 use crate::log::ProcessLog;
 use crate::panics::caught;
 use crate::recycling::Recycling;
-use crate::signals::Signals;
+use crate::requests::Requests;
+use crate::signals::{Asked, Signals};
+use crate::stacks::Stacks;
 use crate::start::Process;
-use crate::{connection, sys};
+use crate::watch::{Watch, Wish};
+use crate::{imports, limits, sys};
 
-/// How long running requests and the interpreters may take to end.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Exit status of a worker that did not end in time.
 const FORCED: i32 = 255;
 
@@ -36,12 +38,24 @@ const FORCED: i32 = 255;
 pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
     let Process { spec, log, engine, listener, line, .. } = process;
     sys::set_title(&spec.display_name());
-    let ending = Arc::new(Ending::new().map_err(|error| format!("no event counter: {error}"))?);
+    limits::set(&spec.group)?;
+    let no_event = |error: nix::Error| format!("no event counter: {error}");
+    let ending = Ending::new().map_err(no_event)?;
+    let requests = Arc::new(Requests::new(ending::event().map_err(no_event)?));
     let signals = Signals::catch(engine.clone(), log.clone())?;
+    let stacks = Stacks::install(py);
+    if let Err(error) = &stacks {
+        let text = format!("WSGI0067: stacks of threads cannot be shown: {error}");
+        py.detach(|| log.line(Level::Warning, text.as_bytes()));
+    }
+    let watch = Watch::new(&spec, engine.clone(), log.clone(), stacks.ok());
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
-    let shared = Shared { spec, log, engine, ending, listener, line, recycling, elastic };
-    py.detach(|| Worker(Arc::new(shared)).run(&signals))
+    let shared = Shared { spec, log, engine, ending, requests, listener, line, recycling, elastic };
+    py.detach(|| {
+        let worker = Worker { shared: Arc::new(shared), watch, outworn: None };
+        worker.run(&signals)
+    })
 }
 
 /// What the threads of a worker share.
@@ -49,7 +63,8 @@ struct Shared {
     spec: WorkerSpec,
     log: Arc<ProcessLog>,
     engine: Arc<Engine>,
-    ending: Arc<Ending>,
+    ending: Ending,
+    requests: Arc<Requests>,
     listener: UnixListener,
     line: Line,
     recycling: Option<Recycling>,
@@ -57,77 +72,211 @@ struct Shared {
     elastic: bool,
 }
 
-struct Worker(Arc<Shared>);
+/// The main thread.
+struct Worker {
+    shared: Arc<Shared>,
+    watch: Watch,
+    /// Why another process was asked for, while this one serves on.
+    outworn: Option<Cause>,
+}
 
 impl Worker {
-    fn run(self, signals: &Signals) -> Result<Infallible, String> {
-        for number in 0..self.0.spec.group.threads {
+    fn run(mut self, signals: &Signals) -> Result<Infallible, String> {
+        let shared = &self.shared;
+        let log: Arc<dyn ServerLog> = shared.log.clone();
+        let (group, scripts) = (&shared.spec.group.name, &shared.spec.imports);
+        imports::run(&shared.engine, &log, group, scripts, || !signals.are_waiting());
+        for number in 0..shared.spec.group.threads {
             self.start_thread(number).map_err(|error| {
                 format!("WSGI0022: request thread {number} cannot be started: {error}")
             })?;
         }
-        let ready = self.0.line.tell(News::Ready);
+        let ready = shared.line.tell(News::Ready);
         ready.map_err(|error| format!("wsgid cannot be told that the worker is ready: {error}"))?;
-        let (why, reason) = self.wait_for_end(signals);
-        self.0.line(Level::Info, &format!("shutdown requested: {why}"));
-        self.end(reason)
+        let cause = self.serve(signals);
+        self.end(cause)
     }
 
     fn start_thread(&self, number: u32) -> std::io::Result<()> {
-        let shared = self.0.clone();
-        let name = format!("wsgi-{number}");
-        thread::Builder::new().name(name).spawn(move || shared.serve()).map(|_| ())
+        let shared = self.shared.clone();
+        let mut builder = thread::Builder::new().name(format!("wsgi-{number}"));
+        if let Some(bytes) = self.shared.spec.group.stack_size {
+            builder = builder.stack_size(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        builder.spawn(move || shared.serve()).map(|_| ())
     }
 
-    /// Waits until something asks for the end, and says what: for the log, and for applications.
-    fn wait_for_end(&self, signals: &Signals) -> (&'static str, &'static str) {
-        let shared = &self.0;
+    /// Watches until something asks for the end and the running requests are done, or have had their
+    /// time. Gives what asked for it.
+    fn serve(&mut self, signals: &Signals) -> Cause {
+        let mut drain: Option<(Cause, Instant)> = None;
         loop {
-            let mut descriptors = [
-                PollFd::new(signals.descriptor(), PollFlags::POLLIN),
-                PollFd::new(shared.ending.descriptor(), PollFlags::POLLIN),
-                PollFd::new(shared.line.as_fd(), PollFlags::POLLIN),
-            ];
-            let _ = poll(&mut descriptors, shared.rest());
-            let happened: Vec<bool> =
-                descriptors.iter().map(|one| one.any().unwrap_or(false)).collect();
-            let why = match happened[..] {
-                [true, ..] if signals.take() => ("a signal asked for it", "shutdown_signal"),
-                [_, true, _] => ("the script has changed", "script_reload"),
-                [_, _, true] => match shared.line.order() {
-                    Word::End => ("wsgid is gone", "shutdown_signal"),
-                    Word::Order(Order::Fork, _) | Word::Nothing => continue,
-                    Word::Order(order, _) => order.reason(),
-                },
-                _ => continue,
-            };
-            shared.ending.want();
-            return why;
+            let (wishes, next) = self.watch.look(&self.shared.requests);
+            let mut wanted = self.shared.ending.cause();
+            for wish in wishes {
+                match wish {
+                    // Whoever waits for requests waits in vain.
+                    Wish::End(Cause::Deadlock) => return self.give_up(drain.is_some()),
+                    Wish::End(cause) => wanted = wanted.or(Some(cause)),
+                    Wish::Replace(cause) => self.replace(cause),
+                }
+            }
+            if let (None, Some(cause)) = (&drain, wanted) {
+                drain = Some((cause, self.begin_end(cause)));
+            }
+            if let Some((cause, until)) = drain
+                && (self.shared.requests.are_done() || until <= Instant::now())
+            {
+                return cause;
+            }
+            let until = drain.map(|(_, until)| until);
+            let Some(cause) = self.wait(signals, next, until) else { continue };
+            match &mut drain {
+                // Whoever asks twice does not want to wait.
+                Some((_, until)) => *until = Instant::now(),
+                None => self.shared.ending.want(cause),
+            }
         }
     }
 
+    /// The process is stuck, whether it was about to end or not.
+    fn give_up(&self, ends_already: bool) -> Cause {
+        if !ends_already {
+            self.begin_end(Cause::Deadlock);
+        }
+        Cause::Deadlock
+    }
+
+    /// Takes no connection any more. Gives the moment until which running requests are waited for.
+    fn begin_end(&self, cause: Cause) -> Instant {
+        let shared = &self.shared;
+        shared.ending.want(cause);
+        shared.requests.tell_ends();
+        // Whoever was told to end by wsgid need not say so; to say it again does no harm.
+        shared.tell(News::Leaving);
+        shared.line(Level::Info, &format!("shutdown requested: {}", cause.text()));
+        let timeouts = &shared.spec.group.timeouts;
+        let seconds = match cause {
+            // These have shutdown-timeout only.
+            Cause::Shutdown | Cause::Deadlock | Cause::StartupTimeout | Cause::Broken => 0,
+            Cause::Graceful | Cause::Eviction => timeouts.evict(),
+            _ => timeouts.graceful,
+        };
+        Instant::now() + Duration::from_secs(seconds)
+    }
+
+    /// Asks `wsgid` for another process, and serves on until that is ready.
+    fn replace(&mut self, cause: Cause) {
+        if self.outworn.is_none() {
+            let text = format!("another process is wanted: {}", cause.text());
+            self.shared.line(Level::Info, &text);
+            self.outworn = Some(cause);
+            self.shared.tell(News::Outworn);
+        }
+    }
+
+    /// Sleeps until something happens, or `next` milliseconds, or the moment `until`. Gives what asks for
+    /// the end.
+    fn wait(
+        &mut self,
+        signals: &Signals,
+        next: Option<u64>,
+        until: Option<Instant>,
+    ) -> Option<Cause> {
+        let shared = self.shared.clone();
+        let mut descriptors = vec![
+            PollFd::new(signals.descriptor(), PollFlags::POLLIN),
+            PollFd::new(shared.requests.wake().as_fd(), PollFlags::POLLIN),
+            PollFd::new(shared.line.as_fd(), PollFlags::POLLIN),
+        ];
+        if until.is_none() {
+            // It stays readable once the end is wanted.
+            descriptors.push(PollFd::new(shared.ending.descriptor(), PollFlags::POLLIN));
+        }
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let limits = next.map(Duration::from_millis).into_iter().chain(left);
+        let timeout = limits.chain(shared.rest()).min();
+        // Rounded up, so that the time is over when the thread wakes.
+        let timeout = timeout.map_or(PollTimeout::NONE, |left| {
+            PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
+        });
+        let _ = poll(&mut descriptors, timeout);
+        let happened: Vec<bool> =
+            descriptors.iter().map(|one| one.any().unwrap_or(false)).collect();
+        drop(descriptors);
+        if happened[1] {
+            let _ = shared.requests.wake().read();
+        }
+        if let Some(cause) = shared.large() {
+            self.replace(cause);
+        }
+        if happened[0] {
+            match signals.take() {
+                Asked::Nothing => {}
+                Asked::Replacement if shared.spec.group.timeouts.eviction > 0 => {
+                    self.replace(Cause::Eviction);
+                }
+                Asked::Replacement => self.replace(Cause::Graceful),
+                Asked::Relief => self.replace(Cause::CpuTime),
+                Asked::End => return Some(Cause::Shutdown),
+            }
+        }
+        if happened[2] {
+            return match shared.line.order() {
+                Word::End | Word::Order(Order::Fork, _) => Some(Cause::Shutdown),
+                Word::Order(Order::EndForScript, _) => Some(Cause::Script),
+                Word::Order(Order::EndForRest, _) => Some(Cause::Rest),
+                Word::Order(Order::EndForReplacement, _) => {
+                    Some(self.outworn.unwrap_or(Cause::Shutdown))
+                }
+                Word::Nothing => None,
+            };
+        }
+        None
+    }
+
     /// Lets running requests and the interpreters end, within a limit, and ends the process.
-    fn end(self, reason: &str) -> Result<Infallible, String> {
-        let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
-        let shared = &self.0;
+    fn end(self, cause: Cause) -> Result<Infallible, String> {
+        let shared = &self.shared;
+        if cause == Cause::Deadlock {
+            // Everything below would wait for the GIL.
+            shared.line(Level::Info, "the worker ends");
+            sys::exit_now(FORCED)
+        }
+        let deadline = self.reap_late();
+        shared.engine.stopping(cause.reason());
+        while !shared.requests.are_done() {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                break;
+            }
+            let mut descriptors = [PollFd::new(shared.requests.wake().as_fd(), PollFlags::POLLIN)];
+            let _ = poll(&mut descriptors, PollTimeout::NONE);
+            let _ = shared.requests.wake().read();
+        }
+        shared.engine.shutdown(cause.reason());
+        shared.line(Level::Info, "the worker ends");
+        sys::exit_now(0)
+    }
+
+    /// Ends the process after `shutdown-timeout`: whatever keeps the GIL, or waits for a thread that does not
+    /// end, is cut off. Gives the moment; `None` if there is no limit.
+    fn reap_late(&self) -> Option<Instant> {
+        let shared = &self.shared;
+        let seconds = shared.spec.group.timeouts.shutdown;
+        let deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds))?;
         let (log, group) = (shared.log.clone(), shared.spec.group.name.clone());
-        // Whatever holds the GIL or waits for a thread that does not end is cut off here.
         let reaper = thread::Builder::new().name("wsgi-reaper".into()).spawn(move || {
             thread::sleep(deadline.saturating_duration_since(Instant::now()));
-            let seconds = SHUTDOWN_TIMEOUT.as_secs();
-            let text =
-                format!("process group {group}: did not end within {seconds} seconds; forced out");
+            let text = format!(
+                "process group {group}: did not end within shutdown-timeout={seconds}; forced out"
+            );
             log.line(Level::Warning, text.as_bytes());
             sys::exit_now(FORCED)
         });
         if let Err(error) = reaper {
             shared.line(Level::Warning, &format!("WSGI0070: the end has no time limit: {error}"));
         }
-        shared.engine.stopping(reason);
-        shared.ending.wait_until_idle(deadline);
-        shared.engine.shutdown(reason);
-        shared.line(Level::Info, "the worker ends");
-        sys::exit_now(0)
+        Some(deadline)
     }
 }
 
@@ -144,21 +293,28 @@ impl Shared {
 
     /// What a request thread does: one request after the other.
     fn serve(&self) {
-        let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
+        let service = Service {
+            engine: &self.engine,
+            requests: &self.requests,
+            ending: &self.ending,
+            log: &self.log,
+            spec: &self.spec,
+        };
+        let most = self.spec.group.limits.maximum_requests;
         while let Some(held) = self.ending.turn().take() {
             let Some(stream) = self.next_connection() else { continue };
-            let active = self.ending.request();
-            if held.pass() && self.elastic && self.ending.busy_is_news() {
+            let serving = self.requests.begin();
+            if most > 0 && self.requests.taken() >= most {
+                // Nobody else takes one after this.
+                self.ending.want(Cause::MaximumRequests);
+            }
+            if held.pass() && self.elastic && self.requests.busy_is_news() {
                 self.tell(News::Busy);
             }
-            let served = caught(|| {
-                let peers = &self.spec.peers;
-                connection::serve(stream, &self.engine, peers, timeout, &self.ending, &self.log);
-            });
-            if let Err(panic) = served {
+            if let Err(panic) = caught(|| service.serve(stream, &serving)) {
                 self.log.line(Level::Error, format!("internal error: {panic}").as_bytes());
             }
-            drop(active);
+            drop(serving);
             self.after_request();
         }
     }
@@ -168,29 +324,33 @@ impl Shared {
         if self.engine.script_changed() {
             self.tell(News::ScriptChanged);
         }
-        if let Some(private) = self.recycling.as_ref().and_then(Recycling::reached) {
-            let text = format!(
-                "{private} bytes of private memory have reached recycle-memory; the worker is replaced"
-            );
+        if let Some(recycling) = &self.recycling
+            && let Some(private) = recycling.reached()
+        {
+            let text = format!("{private} bytes of private memory have reached recycle-memory");
             self.line(Level::Info, &text);
-            self.tell(News::Large);
+            self.requests.nudge();
         }
+    }
+
+    /// Whether the process has too much memory.
+    fn large(&self) -> Option<Cause> {
+        let is_large = self.recycling.as_ref().is_some_and(Recycling::was_reached);
+        is_large.then_some(Cause::Memory)
     }
 
     /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for as
     /// long as the group allows.
-    fn rest(&self) -> PollTimeout {
+    fn rest(&self) -> Option<Duration> {
         if !self.elastic {
-            return PollTimeout::NONE;
+            return None;
         }
         let patience =
             Duration::from_secs(self.spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT));
-        let left = self.ending.idle_for(patience).unwrap_or_else(|| {
+        Some(self.requests.idle_for(patience).unwrap_or_else(|| {
             self.tell(News::Idle);
             patience
-        });
-        // Rounded up, so that the time is over when the thread wakes.
-        PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
+        }))
     }
 
     /// The next connection; `None` if there is none after all, or the process ends.
@@ -217,7 +377,7 @@ impl Shared {
                 if !usual.contains(&kind) {
                     let text = format!("WSGI0018: no connection: {error}");
                     self.log.line(Level::Crit, text.as_bytes());
-                    self.ending.want();
+                    self.ending.want(Cause::Broken);
                 }
                 None
             }

@@ -9,12 +9,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use engine::{Engine, ServerLog};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use wsgi::level::Level;
 
 use crate::log::ProcessLog;
 use crate::panics::caught;
 use crate::sys;
+
+/// What signals ask for, the most urgent last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Asked {
+    Nothing,
+    /// Another process in the place of this one (SIGUSR1).
+    Replacement,
+    /// The same, because the processor was used for too long (SIGXCPU).
+    Relief,
+    /// The end (SIGTERM, SIGINT).
+    End,
+}
 
 /// The signals of this process.
 pub(crate) struct Signals {
@@ -37,19 +50,30 @@ impl Signals {
         self.stream.as_fd()
     }
 
-    /// Takes the signals that have come. Passes on those for applications; true if one of the others
-    /// asks for the end.
-    pub(crate) fn take(&self) -> bool {
+    /// Whether a signal has come that nobody has taken.
+    pub(crate) fn are_waiting(&self) -> bool {
+        let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Takes the signals that have come, and passes on those for applications. Gives what the most
+    /// urgent of the others asks for.
+    pub(crate) fn take(&self) -> Asked {
         let mut numbers = [0; 64];
         let count = (&self.stream).read(&mut numbers).unwrap_or(0);
-        let mut end = false;
+        let mut asked = Asked::Nothing;
         for number in &numbers[..count] {
-            match Signal::try_from(i32::from(*number)) {
-                Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2)) => self.pass_on(signal),
-                _ => end = true,
-            }
+            asked = asked.max(match Signal::try_from(i32::from(*number)) {
+                Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2)) => {
+                    self.pass_on(signal);
+                    Asked::Nothing
+                }
+                Ok(Signal::SIGUSR1) => Asked::Replacement,
+                Ok(Signal::SIGXCPU) => Asked::Relief,
+                _ => Asked::End,
+            });
         }
-        end
+        asked
     }
 
     /// Has a thread of its own tell the applications, since that may take any time.

@@ -14,7 +14,7 @@ use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
 
 use crate::line::Line;
 use crate::log::ProcessLog;
-use crate::{serve, sys, template};
+use crate::{serve, service, sys, template};
 
 /// What a process of a group has from its beginning.
 pub(crate) struct Process {
@@ -33,15 +33,18 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let log = Arc::new(ProcessLog::new(spec.log_level));
     let listener = UnixListener::from(sys::inherited(descriptor::LISTENER)?);
     let line = Line::new(sys::inherited(descriptor::CONTROL)?);
-    forget_start(py).map_err(|error| error.to_string())?;
+    forget_start(py, &spec).map_err(|error| error.to_string())?;
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let supervisor = std::os::unix::process::parent_id();
-    let process = Process { spec, log, engine, listener, line, supervisor };
-    if process.spec.preload == Preload::Off {
-        serve::run(py, process)
+    let mut process = Process { spec, log, engine, listener, line, supervisor };
+    if process.spec.preload != Preload::Off {
+        process = template::run(py, process)?;
+    }
+    if process.spec.group.is_service() {
+        service::run(py, &process)
     } else {
-        template::run(py, process).and_then(|process| serve::run(py, process))
+        serve::run(py, process)
     }
 }
 
@@ -52,11 +55,15 @@ fn read_spec() -> Result<WorkerSpec, String> {
 }
 
 /// Undoes what starting with `-c` has left behind for everybody to see.
-fn forget_start(py: Attached<'_>) -> python::Result<'_, ()> {
+fn forget_start<'py>(py: Attached<'py>, spec: &WorkerSpec) -> python::Result<'py, ()> {
     let path = py.import(c"sys")?.attr(c"path")?;
     if path.length()? > 0 && path.at(0)?.utf8()?.is_empty() {
         let first = py.int(0)?;
         path.call_method(c"pop", &[&first])?;
+    }
+    if spec.server.python.hash_seed.is_some() {
+        let environ = py.import(c"os")?.attr(c"environ")?;
+        environ.call_method(c"pop", &[&py.text("PYTHONHASHSEED")?, &py.none()])?;
     }
     Ok(())
 }
@@ -67,15 +74,19 @@ fn settings(spec: &WorkerSpec, log: Arc<ProcessLog>) -> Settings {
         process_group: group.name.clone(),
         python_path: group.python_path.clone(),
         home: group.home.clone(),
-        python_eggs: None,
+        python_eggs: group.python_eggs.clone(),
         threads: group.threads,
         multithread: group.threads != 1,
         multiprocess: group.processes.is_some(),
-        run_once: false,
+        run_once: group.threads == 1 && group.limits.maximum_requests == 1,
         maximum_processes: group.pool().most,
         apache: apache_facts(&spec.server),
         daemon: true,
-        interpreters: spec.server.interpreters,
+        interpreters: spec.server.interpreters.clone(),
+        switch_interval: group.switch_interval,
+        case_insensitive: spec.server.case_insensitive,
+        keep_interpreters: spec.server.keep_interpreters,
+        slow_requests: spec.server.slow_requests,
         single_process: false,
         scoreboard: None,
         log,

@@ -102,7 +102,7 @@ pub(crate) fn catch_signals() -> Result<UnixStream, String> {
     SIGNALS.store(theirs.into_raw_fd(), Ordering::Relaxed);
     let action =
         SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_RESTART, SigSet::empty());
-    let end = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1];
+    let end = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGXCPU];
     for signal in end.into_iter().chain([Signal::SIGHUP, Signal::SIGUSR2]) {
         // SAFETY: the handler does nothing but what a handler may do.
         unsafe { sigaction(signal, &action) }.map_err(|error| failed(&error))?;
@@ -122,6 +122,18 @@ extern "C" fn on_signal(number: libc::c_int) {
         libc::write(SIGNALS.load(Ordering::Relaxed), byte.as_ptr().cast(), 1);
         *libc::__errno_location() = errno;
     }
+}
+
+/// The signal that has a thread's stack written (`stacks`): one that hardly anybody else uses.
+pub(crate) fn stack_signal() -> libc::c_int {
+    libc::SIGRTMAX() - 7
+}
+
+/// Sends a signal to a thread of this process. One that has ended meanwhile gets none.
+pub(crate) fn signal_thread(thread: nix::unistd::Pid, signal: libc::c_int) {
+    let process = nix::unistd::getpid().as_raw();
+    // SAFETY: the call takes numbers; the process is this one, so nobody else is hit.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread.as_raw(), signal) };
 }
 
 /// Ends the process at once: no destructors, no `atexit` of C.
@@ -288,7 +300,8 @@ unsafe extern "C" fn api_start(
     let (spec, error) = unsafe { (core::slice::from_raw_parts(spec, length), &mut *error) };
     outcome(error, || {
         let log = HostLog { write: server.log, most: server.log_level };
-        embedded::start(spec, Arc::new(log), host_scoreboard(server.scoreboard))
+        let log: Arc<dyn ServerLog> = Arc::new(log);
+        embedded::start(spec, &log, host_scoreboard(server.scoreboard))
     })
 }
 

@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use engine::ServerLog;
 use engine::exchange::Outcome;
+use engine::{Control, ServerLog};
 use python::{Attached, Fork};
 use wsgi::control::{News, Order};
 use wsgi::daemon::Preload;
@@ -127,7 +127,7 @@ fn warm_up(process: &Process, path: &str) {
     };
     let request = Request::to_warm_up(process, application, path);
     let (outcome, status) = rehearse(process, &format!("warm-up {path}"), |rehearsal| {
-        request.with(|request| process.engine.handle(request, rehearsal).0)
+        request.with(|request| process.engine.handle(request, rehearsal, &Control::default()).0)
     });
     let status = match outcome {
         Outcome::Failed(status) => Some(status),
@@ -150,7 +150,8 @@ fn rehearse(
     what: &str,
     run: impl FnOnce(Box<Rehearsal>) -> Outcome,
 ) -> (Outcome, Option<u16>) {
-    let rehearsal = Rehearsal::new(what, Arc::clone(&process.log));
+    let log: Arc<dyn ServerLog> = process.log.clone();
+    let rehearsal = Rehearsal::new(what, log);
     let status = rehearsal.status();
     let outcome = caught(|| run(Box::new(rehearsal))).unwrap_or_else(|panic| {
         line(process, Level::Error, &format!("internal error: {what}: {panic}"));

@@ -13,8 +13,10 @@ pub enum News {
     ScriptChanged = b'S',
     /// It had no request for `idle-timeout`.
     Idle = b'I',
-    /// It has more private memory than `recycle-memory`.
-    Large = b'M',
+    /// It is to be replaced, and serves on until another one is ready.
+    Outworn = b'M',
+    /// It takes no connection any more and will end; another one may start.
+    Leaving = b'E',
     /// All its threads are busy.
     Busy = b'B',
     /// A template: an application could not be loaded. The log says why.
@@ -32,7 +34,8 @@ impl News {
             Self::Ready,
             Self::ScriptChanged,
             Self::Idle,
-            Self::Large,
+            Self::Outworn,
+            Self::Leaving,
             Self::Busy,
             Self::NotLoaded,
             Self::Threads,
@@ -51,26 +54,90 @@ pub enum Order {
     EndForScript = b'S',
     /// A worker: end, because it is not needed.
     EndForRest = b'I',
-    /// A worker: end, because it has too much memory.
-    EndForMemory = b'M',
+    /// A worker: end, because another one is there in its place. It knows why it had asked for that.
+    EndForReplacement = b'M',
 }
 
 impl Order {
     /// What a byte means.
     #[must_use]
     pub fn decode(byte: u8) -> Option<Self> {
-        let all = [Self::Fork, Self::EndForScript, Self::EndForRest, Self::EndForMemory];
+        let all = [Self::Fork, Self::EndForScript, Self::EndForRest, Self::EndForReplacement];
         all.into_iter().find(|order| *order as u8 == byte)
     }
+}
 
-    /// Why a worker ends: for the log, and `shutdown_reason` for applications.
+/// Why a worker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody needs its group any more, or an administrator wants it to end.
+    Shutdown,
+    /// SIGUSR1, where `eviction-timeout` is not given.
+    Graceful,
+    /// SIGUSR1, where `eviction-timeout` is given.
+    Eviction,
+    /// A script has changed.
+    Script,
+    /// It was not needed for `idle-timeout`.
+    Rest,
+    /// `inactivity-timeout`.
+    Inactivity,
+    /// `recycle-memory`.
+    Memory,
+    /// `maximum-requests`.
+    MaximumRequests,
+    /// `restart-interval`.
+    RestartInterval,
+    /// `cpu-time-limit`.
+    CpuTime,
+    /// `request-timeout`.
+    RequestTimeout,
+    /// `startup-timeout`.
+    StartupTimeout,
+    /// `deadlock-timeout`.
+    Deadlock,
+    /// Its listener cannot be used.
+    Broken,
+}
+
+impl Cause {
+    /// `shutdown_reason` of the event `process_stopping`.
     #[must_use]
-    pub fn reason(self) -> (&'static str, &'static str) {
+    pub fn reason(self) -> &'static str {
         match self {
-            Self::Fork => ("it was mistaken for a template", "shutdown_signal"),
-            Self::EndForScript => ("the script has changed", "script_reload"),
-            Self::EndForRest => ("it was not needed for idle-timeout", "inactivity_timeout"),
-            Self::EndForMemory => ("it reached recycle-memory", "memory_limit"),
+            Self::Shutdown => "shutdown_signal",
+            Self::Graceful => "graceful_signal",
+            Self::Eviction => "eviction_signal",
+            Self::Script => "script_reload",
+            Self::Rest | Self::Inactivity => "inactivity_timeout",
+            Self::Memory => "memory_limit",
+            Self::MaximumRequests => "maximum_requests",
+            Self::RestartInterval => "restart_interval",
+            Self::CpuTime => "cpu_time_limit",
+            Self::RequestTimeout => "request_timeout",
+            Self::StartupTimeout => "startup_timeout",
+            Self::Deadlock => "deadlock_timeout",
+            Self::Broken => "signal_pipe_error",
+        }
+    }
+
+    /// The cause in words, for the log.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Shutdown => "it was asked to end",
+            Self::Graceful | Self::Eviction => "SIGUSR1 asked for another one in its place",
+            Self::Script => "the script has changed",
+            Self::Rest => "it was not needed for idle-timeout",
+            Self::Inactivity => "it had no request for inactivity-timeout",
+            Self::Memory => "it has reached recycle-memory",
+            Self::MaximumRequests => "it has served maximum-requests",
+            Self::RestartInterval => "it has lived for restart-interval",
+            Self::CpuTime => "it has used the processor for cpu-time-limit",
+            Self::RequestTimeout => "a request has reached request-timeout",
+            Self::StartupTimeout => "it has reached startup-timeout",
+            Self::Deadlock => "it has reached deadlock-timeout",
+            Self::Broken => "its listener cannot be used",
         }
     }
 }

@@ -26,5 +26,6 @@ pub mod request;
 pub mod response;
 pub mod scoreboard;
 pub mod settings;
+pub mod watchdog;
 pub mod wire;
 pub mod words;

@@ -161,6 +161,15 @@ pub struct PythonFacts {
     pub library: PathBuf,
 }
 
+/// How Python is started in a process of httpd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonStart {
+    /// The Python whose library was loaded.
+    pub python: PythonFacts,
+    /// What is said to it. What it takes from the environment only was put there.
+    pub options: PythonOptions,
+}
+
 /// What a worker has to know when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerSpec {

@@ -65,6 +65,18 @@ impl Templates {
         self.current.iter().chain(&self.next).map(Template::listens)
     }
 
+    /// Kills the template that is not ready after `limit`; gives its process id.
+    pub(super) fn give_up_late(&mut self, limit: Duration) -> Option<i32> {
+        let late = self.next.as_mut().filter(|next| next.age() >= limit && !next.is_given_up())?;
+        late.give_up();
+        Some(late.pid())
+    }
+
+    /// How long the template has been starting that is not ready yet.
+    pub(super) fn starting_for(&self) -> Option<Duration> {
+        self.next.as_ref().filter(|next| !next.is_given_up()).map(Template::age)
+    }
+
     /// When scripts are looked at again.
     pub(super) fn next_look(&self) -> Option<Instant> {
         self.look_at

@@ -1,0 +1,139 @@
+//! Processes of a group that end: when they should, when they should not, and when they do not.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use wsgi::level::Level;
+
+use super::Group;
+use crate::launch::StartError;
+use crate::memory_kills;
+use crate::worker::Worker;
+
+/// How much longer than its own limit a worker has until it is killed.
+const KILL_DELAY: Duration = Duration::from_secs(1);
+
+impl Group {
+    /// How long a worker may take from the wish to end until it is killed; `None` if it may take any time.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let timeouts = self.launch.spec.group.timeouts;
+        let seconds = timeouts.graceful.max(timeouts.evict()).saturating_add(timeouts.shutdown);
+        (timeouts.shutdown > 0).then(|| Duration::from_secs(seconds) + KILL_DELAY)
+    }
+
+    pub(super) fn not_started(&mut self, what: &str, error: &StartError) {
+        let (delay, name) = (self.delay(None), self.name());
+        let text =
+            format!("process group {name} has a {what} too few: {error}; next try in {delay:.1?}");
+        self.log.line(Level::Error, &text);
+    }
+
+    /// Notes that a process failed, and when the next one may start.
+    pub(super) fn delay(&mut self, served: Option<Duration>) -> Duration {
+        let delay = self.backoff.after_failure(served);
+        self.not_before = Some(Instant::now() + delay);
+        delay
+    }
+
+    /// A process has ended; false if it is none of this group.
+    pub(crate) fn ended(&mut self, pid: i32, status: ExitStatus) -> bool {
+        if let Some(place) = self.workers.iter().position(|worker| worker.pid() == Some(pid)) {
+            let worker = self.workers.swap_remove(place);
+            self.worker_ended(&worker, status);
+            return true;
+        }
+        self.template_ended(pid, status)
+    }
+
+    fn worker_ended(&mut self, worker: &Worker, status: ExitStatus) {
+        let (pid, name) = (worker.name(), self.name().to_owned());
+        let ended = format!("worker {pid} of process group {name} has ended");
+        let line = |level, text: &str| self.log.line(level, text);
+        if self.ending || worker.is_leaving() {
+            // What it had to be forced to has been said.
+            return line(Level::Info, &format!("{ended} ({status})"));
+        }
+        let is_well = status.success() && worker.is_ready();
+        if is_well && !self.launch.spec.group.is_service() {
+            line(Level::Info, &format!("{ended} and is replaced"));
+            return self.backoff.after_success();
+        }
+        let delay = self.delay(worker.served());
+        let when = if delay.is_zero() {
+            "it is replaced at once".to_owned()
+        } else {
+            format!("the next one starts in {delay:.1?}")
+        };
+        if is_well {
+            // A service that has done what it had to do.
+            return self.log.line(Level::Info, &format!("{ended}; {when}"));
+        }
+        let stage = if worker.is_ready() { "ended" } else { "ended before it was ready" };
+        let cause = match status.signal() {
+            Some(signal) if signal == Signal::SIGKILL as i32 && memory_kills::is_new() => {
+                ", by the kernel for want of memory"
+            }
+            _ => "",
+        };
+        let text =
+            format!("worker {pid} of process group {name} {stage} ({status}{cause}); {when}");
+        self.log.line(Level::Error, &text);
+    }
+
+    /// Kills processes that did not end, or did not get ready, in time.
+    pub(super) fn enforce(&mut self) {
+        let now = Instant::now();
+        let name = self.launch.spec.group.name.clone();
+        let timeouts = self.launch.spec.group.timeouts;
+        let limit = self.start_limit();
+        for worker in &mut self.workers {
+            let pid = worker.name();
+            let (what, level) = if worker.kill_at().is_some_and(|moment| moment <= now) {
+                let text = format!(
+                    "did not end within graceful-timeout={} and shutdown-timeout={}",
+                    timeouts.graceful, timeouts.shutdown
+                );
+                (text, Level::Warning)
+            } else if !worker.is_ready()
+                && !worker.is_leaving()
+                && limit.is_some_and(|limit| worker.age() >= limit)
+            {
+                (format!("was not ready within startup-timeout={}", timeouts.startup), Level::Error)
+            } else {
+                continue;
+            };
+            let text = format!("worker {pid} of process group {name} {what} and is killed");
+            self.log.line(level, &text);
+            worker.kill();
+        }
+        if let Some(limit) = limit
+            && let Some(pid) = self.templates.give_up_late(limit)
+        {
+            let seconds = timeouts.startup;
+            let text = format!(
+                "template {pid} was not ready within startup-timeout={seconds} and is killed"
+            );
+            self.note(Level::Error, &text);
+        }
+    }
+
+    /// How long a process may take to get ready.
+    fn start_limit(&self) -> Option<Duration> {
+        let seconds = self.launch.spec.group.timeouts.startup;
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
+    /// When a process that is not ready yet has taken too long.
+    pub(super) fn next_start_limit(&self) -> Option<Instant> {
+        let limit = self.start_limit()?;
+        let workers = self.workers.iter().filter(|one| !one.is_ready() && one.kill_at().is_none());
+        let template = self.templates.starting_for();
+        workers
+            .map(Worker::age)
+            .chain(template)
+            .map(|age| Instant::now() + limit.saturating_sub(age))
+            .min()
+    }
+}

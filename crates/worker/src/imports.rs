@@ -1,0 +1,43 @@
+//! Scripts that are imported when a process starts, before there is a request for them.
+
+use std::sync::Arc;
+
+use engine::exchange::Outcome;
+use engine::{Engine, ServerLog};
+use wsgi::level::Level;
+use wsgi::plan::ImportedScript;
+
+use crate::panics::caught;
+use crate::rehearsal::{Rehearsal, Request};
+
+/// Imports the scripts in their order. What fails is logged, and the rest is imported all the same. The
+/// calling thread is not attached.
+pub(crate) fn run(
+    engine: &Engine,
+    log: &Arc<dyn ServerLog>,
+    process_group: &str,
+    imports: &[ImportedScript],
+    is_wanted: impl Fn() -> bool,
+) {
+    for import in imports {
+        if !is_wanted() {
+            return;
+        }
+        let script = import.script.display();
+        let request = Request::to_import(process_group, import);
+        let rehearsal = Rehearsal::new(&format!("import of {script}"), Arc::clone(log));
+        let imported =
+            caught(|| request.with(|request| engine.import(request, Box::new(rehearsal))));
+        match imported {
+            Ok(Outcome::Complete) => {
+                log.line(Level::Info, format!("{script} was imported").as_bytes());
+            }
+            // The log says why.
+            Ok(_) => {}
+            Err(panic) => {
+                let text = format!("internal error: import of {script}: {panic}");
+                log.line(Level::Error, text.as_bytes());
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The requests that a worker is serving, for whoever watches over them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::Control;
+use nix::sys::eventfd::EventFd;
+use nix::unistd::{Pid, gettid};
+use wsgi::request::Request;
+use wsgi::watchdog::Running;
+
+/// The requests of a process.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    state: Mutex<State>,
+    /// When the process began; the clock of [`Running`] counts from here.
+    began: Instant,
+    /// Wakes the main thread.
+    wake: EventFd,
+    /// The main thread wants to know of the next request that begins.
+    waits_for_begin: AtomicBool,
+    /// The main thread wants to know of each request that ends.
+    waits_for_end: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    entries: Vec<Entry>,
+    next: u64,
+    /// How many were taken.
+    taken: u64,
+    /// When the first one came.
+    first: Option<Instant>,
+    /// When the last one ended, or the process began.
+    ended: Instant,
+    /// When there was activity that counts.
+    activity: Option<Instant>,
+    /// When it was last told that all threads are busy.
+    told: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    thread: Pid,
+    running: Running,
+    about: Option<About>,
+}
+
+/// What a request is about, once its head has arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    /// The payload of its frame.
+    payload: Arc<Vec<u8>>,
+    pub(crate) control: Arc<Control>,
+}
+
+impl About {
+    pub(crate) fn new(payload: Arc<Vec<u8>>, control: Arc<Control>) -> Self {
+        Self { payload, control }
+    }
+
+    /// Method and URI.
+    pub(crate) fn line(&self) -> String {
+        Request::decode(&self.payload).map(|request| request.line()).unwrap_or_default()
+    }
+}
+
+/// A request as it is seen by those who watch.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) number: u64,
+    pub(crate) thread: Pid,
+    pub(crate) running: Running,
+    /// `None` until its head has arrived.
+    pub(crate) about: Option<About>,
+}
+
+impl Seen {
+    /// What messages call it.
+    pub(crate) fn name(&self) -> String {
+        self.about.as_ref().map_or_else(|| "a request that has just come".to_owned(), About::line)
+    }
+}
+
+/// What is seen of the requests at a moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Sight {
+    pub(crate) running: Vec<Seen>,
+    pub(crate) first: Option<u64>,
+    pub(crate) activity: Option<u64>,
+}
+
+/// Being busy is no news again before this is over.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Requests {
+    /// None yet. `wake` wakes the main thread.
+    pub(crate) fn new(wake: EventFd) -> Self {
+        let began = Instant::now();
+        let state = State {
+            entries: Vec::new(),
+            next: 0,
+            taken: 0,
+            first: None,
+            ended: began,
+            activity: None,
+            told: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            began,
+            wake,
+            waits_for_begin: AtomicBool::new(false),
+            waits_for_end: AtomicBool::new(false),
+        }
+    }
+
+    /// What wakes the main thread.
+    pub(crate) fn wake(&self) -> &EventFd {
+        &self.wake
+    }
+
+    /// The present, in milliseconds since the process began.
+    pub(crate) fn now(&self) -> u64 {
+        self.milliseconds(Instant::now())
+    }
+
+    fn milliseconds(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.began);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Counts a request that the calling thread has taken, for as long as the guard lives.
+    pub(crate) fn begin(&self) -> Serving<'_> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        state.taken += 1;
+        state.first.get_or_insert(now);
+        let running = Running { since: self.milliseconds(now), ..Running::default() };
+        state.entries.push(Entry { number, thread: gettid(), running, about: None });
+        drop(state);
+        if self.waits_for_begin.load(Ordering::Relaxed)
+            && self.waits_for_begin.swap(false, Ordering::Relaxed)
+        {
+            self.nudge();
+        }
+        Serving { requests: self, number }
+    }
+
+    /// How many were taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.lock().taken
+    }
+
+    /// Notes activity that counts for `inactivity-timeout`.
+    pub(crate) fn note_activity(&self) {
+        self.lock().activity = Some(Instant::now());
+    }
+
+    /// Looks at them. If there are none, the next one that begins wakes the main thread.
+    pub(crate) fn look(&self) -> Sight {
+        let state = self.lock();
+        let seen = |entry: &Entry| Seen {
+            number: entry.number,
+            thread: entry.thread,
+            running: entry.running,
+            about: entry.about.clone(),
+        };
+        let running: Vec<Seen> = state.entries.iter().map(seen).collect();
+        self.waits_for_begin.store(running.is_empty(), Ordering::Relaxed);
+        Sight {
+            running,
+            first: state.first.map(|moment| self.milliseconds(moment)),
+            activity: state.activity.map(|moment| self.milliseconds(moment)),
+        }
+    }
+
+    /// Notes something about a request, if it still runs.
+    pub(crate) fn mark(&self, number: u64, mark: impl FnOnce(&mut Running)) {
+        let mut state = self.lock();
+        if let Some(entry) = state.entries.iter_mut().find(|entry| entry.number == number) {
+            mark(&mut entry.running);
+        }
+    }
+
+    /// Has each request that ends wake the main thread from now on.
+    pub(crate) fn tell_ends(&self) {
+        self.waits_for_end.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing runs that is waited for.
+    pub(crate) fn are_done(&self) -> bool {
+        self.lock().entries.iter().all(|entry| entry.running.is_stale)
+    }
+
+    /// How much of `patience` is left until the process has served nothing for so long; `None` if it
+    /// has. Then, and while a request is being served, `patience` begins anew.
+    pub(crate) fn idle_for(&self, patience: Duration) -> Option<Duration> {
+        let mut state = self.lock();
+        if !state.entries.is_empty() {
+            return Some(patience);
+        }
+        let left = patience.saturating_sub(state.ended.elapsed());
+        if left > Duration::ZERO {
+            return Some(left);
+        }
+        state.ended = Instant::now();
+        None
+    }
+
+    /// Whether it is worth telling that all threads are busy.
+    pub(crate) fn busy_is_news(&self) -> bool {
+        let mut state = self.lock();
+        let news = state.told.is_none_or(|told| told.elapsed() >= PAUSE);
+        if news {
+            state.told = Some(Instant::now());
+        }
+        news
+    }
+
+    /// Wakes the main thread.
+    pub(crate) fn nudge(&self) {
+        // It can only fail when the main thread is woken already.
+        let _ = self.wake.write(1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that panics is done under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that is being served.
+#[derive(Debug)]
+pub(crate) struct Serving<'r> {
+    requests: &'r Requests,
+    number: u64,
+}
+
+impl Serving<'_> {
+    /// Its head has arrived; it counts as activity or not.
+    pub(crate) fn is_about(&self, about: About, is_activity: bool) {
+        let mut state = self.requests.lock();
+        if is_activity {
+            state.activity = Some(Instant::now());
+        }
+        if let Some(entry) = state.entries.iter_mut().find(|one| one.number == self.number) {
+            entry.about = Some(about);
+        }
+    }
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        let mut state = self.requests.lock();
+        state.entries.retain(|entry| entry.number != self.number);
+        state.ended = Instant::now();
+        drop(state);
+        if self.requests.waits_for_end.load(Ordering::Relaxed) {
+            self.requests.nudge();
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! A process of a group with `threads=0`: it serves no requests, and runs what it imports.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use engine::ServerLog;
+use python::Attached;
+use wsgi::control::{Cause, News};
+use wsgi::level::Level;
+
+use crate::start::Process;
+use crate::{imports, limits, sys};
+
+/// SIGTERM ends what runs, as it would end a program: by `SystemExit` in the main thread.
+const TERMINATE: &str = "\
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+";
+
+/// Turns this process into a service. Returns only if it cannot be one.
+pub(crate) fn run(py: Attached<'_>, process: &Process) -> Result<Infallible, String> {
+    sys::set_title(&process.spec.display_name());
+    limits::set(&process.spec.group)?;
+    py.dict()
+        .and_then(|globals| py.run(TERMINATE, "<service>", &globals))
+        .map_err(|error| error.to_string())?;
+    py.detach(|| {
+        let ready = process.line.tell(News::Ready);
+        ready.map_err(|error| format!("wsgid cannot be told that the service runs: {error}"))?;
+        let group = &process.spec.group.name;
+        if process.spec.imports.is_empty() {
+            let text = format!(
+                "process group {group}: it has no request threads and nothing to run; name a script with \
+                 WSGIImportScript"
+            );
+            process.log.line(Level::Warning, text.as_bytes());
+        }
+        let log: Arc<dyn ServerLog> = process.log.clone();
+        imports::run(&process.engine, &log, group, &process.spec.imports, || true);
+        process.engine.shutdown(Cause::Shutdown.reason());
+        let text = format!("process group {group}: the service ends");
+        process.log.line(Level::Info, text.as_bytes());
+        sys::exit_now(0)
+    })
+}

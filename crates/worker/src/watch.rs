@@ -1,0 +1,243 @@
+//! Watching over a worker's limits, from the main thread, without the GIL.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use engine::{Engine, ServerLog};
+use nix::unistd::gettid;
+use wsgi::control::Cause;
+use wsgi::level::Level;
+use wsgi::plan::WorkerSpec;
+use wsgi::watchdog::{Action, Observation, Running, Watchdog};
+
+use crate::log::ProcessLog;
+use crate::panics::caught;
+use crate::requests::{Requests, Seen, Sight};
+use crate::stacks::Stacks;
+
+/// Status of a request whose process does not wait for it any more.
+const TIMED_OUT: u16 = 504;
+
+/// What the limits want of the main thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// The process is to end.
+    End(Cause),
+    /// Another process is to take its place first.
+    Replace(Cause),
+}
+
+/// The watch over a process.
+pub(crate) struct Watch {
+    dog: Watchdog,
+    group: String,
+    options: wsgi::daemon::Timeouts,
+    slow: f64,
+    engine: Arc<Engine>,
+    log: Arc<ProcessLog>,
+    /// `None` where Python has none to offer, which was logged.
+    stacks: Option<Stacks>,
+    gil: Arc<Gil>,
+    /// Another process was asked for because of `restart-interval`.
+    asked: Mutex<bool>,
+}
+
+/// Whether the GIL can be had.
+#[derive(Debug, Default)]
+struct Gil {
+    /// Since when it is waited for, in the milliseconds of [`Requests::now`] and one more; 0 while it is not.
+    since: AtomicU64,
+    /// When it was waited for last.
+    last: AtomicU64,
+}
+
+impl Watch {
+    pub(crate) fn new(
+        spec: &WorkerSpec,
+        engine: Arc<Engine>,
+        log: Arc<ProcessLog>,
+        stacks: Option<Stacks>,
+    ) -> Self {
+        let slow = spec.server.slow_requests;
+        let milliseconds = slow.map(|slow| u64::try_from(slow.as_millis()).unwrap_or(u64::MAX));
+        Self {
+            dog: Watchdog::new(&spec.group.timeouts, spec.group.threads, milliseconds),
+            group: spec.group.name.clone(),
+            options: spec.group.timeouts,
+            slow: slow.unwrap_or_default().as_secs_f64(),
+            engine,
+            log,
+            stacks,
+            gil: Arc::default(),
+            asked: Mutex::new(false),
+        }
+    }
+
+    /// Looks at the process and does what its limits demand; gives what is left to the main thread, and
+    /// after how many milliseconds to look again, if nothing happens before.
+    pub(crate) fn look(&self, requests: &Requests) -> (Vec<Wish>, Option<u64>) {
+        let now = requests.now();
+        let sight = requests.look();
+        self.ask_for_gil(now, &sight);
+        let running: Vec<Running> = sight.running.iter().map(|seen| seen.running).collect();
+        let seen = Observation {
+            now,
+            started: 0,
+            first_request: sight.first,
+            has_loaded: self.engine.has_loaded(),
+            activity: sight.activity,
+            waits_for_gil: self.gil.since.load(Ordering::Relaxed).checked_sub(1),
+            running: &running,
+        };
+        let actions = self.dog.actions(&seen);
+        let wishes = actions
+            .iter()
+            .filter_map(|action| self.act(*action, &sight.running, requests))
+            .collect();
+        let pace = self.dog.pace().filter(|_| !running.is_empty()).map(|pace| now + pace);
+        let next = if actions.is_empty() { self.dog.next(&seen) } else { Some(now) };
+        let next = next.into_iter().chain(pace).min();
+        (wishes, next.map(|moment| moment.saturating_sub(now) + 1))
+    }
+
+    fn act(&self, action: Action, running: &[Seen], requests: &Requests) -> Option<Wish> {
+        match action {
+            Action::Note(place) => {
+                let seen = &running[place];
+                requests.mark(seen.number, |running| running.is_noted = true);
+                let text =
+                    format!("WSGISlowRequests {}: {} is still running", self.slow, seen.name());
+                self.tell(Level::Warning, &text, &self.stack_of(seen));
+                None
+            }
+            Action::Interrupt(place) => {
+                let seen = &running[place];
+                let now = requests.now();
+                requests.mark(seen.number, |running| running.interrupted = Some(now));
+                let text = format!(
+                    "request-timeout={}: {} is interrupted, and has interrupt-timeout={} seconds to end",
+                    self.options.request,
+                    seen.name(),
+                    self.options.interrupt
+                );
+                self.tell(Level::Warning, &text, &self.stack_of(seen));
+                self.interrupt(seen);
+                None
+            }
+            Action::GiveUp(place) => {
+                let seen = &running[place];
+                requests.mark(seen.number, |running| running.is_stale = true);
+                let text = format!(
+                    "request-timeout={}: {} has taken too long; the process is replaced",
+                    self.options.request,
+                    seen.name()
+                );
+                let stacks = self.stacks.as_ref().map(|stacks| stacks.all(seen.thread));
+                self.tell(Level::Error, &text, &stacks.unwrap_or_default());
+                give_up(seen);
+                Some(Wish::End(Cause::RequestTimeout))
+            }
+            Action::End(cause) => {
+                self.explain(cause, running, requests);
+                Some(Wish::End(cause))
+            }
+            Action::Replace(cause) => {
+                let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+                (!std::mem::replace(&mut *asked, true)).then_some(Wish::Replace(cause))
+            }
+        }
+    }
+
+    /// Says why the process ends, where that is a fault, and ends the requests that cannot be waited for.
+    fn explain(&self, cause: Cause, running: &[Seen], requests: &Requests) {
+        let (text, stacks) = match cause {
+            Cause::Deadlock => {
+                let text = format!(
+                    "deadlock-timeout={}: nobody gets hold of the GIL while {} run; the process is replaced",
+                    self.options.deadlock,
+                    names(running)
+                );
+                (text, self.stacks.as_ref().map(|stacks| stacks.all(gettid())))
+            }
+            Cause::StartupTimeout => {
+                let text = format!(
+                    "startup-timeout={}: no application was loaded for {}; the process is replaced",
+                    self.options.startup,
+                    names(running)
+                );
+                let thread = running.first().map_or_else(gettid, |seen| seen.thread);
+                (text, self.stacks.as_ref().map(|stacks| stacks.all(thread)))
+            }
+            _ => return,
+        };
+        self.tell(Level::Error, &text, &stacks.unwrap_or_default());
+        for seen in running {
+            requests.mark(seen.number, |running| running.is_stale = true);
+            give_up(seen);
+        }
+    }
+
+    /// Raises the exception from a thread of its own, since that waits for the GIL.
+    fn interrupt(&self, seen: &Seen) {
+        let Some(about) = seen.about.clone() else { return };
+        let raise = move || {
+            // A request that has ended meanwhile needs none; a panic has been logged.
+            let _ = caught(|| about.control.interrupt());
+        };
+        let thread = thread::Builder::new().name("wsgi-interrupt".into()).spawn(raise);
+        if let Err(error) = thread {
+            self.tell(Level::Error, &format!("a request is not interrupted: {error}"), &[]);
+        }
+    }
+
+    /// Finds out if the GIL can be had, while there are requests that need it.
+    fn ask_for_gil(&self, now: u64, sight: &Sight) {
+        let since = now.saturating_sub(self.gil.last.load(Ordering::Relaxed));
+        let waits = self.gil.since.load(Ordering::Relaxed) > 0;
+        if waits || sight.running.is_empty() || !self.dog.asks_for_gil(since) {
+            return;
+        }
+        self.gil.last.store(now, Ordering::Relaxed);
+        self.gil.since.store(now + 1, Ordering::Relaxed);
+        let (engine, gil) = (Arc::clone(&self.engine), Arc::clone(&self.gil));
+        let probe = move || {
+            let _ = caught(|| engine.probe());
+            gil.since.store(0, Ordering::Relaxed);
+        };
+        if let Err(error) = thread::Builder::new().name("wsgi-gil".into()).spawn(probe) {
+            self.gil.since.store(0, Ordering::Relaxed);
+            let text = format!("WSGI0069: dead-locks are not noticed: {error}");
+            self.tell(Level::Error, &text, &[]);
+        }
+    }
+
+    fn stack_of(&self, seen: &Seen) -> Vec<String> {
+        self.stacks.as_ref().map(|stacks| stacks.of(seen.thread)).unwrap_or_default()
+    }
+
+    /// Writes a line, and below it what the threads are doing.
+    fn tell(&self, level: Level, text: &str, stacks: &[String]) {
+        let line = |text: &str| {
+            self.log.line(level, format!("process group {}: {text}", self.group).as_bytes());
+        };
+        line(text);
+        let what = text.split([':', ' ']).next().unwrap_or_default();
+        for stack in stacks.iter().filter(|line| !line.trim().is_empty()) {
+            line(&format!("{what}: {stack}"));
+        }
+    }
+}
+
+/// Answers a request in place of its code. One that is just writing its answer is cut off with the end of
+/// the process.
+fn give_up(seen: &Seen) {
+    if let Some(about) = &seen.about {
+        about.control.give_up(TIMED_OUT);
+    }
+}
+
+fn names(running: &[Seen]) -> String {
+    let names: Vec<String> = running.iter().map(Seen::name).collect();
+    if names.is_empty() { "no requests".to_owned() } else { names.join(", ") }
+}
