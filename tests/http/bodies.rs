@@ -8,7 +8,7 @@ use serde_json::json;
 use testkit::{Httpd, Mode, both_modes, wait_until};
 
 fn serve(name: &str, mode: Mode) -> Httpd {
-    Httpd::new(name).app("bodies.wsgi").mode(mode).start()
+    Httpd::new(name).app("bodies.wsgi").conf("WSGIChunkedRequest On").mode(mode).start()
 }
 
 fn md5(bytes: &[u8]) -> String {
@@ -195,7 +195,7 @@ def application(environ, start_response):
         let httpd = Httpd::new("limit-chunked")
             .file("app/app.wsgi", script)
             .file("app/seen", "")
-            .conf("WSGIScriptAlias / {root}/app/app.wsgi\nLimitRequestBody 1000")
+            .conf("WSGIScriptAlias / {root}/app/app.wsgi\nLimitRequestBody 1000\nWSGIChunkedRequest On")
             .mode(mode)
             .start();
         let seen = httpd.root().join("app/seen");

@@ -27,7 +27,7 @@ fn mistakes_in_directives_are_named_with_their_remedy() {
         ("WSGIDaemonProcess", "the name of the process group is missing"),
         (
             "WSGIDaemonProcess x threads=abc",
-            "threads=abc: the value must be a whole number from 1 to 65533",
+            "threads=abc: the value must be a whole number from 0 to 65533",
         ),
         ("WSGIDaemonProcess x thread=5", "did you mean \"threads\"?"),
         ("WSGIDaemonProcess x home=relative", "home=relative: the value must be an absolute path"),

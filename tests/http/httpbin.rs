@@ -15,7 +15,7 @@ both_modes! {
         let venv = installation::venv().unwrap();
         let httpd = Httpd::new("httpbin")
             .app("httpbin.wsgi")
-            .conf("WSGIPassAuthorization On\nTraceEnable Off")
+            .conf("WSGIPassAuthorization On\nTraceEnable Off\nWSGIChunkedRequest On")
             .python_home(&venv)
             .mode(mode)
             .start();

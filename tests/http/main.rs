@@ -21,6 +21,7 @@ mod harness;
 mod httpbin;
 mod interpreters;
 mod lazy;
+mod limits;
 mod logs;
 mod memory;
 mod module;

@@ -139,7 +139,8 @@ fn a_group_of_another_virtual_host_is_out_of_reach() {
              WSGIDaemonProcess one threads=1 python-home={home}\n\
              WSGIScriptAlias / {apps}/environ.wsgi process-group=one\n</VirtualHost>\n\
              <VirtualHost *:{port}>\nServerName two.example\n\
-             WSGIScriptAlias / {apps}/environ.wsgi process-group=one\n</VirtualHost>",
+             SetEnv group one\nWSGIProcessGroup %{ENV:group}\n\
+             WSGIScriptAlias / {apps}/environ.wsgi\n</VirtualHost>",
         )
         .start();
     let status = |host: &str| httpd.get("/").header("Host", host).send().status;

@@ -20,7 +20,7 @@ const MEMORY: u64 = 100 << 20;
 const BLOCK: usize = 256 << 10;
 
 fn serve(name: &str, app: &str, mode: Mode) -> Httpd {
-    Httpd::new(name).app(app).mode(mode).one_child().start()
+    Httpd::new(name).app(app).conf("WSGIChunkedRequest On").mode(mode).one_child().start()
 }
 
 fn block() -> Vec<u8> {

@@ -6,7 +6,11 @@ use testkit::{Httpd, Mode, both_modes, installation};
 
 fn serve(mode: Mode) -> Httpd {
     let venv = installation::venv().unwrap();
-    let setup = Httpd::new("validate").app("validated.wsgi").python_home(venv).mode(mode);
+    let setup = Httpd::new("validate")
+        .app("validated.wsgi")
+        .conf("WSGIChunkedRequest On")
+        .python_home(venv)
+        .mode(mode);
     match mode {
         Mode::Daemon => setup.start(),
         // NumPy and others work in the main interpreter only.
