@@ -13,6 +13,7 @@ mod fuzz;
 mod project;
 mod pythons;
 mod reach;
+mod reference;
 mod serve;
 mod tally;
 mod test;
@@ -42,6 +43,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd.
     Bench(bench::Options),
+    /// Writes docs/directives.md, which is made from the catalogue of directives.
+    Reference,
     /// Format, lints, documentation and licences, as CI checks them.
     Check,
     #[command(hide = true)]
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Bench(options) => bench::run(&options),
+        Command::Reference => reference::run().map(|()| ExitCode::SUCCESS),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
         Command::Within(options) => reach::within(&options),
     };

@@ -22,6 +22,7 @@ pub mod log_line;
 pub mod memory;
 pub mod plan;
 pub mod proxy;
+pub mod reference;
 pub mod request;
 pub mod response;
 pub mod scoreboard;

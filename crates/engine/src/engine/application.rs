@@ -107,6 +107,10 @@ impl<'a> Script<'a> {
                 records.push((Level::Error, format!("WSGI0105: Cannot compile {what}.")));
                 records.extend(error.lines().into_iter().map(|line| (Level::Error, line)));
             }
+            // A process that serves no requests runs its script; this is how that ends.
+            LoadError::Run(error)
+                if self.job.settings.threads == 0
+                    && error.is_instance_of(Exception::SystemExit) => {}
             LoadError::Run(error) => {
                 let system_exit = error.is_instance_of(Exception::SystemExit);
                 let text = if system_exit {
