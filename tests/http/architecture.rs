@@ -108,3 +108,25 @@ fn no_library_links_python_and_the_engine_links_no_httpd() {
         }
     }
 }
+
+/// `docs/coverage.md` names a test for each directive and option, and no test that there is not.
+#[test]
+fn what_is_tested_where_is_written_down() {
+    let project = installation::project();
+    let read = |path: &str| fs::read_to_string(project.join(path)).unwrap();
+    let (coverage, reference) = (read("docs/coverage.md"), read("docs/directives.md"));
+    let quoted = |line: &str| line.split('`').nth(1).unwrap().to_owned();
+    for line in
+        reference.lines().filter(|line| line.starts_with("### `") || line.starts_with("| `"))
+    {
+        let entry = format!("| `{}` |", quoted(line));
+        assert!(coverage.contains(&entry), "docs/coverage.md has no line {entry}");
+    }
+    let names = coverage.lines().filter(|line| line.starts_with("| ")).flat_map(|line| {
+        line.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::"))
+    });
+    for (topic, name) in names {
+        let tests = read(&format!("tests/http/{topic}.rs"));
+        assert!(tests.contains(&format!("fn {name}(")), "there is no test {topic}::{name}");
+    }
+}

@@ -136,6 +136,37 @@ both_modes! {
         }
     }
 
+    fn signals_stay_with_the_server(mode) {
+        let script = "
+import signal
+before = signal.getsignal(signal.SIGWINCH)
+try:
+    signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+except ValueError:
+    pass
+same = signal.getsignal(signal.SIGWINCH) == before
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [str(same).encode()]
+";
+        let setup = |conf| {
+            Httpd::new("signals")
+                .file("app/app.wsgi", script)
+                .conf("WSGIScriptAlias / {root}/app/app.wsgi\nWSGIApplicationGroup %{GLOBAL}")
+                .conf(conf)
+                .mode(mode)
+                .start()
+        };
+        let httpd = setup("");
+        httpd.expect_log("Callback registration for signal 28 ignored");
+        httpd.allow_log("File \"");
+        httpd.allow_log("signal.signal");
+        assert_eq!(httpd.get("/").send().text(), "True");
+        // Python itself refuses it then, since this is not the main thread; nothing is logged.
+        assert_eq!(setup("WSGIRestrictSignal Off").get("/").send().text(), "True");
+    }
+
     fn files_may_be_sent_by_the_kernel(mode) {
         let httpd = runtime("sendfile", mode, "WSGIEnableSendfile On\nEnableSendfile On").start();
         let script = fs::read(installation::apps().join("runtime.wsgi")).unwrap();

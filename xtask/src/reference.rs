@@ -15,7 +15,8 @@ pub(crate) fn run() -> Result<()> {
     print.args(["--quiet", "--package", "wsgi", "--example", "reference"]);
     let page = command::output(&mut print)?;
     let path = project::root().join(PAGE);
-    fs::write(&path, page).with_context(|| format!("{PAGE} cannot be written"))?;
+    // The last line end was taken off.
+    fs::write(&path, page + "\n").with_context(|| format!("{PAGE} cannot be written"))?;
     println!("{PAGE} was written");
     Ok(())
 }

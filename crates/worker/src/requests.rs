@@ -92,6 +92,9 @@ pub(crate) struct Sight {
     pub(crate) activity: Option<u64>,
 }
 
+/// How long heads of requests are waited for.
+const HEADS: Duration = Duration::from_millis(500);
+
 /// Being busy is no news again before this is over.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -176,6 +179,19 @@ impl Requests {
             running,
             first: state.first.map(|moment| self.milliseconds(moment)),
             activity: state.activity.map(|moment| self.milliseconds(moment)),
+        }
+    }
+
+    /// The requests that are running, when no more are taken: those that have just come are waited for
+    /// until their heads have arrived, which takes moments.
+    pub(crate) fn wait_for_heads(&self) -> Vec<Seen> {
+        let deadline = Instant::now() + HEADS;
+        loop {
+            let running = self.look().running;
+            if running.iter().all(|seen| seen.about.is_some()) || deadline <= Instant::now() {
+                return running;
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 

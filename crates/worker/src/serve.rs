@@ -111,7 +111,7 @@ impl Worker {
     fn serve(&mut self, signals: &Signals) -> Cause {
         let mut drain: Option<(Cause, Instant)> = None;
         loop {
-            let (wishes, next) = self.watch.look(&self.shared.requests);
+            let (wishes, next) = self.watch.look(&self.shared.requests, &self.shared.ending);
             let mut wanted = self.shared.ending.cause();
             for wish in wishes {
                 match wish {

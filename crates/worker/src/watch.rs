@@ -11,6 +11,7 @@ use wsgi::level::Level;
 use wsgi::plan::WorkerSpec;
 use wsgi::watchdog::{Action, Observation, Running, Watchdog};
 
+use crate::ending::Ending;
 use crate::log::ProcessLog;
 use crate::panics::caught;
 use crate::requests::{Requests, Seen, Sight};
@@ -76,7 +77,7 @@ impl Watch {
 
     /// Looks at the process and does what its limits demand; gives what is left to the main thread, and
     /// after how many milliseconds to look again, if nothing happens before.
-    pub(crate) fn look(&self, requests: &Requests) -> (Vec<Wish>, Option<u64>) {
+    pub(crate) fn look(&self, requests: &Requests, ending: &Ending) -> (Vec<Wish>, Option<u64>) {
         let now = requests.now();
         let sight = requests.look();
         self.ask_for_gil(now, &sight);
@@ -93,7 +94,7 @@ impl Watch {
         let actions = self.dog.actions(&seen);
         let wishes = actions
             .iter()
-            .filter_map(|action| self.act(*action, &sight.running, requests))
+            .filter_map(|action| self.act(*action, &sight.running, requests, ending))
             .collect();
         let pace = self.dog.pace().filter(|_| !running.is_empty()).map(|pace| now + pace);
         let next = if actions.is_empty() { self.dog.next(&seen) } else { Some(now) };
@@ -101,7 +102,13 @@ impl Watch {
         (wishes, next.map(|moment| moment.saturating_sub(now) + 1))
     }
 
-    fn act(&self, action: Action, running: &[Seen], requests: &Requests) -> Option<Wish> {
+    fn act(
+        &self,
+        action: Action,
+        running: &[Seen],
+        requests: &Requests,
+        ending: &Ending,
+    ) -> Option<Wish> {
         match action {
             Action::Note(place) => {
                 let seen = &running[place];
@@ -135,11 +142,14 @@ impl Watch {
                 );
                 let stacks = self.stacks.as_ref().map(|stacks| stacks.all(seen.thread));
                 self.tell(Level::Error, &text, &stacks.unwrap_or_default());
+                // Whoever comes next goes to another process.
+                ending.want(Cause::RequestTimeout);
                 give_up(seen);
                 Some(Wish::End(Cause::RequestTimeout))
             }
             Action::End(cause) => {
-                self.explain(cause, running, requests);
+                ending.want(cause);
+                self.explain(cause, &requests.wait_for_heads(), requests);
                 Some(Wish::End(cause))
             }
             Action::Replace(cause) => {

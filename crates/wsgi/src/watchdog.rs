@@ -147,7 +147,7 @@ impl Watchdog {
         };
         let of_request = |request: &Running| {
             if request.is_stale {
-                return None;
+                return [None, None];
             }
             let slow = self.slow.filter(|_| !request.is_noted);
             let slow = slow.map(|slow| request.since.saturating_add(slow));
@@ -155,12 +155,13 @@ impl Watchdog {
                 None => self.request.map(|limit| request.since.saturating_add(limit)),
                 Some(at) => Some(at.saturating_add(self.interrupt)),
             };
-            slow.into_iter().chain(limit).min()
+            [slow, limit]
         };
         let loading = seen.first_request.filter(|_| !seen.has_loaded);
         seen.running
             .iter()
-            .filter_map(of_request)
+            .flat_map(of_request)
+            .flatten()
             .chain(after(seen.waits_for_gil, self.deadlock))
             .chain(after(loading, self.startup))
             .chain(after(seen.activity, self.inactivity))
