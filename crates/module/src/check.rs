@@ -9,7 +9,7 @@ use wsgi::settings::Import;
 use crate::ownership::Owner;
 use crate::plan::plan;
 use crate::preload::applications;
-use crate::routing::{Definition, definitions, server_name};
+use crate::routing::{Definition, definitions, server_name, speakers};
 use crate::scripts::scripts;
 use crate::{Wsgi, log, supervisor};
 
@@ -25,7 +25,7 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
         return Err(problems);
     }
     let config = main.config::<Wsgi>();
-    let notes = main.and_following().flat_map(|one| &one.config::<Wsgi>().settings.notes);
+    let notes = speakers(main).flat_map(|one| &one.config::<Wsgi>().settings.notes);
     say(main, notes.map(|note| (note.level, note.text.as_str())));
     let plan = plan(main);
     if plan.groups.is_empty() && !plan.embedded {
@@ -153,7 +153,7 @@ fn imports_in_vain(main: Server<'_>) -> Vec<String> {
     if main.config::<Wsgi>().settings.global.allows_embedded() {
         return Vec::new();
     }
-    let imports = main.and_following().flat_map(|one| &one.config::<Wsgi>().settings.imports);
+    let imports = speakers(main).flat_map(|one| &one.config::<Wsgi>().settings.imports);
     let problem = |import: &Import| {
         let (file, line) = &import.place;
         format!(
