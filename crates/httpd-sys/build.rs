@@ -21,11 +21,14 @@ const FUNCTIONS: &[&str] = &[
     "ap_get_server_built",
     "ap_get_server_description",
     "ap_get_module_config",
+    "ap_set_module_config",
     "ap_get_core_module_config",
     "apr_hash_get",
     "ap_exists_config_define",
     // hooks
     "ap_hook_(pre_config|check_config|post_config|child_init|translate_name|handler|monitor)",
+    "ap_hook_check_access",
+    "ap_register_auth_provider",
     // scoreboard
     "ap_exists_scoreboard_image",
     "ap_get_scoreboard_(global|process)",
@@ -49,7 +52,11 @@ const FUNCTIONS: &[&str] = &[
     "ap_get_limit_req_body",
     "ap_internal_redirect_handler",
     "ap_rvputs",
-    "ap_get_remote_host",
+    "ap_get_useragent_host",
+    "ap_psignature",
+    "ap_satisfies",
+    "ap_some_auth_required",
+    "ap_ssl_var_lookup",
     "ap_update_mtime",
     // log
     "ap_log_rerror_",
@@ -113,6 +120,10 @@ const TYPES: &[&str] = &[
     "ap_conn_keepalive_e",
     "ap_input_mode_t",
     "ap_directive_t",
+    "authn_provider",
+    "authn_status",
+    "authz_provider",
+    "authz_status",
 ];
 
 const VARIABLES: &[&str] = &[
@@ -146,6 +157,11 @@ const VARIABLES: &[&str] = &[
     "M_GET",
     "AP_FILTER_ERROR",
     "AP_NOBODY_.*",
+    "AP_AUTH_INTERNAL_PER_CONF",
+    "AUTH[NZ]_PROVIDER_(GROUP|VERSION)",
+    "AUTHZ?_.*",
+    "REMOTE_(HOST|DOUBLE_REV)",
+    "SATISFY_ANY",
     "AP_FTYPE_PROTOCOL",
     "AP_CGI_PASS_AUTH_.*",
     "APR_(ENOSPC|TIMEUP|FOPEN_READ|FOPEN_SENDFILE_ENABLED|OS_START_.*|UTIL_START.*)",

@@ -7,6 +7,8 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "http_ssl.h"
+#include "mod_auth.h"
+#include "ap_provider.h"
 #include "mod_core.h"
 #include "ap_mpm.h"
 #include "mpm_common.h"

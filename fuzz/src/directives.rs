@@ -15,7 +15,8 @@ pub fn directives(bytes: &[u8]) {
     let directive = &DIRECTIVES[usize::from(choice) % DIRECTIVES.len()];
     let (mut server, mut dir) = (ServerSettings::default(), DirSettings::default());
     let place = ("httpd.conf".to_owned(), 1);
-    let mut scope = Scope { server: &mut server, dir: &mut dir, place };
+    let mut scope =
+        Scope { server: &mut server, dir: &mut dir, place, in_htaccess: choice & 1 == 1 };
     // Twice, since some directives add to what is there.
     for _ in 0..2 {
         if let Err(error) = (directive.apply)(arguments, &mut scope) {

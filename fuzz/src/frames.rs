@@ -1,6 +1,7 @@
 //! The stream between an Apache child and a worker.
 
 use wsgi::frame::{BodyFault, FrameError, FrameType, HEADER, Header};
+use wsgi::hook::{Answer, Question, decode_variable, encode_variable};
 use wsgi::inbox::Inbox;
 use wsgi::log_line::LogLine;
 use wsgi::request::Request;
@@ -27,6 +28,9 @@ pub fn frames(bytes: &[u8]) {
         FrameType::Log,
         FrameType::BodyFailed,
         FrameType::Server,
+        FrameType::Question,
+        FrameType::Variable,
+        FrameType::Answer,
     ] {
         read(kind, stream);
     }
@@ -68,6 +72,18 @@ fn read(kind: FrameType, payload: &[u8]) {
             let Ok(request) = Request::decode(payload) else { return };
             request.encode(request.environ.clone(), &mut again);
         }
+        FrameType::Question => {
+            let Ok(question) = Question::decode(payload) else { return };
+            question.encode(question.request.environ.clone(), &mut again);
+        }
+        FrameType::Variable => {
+            let Ok(value) = decode_variable(payload) else { return };
+            encode_variable(value, &mut again);
+        }
+        FrameType::Answer => {
+            let Ok(answer) = Answer::decode(payload) else { return };
+            answer.encode(&mut again);
+        }
         FrameType::Head => {
             let Ok(head) = Head::decode(payload) else { return };
             let status = Status { code: head.code, line: head.line.to_vec() };
@@ -88,4 +104,23 @@ fn read(kind: FrameType, payload: &[u8]) {
         _ => return,
     }
     assert_eq!(again, payload, "a payload of {kind:?} is written otherwise than it was read");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A seed that is refused at once reaches nothing.
+    #[test]
+    fn seeds_of_payloads_can_be_read() {
+        let seed = |name: &str| {
+            let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/seeds/frames/");
+            std::fs::read(format!("{seeds}{name}")).expect("a seed can be read")
+        };
+        assert!(Request::decode(&seed("request-payload")[1..]).is_ok());
+        assert!(Question::decode(&seed("question-payload")[1..]).is_ok());
+        assert!(Answer::decode(&seed("answer-payload")[1..]).is_ok());
+        let hooks = seed("hooks");
+        assert_eq!(received(&hooks[1..], hooks.len()).0.len(), 6);
+    }
 }

@@ -45,6 +45,9 @@ fn mistakes_in_directives_are_named_with_their_remedy() {
 
 #[test]
 fn groups_must_be_defined_once() {
+    let silent = "WSGIDaemonProcess site python-home={home}\n\
+        <VirtualHost *:1>\nServerName silent.example\n</VirtualHost>";
+    check(silent).assert_accepted();
     check("WSGIDaemonProcess x\n<VirtualHost *>\nWSGIDaemonProcess x\n</VirtualHost>")
         .assert_refused("the process group x is already defined at");
     for conf in [

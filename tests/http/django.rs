@@ -10,7 +10,7 @@ use md5::{Digest as _, Md5};
 use testkit::{Httpd, Mode, Reply, both_modes, installation};
 
 /// Loads the project with its database in the `ServerRoot`.
-const SCRIPT: &str = r#"
+pub(crate) const SCRIPT: &str = r#"
 import os
 import sys
 
@@ -44,7 +44,7 @@ fn django(name: &str, mode: Mode) -> Httpd {
 }
 
 /// A database with the tables and the user `admin`, made once.
-fn database() -> Vec<u8> {
+pub(crate) fn database() -> Vec<u8> {
     static DATABASE: OnceLock<Vec<u8>> = OnceLock::new();
     let make = || {
         let directory = tempfile::tempdir().unwrap();

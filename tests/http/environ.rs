@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Map, Value, json};
-use testkit::{Httpd, Kind, Mode, Mpm, Reply, both_modes, wait_until};
+use testkit::{Httpd, Kind, Mode, Mpm, Reply, Setup, both_modes, wait_until};
 
 fn object(reply: &Reply) -> Map<String, Value> {
     assert_eq!(reply.status, 200, "{}", reply.text());
@@ -289,35 +289,40 @@ fn curl(arguments: &[&str]) -> Map<String, Value> {
     serde_json::from_slice::<Value>(&output.stdout).unwrap().as_object().unwrap().clone()
 }
 
+/// Adds a virtual host with TLS and these lines, and tells its port.
+pub(crate) fn with_tls(setup: Setup, lines: &str) -> (Setup, u16) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-subj", "/CN=localhost", "-keyout", &file("key"), "-out", &file("certificate")])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let read = |name: &str| std::fs::read(file(name)).unwrap();
+    let port = testkit::free_port().unwrap().port();
+    let setup = setup
+        .file("tls/key", read("key"))
+        .file("tls/certificate", read("certificate"))
+        .conf(&format!(
+            "SSLSessionCache shmcb:{{root}}/run/ssl(512000)\n\
+             Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\nServerName localhost\n\
+             SSLEngine on\nSSLCertificateFile {{root}}/tls/certificate\n\
+             SSLCertificateKeyFile {{root}}/tls/key\n{lines}\n</VirtualHost>"
+        ))
+        .module("socache_shmcb")
+        .module("ssl")
+        // The distribution's OpenSSL may be older than the one that mod_ssl was built with.
+        .allow_log("AH01882");
+    (setup, port)
+}
+
 both_modes! {
     fn tls_is_seen(mode) {
-        let directory = tempfile::tempdir().unwrap();
-        let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-        let made = std::process::Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-            .args(["-subj", "/CN=localhost", "-keyout", &file("key"), "-out", &file("certificate")])
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let read = |name: &str| std::fs::read(file(name)).unwrap();
-        let port = testkit::free_port().unwrap().port();
-        let httpd = Httpd::new("environ-tls")
-            .file("tls/key", read("key"))
-            .file("tls/certificate", read("certificate"))
-            .conf(&format!(
-                "SSLSessionCache shmcb:{{root}}/run/ssl(512000)\n\
-                 Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\nServerName localhost\n\
-                 SSLEngine on\nSSLCertificateFile {{root}}/tls/certificate\n\
-                 SSLCertificateKeyFile {{root}}/tls/key\nSSLOptions +StdEnvVars\n\
-                 WSGIScriptAlias / {{apps}}/environ.wsgi\n</VirtualHost>"
-            ))
-            .module("socache_shmcb")
-            .module("ssl")
-            // The distribution's OpenSSL may be older than the one that mod_ssl was built with.
-            .allow_log("AH01882")
-            .mode(mode)
-            .start();
+        let lines = "SSLOptions +StdEnvVars\nWSGIScriptAlias / {apps}/environ.wsgi";
+        let (setup, port) = with_tls(Httpd::new("environ-tls").mode(mode), lines);
+        let httpd = setup.start();
         let url = format!("https://127.0.0.1:{port}/");
         let environ = curl(&["--insecure", &url]);
         holds(&environ, &json!({

@@ -5,11 +5,15 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "everything here is a test or helps one")]
 
+mod access;
 mod architecture;
+mod authn;
+mod authz;
 mod bodies;
 mod configuration;
 mod daemon;
 mod directives;
+mod dispatch;
 mod django;
 mod dump;
 mod elastic;
@@ -20,6 +24,7 @@ mod extensions;
 mod faults;
 mod flask;
 mod harness;
+mod hooks;
 mod httpbin;
 mod imports;
 mod interpreters;

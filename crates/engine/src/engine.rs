@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use python::{Attached, Interpreter, InterpreterId};
+use python::{Attached, Interpreter, InterpreterId, Object};
+use wsgi::hook::{Answer, Question};
 use wsgi::level::Level;
 use wsgi::request::Request;
 
@@ -23,9 +24,9 @@ use crate::preload::Preloaded;
 use crate::settings::Settings;
 use crate::signal;
 
-mod application;
+mod script;
 
-use application::{Purpose, Script};
+use script::Script;
 
 /// Runs WSGI applications in the interpreters of this process.
 ///
@@ -91,7 +92,10 @@ impl Engine {
         exchange: Box<dyn Exchange>,
         control: &Control,
     ) -> (Outcome, Box<dyn Exchange>) {
-        self.run(request, exchange, Purpose::Serve, control)
+        let (outcome, exchange) = self.run(request, exchange, control, |job| {
+            Script::of_application(job).with(&self.loading, |py, module| job.run(py, module))
+        });
+        (outcome.unwrap_or_else(|failed| failed), exchange)
     }
 
     /// Loads the script of a request and keeps it for the processes that will be forked from this
@@ -102,13 +106,35 @@ impl Engine {
         request: &Request<'_>,
         exchange: Box<dyn Exchange>,
     ) -> (Outcome, Box<dyn Exchange>) {
-        self.run(request, exchange, Purpose::Load, &Control::default())
+        let (outcome, exchange) = self.run(request, exchange, &Control::default(), |job| {
+            let loaded = |_: Attached<'_>, _: &Object<'_>| job.preloaded.add(request.script);
+            Script::of_application(job).with(&self.loading, loaded)
+        });
+        (outcome.map_or_else(|failed| failed, |()| Outcome::Complete), exchange)
     }
 
     /// Loads the script of a request for requests that come later. The application is not called, and the
     /// calling thread is not attached. The outcome is [`Outcome::Complete`] if that went well.
     pub fn import(&self, request: &Request<'_>, exchange: Box<dyn Exchange>) -> Outcome {
-        self.run(request, exchange, Purpose::Import, &Control::default()).0
+        let (outcome, _) = self.run(request, exchange, &Control::default(), |job| {
+            Script::of_application(job).with(&self.loading, |_, _| ())
+        });
+        outcome.map_or_else(|failed| failed, |()| Outcome::Complete)
+    }
+
+    /// Asks a hook on the calling thread, which is not attached; blocks until it has answered. Only an
+    /// answer that fits the question comes back. Otherwise the log has been told, and the outcome is
+    /// [`Outcome::Failed`], or [`Outcome::Declined`] from a worker that has to be replaced first.
+    pub fn ask(
+        &self,
+        question: &Question<'_>,
+        exchange: Box<dyn Exchange>,
+        control: &Control,
+    ) -> (Result<Answer, Outcome>, Box<dyn Exchange>) {
+        self.run(&question.request, exchange, control, |job| {
+            let ask = |py: Attached<'_>, module: &Object<'_>| job.ask(py, module, question);
+            Script::of_hook(job).with(&self.loading, ask)?
+        })
     }
 
     /// Whether an application was loaded in this process.
@@ -136,25 +162,26 @@ impl Engine {
         self.preloaded.take_changed()
     }
 
-    fn run(
+    /// Finds the interpreter of a request and does the work in it, until whose end the lease lasts.
+    fn run<R>(
         &self,
         request: &Request<'_>,
         exchange: Box<dyn Exchange>,
-        purpose: Purpose,
         control: &Control,
-    ) -> (Outcome, Box<dyn Exchange>) {
+        work: impl FnOnce(&Job<'_>) -> Result<R, Outcome>,
+    ) -> (Result<R, Outcome>, Box<dyn Exchange>) {
         let lease = Arc::new(Lease::new(request, exchange));
         control.begin(&lease);
         let caught =
-            catch_unwind(AssertUnwindSafe(|| self.serve(request, &lease, purpose, control)));
+            catch_unwind(AssertUnwindSafe(|| self.with_job(request, &lease, control, work)));
         control.end();
         let mut live = lease.end();
-        let outcome = caught.unwrap_or_else(|panic| {
+        let result = caught.unwrap_or_else(|panic| {
             let text = format!("The engine panicked: {}.", message(&*panic));
             live.log(Level::Error, text.as_bytes());
-            if live.response.sent { Outcome::Aborted } else { Outcome::Failed(500) }
+            Err(if live.response.sent { Outcome::Aborted } else { Outcome::Failed(500) })
         });
-        (outcome, live.exchange)
+        (result, live.exchange)
     }
 
     /// Tells the subscribers in all interpreters that the process stops, once: `reason` is the event's
@@ -224,13 +251,13 @@ impl Engine {
         all
     }
 
-    fn serve(
+    fn with_job<R>(
         &self,
         request: &Request<'_>,
         lease: &Arc<Lease>,
-        purpose: Purpose,
         control: &Control,
-    ) -> Outcome {
+        work: impl FnOnce(&Job<'_>) -> Result<R, Outcome>,
+    ) -> Result<R, Outcome> {
         let arrived = now();
         let environment = match self.environment(request) {
             Ok(environment) => environment,
@@ -238,7 +265,7 @@ impl Engine {
                 let group = String::from_utf8_lossy(request.application_group);
                 let text = format!("WSGI0103: No interpreter for '{group}': {text}");
                 lease.log(Level::Error, &text);
-                return Outcome::Failed(500);
+                return Err(Outcome::Failed(500));
             }
         };
         let job = Job {
@@ -252,14 +279,7 @@ impl Engine {
             control,
             arrived,
         };
-        let script = Script::of(&job, purpose);
-        if let Some(outcome) = script.attach(None) {
-            return outcome;
-        }
-        let loading = lock(&self.loading);
-        script
-            .attach(Some(loading))
-            .expect("with the lock a script is loaded, or its failure is the outcome")
+        work(&job)
     }
 
     fn new_interpreter(&self, name: &str, records: &mut Records) -> Result<Interpreter, String> {

@@ -29,6 +29,17 @@ pub(crate) fn build<'py>(
     lease: &Arc<Lease>,
     stamps: &Stamps,
 ) -> Result<'py, Object<'py>> {
+    let (environ, https) = text(py, request)?;
+    add_wsgi_keys(py, &environ, settings, environment, lease, https)?;
+    add_own_keys(py, &environ, settings, request, stamps)?;
+    Ok(environ)
+}
+
+/// What came from Apache, as a new dict, and whether the client uses HTTPS.
+pub(crate) fn text<'py>(
+    py: Attached<'py>,
+    request: &Request<'_>,
+) -> Result<'py, (Object<'py>, bool)> {
     let environ = py.dict()?;
     let mut https = false;
     for (name, value) in request.environ.clone() {
@@ -39,9 +50,7 @@ pub(crate) fn build<'py>(
             _ => environ.set_item(&py.latin1(name)?, &decode(py, name, value)?)?,
         }
     }
-    add_wsgi_keys(py, &environ, settings, environment, lease, https)?;
-    add_own_keys(py, &environ, settings, request, stamps)?;
-    Ok(environ)
+    Ok((environ, https))
 }
 
 /// Paths are decoded as Python decodes paths, so that they can be opened; everything else is
@@ -83,18 +92,28 @@ fn add_own_keys<'py>(
     request: &Request<'_>,
     stamps: &Stamps,
 ) -> Result<'py, ()> {
-    let (major, minor, patch) = settings.apache.version;
-    let apache = version(py, (major.into(), minor.into(), patch.into()))?;
-    environ.set("apache.version", &apache)?;
-    environ.set("mod_wsgi.version", &version(py, MOD_WSGI_VERSION)?)?;
-    environ.set("mod_wsgi.process_group", &py.latin1(request.process_group)?)?;
-    environ.set("mod_wsgi.application_group", &py.latin1(request.application_group)?)?;
+    add_place(py, environ, settings, request)?;
     environ.set("mod_wsgi.callable_object", &py.latin1(request.callable)?)?;
     environ.set("mod_wsgi.thread_id", &py.int(thread::number())?)?;
     environ.set("mod_wsgi.request_start", &py.float(stamps.request_start)?)?;
     environ.set("mod_wsgi.queue_start", &py.float(stamps.queue_start)?)?;
     environ.set("mod_wsgi.daemon_start", &py.float(stamps.daemon_start)?)?;
     environ.set("mod_wsgi.application_start", &py.float(stamps.application_start)?)
+}
+
+/// What it runs under, and where.
+pub(crate) fn add_place<'py>(
+    py: Attached<'py>,
+    environ: &Object<'py>,
+    settings: &Settings,
+    request: &Request<'_>,
+) -> Result<'py, ()> {
+    let (major, minor, patch) = settings.apache.version;
+    let apache = version(py, (major.into(), minor.into(), patch.into()))?;
+    environ.set("apache.version", &apache)?;
+    environ.set("mod_wsgi.version", &version(py, MOD_WSGI_VERSION)?)?;
+    environ.set("mod_wsgi.process_group", &py.latin1(request.process_group)?)?;
+    environ.set("mod_wsgi.application_group", &py.latin1(request.application_group)?)
 }
 
 /// A version as the tuple that applications compare.

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use python::{Attached, ClassHandle, Handle, Interpreter, Result};
+use python::{Attached, ClassHandle, ClassObject, Handle, Interpreter, Result};
 use wsgi::interpreter_rules::Rules;
 use wsgi::level::Level;
 
 use crate::events::Subscribers;
 use crate::fault::Sink;
 use crate::file_wrapper::FileWrapper;
+use crate::hook::TlsFunction;
 use crate::input::Input;
 use crate::log::Log;
 use crate::metrics::Recorder;
@@ -34,6 +35,8 @@ pub(crate) struct Environment {
     module: Handle,
     /// The application group that the main interpreter also goes by.
     alias: OnceLock<()>,
+    /// Made for the first hook: most interpreters have none.
+    tls_function: OnceLock<ClassHandle<TlsFunction>>,
 }
 
 impl Environment {
@@ -68,7 +71,22 @@ impl Environment {
             subscribers: parts.subscribers,
             module: parts.module.handle(),
             alias: OnceLock::new(),
+            tls_function: OnceLock::new(),
         })
+    }
+
+    /// The class of the functions about TLS that hooks get.
+    pub(crate) fn tls_function<'py>(
+        &self,
+        py: Attached<'py>,
+    ) -> Result<'py, ClassObject<'py, TlsFunction>> {
+        if let Some(class) = self.tls_function.get() {
+            return Ok(class.bind(py));
+        }
+        let class = py.class()?;
+        // If another thread was faster there are two, alike.
+        let _ = self.tls_function.set(class.handle());
+        Ok(class)
     }
 
     /// The main interpreter runs a named application group: the application sees the name.

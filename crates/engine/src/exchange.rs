@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 
 use wsgi::frame::BodyFault;
+use wsgi::hook::Answer;
 use wsgi::log_line::LogLine;
 use wsgi::response::Status;
 use wsgi::scoreboard::Scoreboard;
@@ -59,6 +60,19 @@ pub trait Exchange: Send {
     /// application's own C code may follow it.
     fn apache_request(&self) -> Option<NonZeroUsize> {
         None
+    }
+
+    /// The value of a variable of mod_ssl's, while a hook is asked; `None` if it has none, or there is
+    /// nobody who could tell.
+    fn tls_variable(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        let _ = name;
+        None
+    }
+
+    /// Called once by whoever asked a hook, when it has answered. The default does nothing: it is for
+    /// exchanges whose owner takes the answer himself.
+    fn answer(&mut self, answer: &Answer) {
+        let _ = answer;
     }
 
     /// Called once by whoever ran the request, when the engine is done with it. The default does

@@ -18,6 +18,7 @@ mod events;
 pub mod exchange;
 mod fault;
 mod file_wrapper;
+mod hook;
 mod input;
 mod lease;
 mod log;

@@ -29,8 +29,9 @@ pub(crate) enum Found<'py> {
 pub(crate) struct Reload<'a> {
     /// The modification time of the file, in microseconds; `None` if it cannot be told.
     pub(crate) modified: Option<i64>,
-    /// The file that the request maps to, for the script's own `reload_required`.
-    pub(crate) resource: &'a [u8],
+    /// The file that the request maps to, for the script's own `reload_required`; `None` if that has no
+    /// say.
+    pub(crate) resource: Option<&'a [u8]>,
 }
 
 /// Why there is no module.
@@ -71,10 +72,11 @@ pub(crate) fn find<'py>(
     let Some(loaded) = module.attr_opt(c"__mtime__")? else { return Ok(Found::Missing) };
     let Some(reload) = reload else { return Ok(Found::Ready(module)) };
     let same = loaded.is_int() && reload.modified == Some(loaded.to_i64()?);
-    if !same || reload_required(&module, reload.resource, sink)? {
-        return Ok(Found::Stale(module));
-    }
-    Ok(Found::Ready(module))
+    let stale = match reload.resource {
+        Some(resource) if same => reload_required(&module, resource, sink)?,
+        _ => !same,
+    };
+    Ok(if stale { Found::Stale(module) } else { Found::Ready(module) })
 }
 
 /// The script's own opinion. What it raises is logged and means no.

@@ -169,6 +169,15 @@ impl Command<'_> {
         }
     }
 
+    /// Whether it stands in `.htaccess`, which is read while requests are served.
+    pub fn in_htaccess(&self) -> bool {
+        // SAFETY: the parameters are live during the callback; a refusal is a text in their pool.
+        unsafe {
+            let refusal = sys::ap_check_cmd_context(self.raw, sys::NOT_IN_HTACCESS);
+            !refusal.is_null()
+        }
+    }
+
     /// Compiles a pattern that lives as long as the configuration; `None` if it is malformed.
     pub fn regex(&self, pattern: &str) -> Option<Regex> {
         Regex::compile(self.pool(), pattern)
@@ -180,13 +189,17 @@ impl Command<'_> {
 /// # Safety
 /// httpd calls it while it reads the configuration, with live parameters, this module's directory
 /// configuration, and the text of the arguments.
+///
+/// `.htaccess` is read while other threads read the server's configuration, which is therefore out of
+/// reach then: directives get a server configuration that is thrown away.
 unsafe extern "C" fn raw_args<M: Module>(
     parms: *mut sys::cmd_parms,
     dir: *mut c_void,
     arguments: *const c_char,
 ) -> *const c_char {
-    // SAFETY: see above. The configuration vectors of this module are made by M's constructors,
-    // and nobody else holds a reference to them while httpd reads the configuration.
+    // SAFETY: see above. The configuration vectors of this module are made by M's constructors, and
+    // nobody else holds a reference to them while httpd reads the configuration; that of a directory
+    // in `.htaccess` belongs to the request.
     unsafe {
         let pool = Pool::from_raw((*parms).pool);
         let place = (*parms).info.addr();
@@ -197,8 +210,11 @@ unsafe extern "C" fn raw_args<M: Module>(
             let arguments = str::from_utf8(arguments)
                 .map_err(|_| "the arguments are not UTF-8; write them in UTF-8".to_owned())?;
             let command = Command { raw: parms, lives: PhantomData };
-            let (server, dir) = (&mut *server.cast::<M::Server>(), &mut *dir.cast::<M::Dir>());
-            M::directive(place, arguments, &command, server, dir)
+            let dir = &mut *dir.cast::<M::Dir>();
+            if command.in_htaccess() {
+                return M::directive(place, arguments, &command, &mut M::create_server(), dir);
+            }
+            M::directive(place, arguments, &command, &mut *server.cast::<M::Server>(), dir)
         });
         match result {
             Ok(Ok(Read::Done)) => ptr::null(),

@@ -7,6 +7,7 @@
 //! The invariants of httpd that the SAFETY comments here lean on are listed in `SAFETY.md`.
 #![allow(unsafe_code, reason = "this crate is the door to a C API")]
 
+mod auth;
 mod body;
 mod child;
 mod command;
@@ -23,6 +24,7 @@ mod table;
 mod text;
 mod trap;
 
+pub use auth::{Authorization, Guard, LookUp, Password, RealmHash, Requirement};
 pub use body::ReadError;
 pub use child::{OtherChild, watch_process};
 pub use command::{Command, Context, Directive, Override, Read, Table as CommandTable};

@@ -7,6 +7,7 @@ use core::ptr;
 
 use httpd_sys as sys;
 
+use crate::auth::{self, Guard};
 use crate::command::{Command, Read, Table};
 use crate::log::{Log, startup_line};
 use crate::pool::Pool;
@@ -26,7 +27,7 @@ pub enum Status {
 }
 
 impl Status {
-    fn number(self) -> c_int {
+    pub(crate) fn number(self) -> c_int {
         match self {
             Self::Ok => c_int::try_from(sys::OK).expect("OK is 0"),
             Self::Declined => sys::DECLINED,
@@ -46,11 +47,13 @@ pub struct Order {
 
 /// A module. Every function is called by httpd, on one thread at a time except where noted, and may
 /// panic: that is logged and fails what was being done, never the process.
-pub trait Module: Sized + 'static {
+pub trait Module: Guard + Sized + 'static {
     /// Configuration per server.
     type Server: Send + Sync + 'static;
     /// Configuration per directory.
     type Dir: Send + Sync + 'static;
+    /// What is kept for each request, sub-requests and internal redirects apart.
+    type Request: Default + 'static;
 
     /// The exported record.
     fn record() -> &'static Record<Self>;
@@ -194,7 +197,7 @@ unsafe extern "C" fn merge_dir<M: Module>(
 
 /// # Safety
 /// Called by httpd while it loads the module.
-unsafe extern "C" fn register<M: Module>(_pool: *mut sys::apr_pool_t) {
+unsafe extern "C" fn register<M: Module>(pool: *mut sys::apr_pool_t) {
     let middle = sys::APR_HOOK_MIDDLE.cast_signed();
     let none = ptr::null::<*const c_char>();
     // SAFETY: the callbacks stay valid because the library is never unloaded (`-z nodelete`), and
@@ -212,11 +215,12 @@ unsafe extern "C" fn register<M: Module>(_pool: *mut sys::apr_pool_t) {
             before.as_ptr(),
             middle,
         );
+        auth::register::<M>(pool);
         sys::ap_hook_handler(Some(handler::<M>), none, none, middle);
     }
 }
 
-const ERROR: u8 = 3;
+pub(crate) const ERROR: u8 = 3;
 const CRIT: u8 = 2;
 
 /// # Safety

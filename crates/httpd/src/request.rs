@@ -89,6 +89,27 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// What this module keeps for the request.
+    pub fn state<M: Module>(&mut self) -> &mut M::Request {
+        let (request, record) = (self.as_ptr(), M::record().as_ptr());
+        // SAFETY: only this function sets what the module has under its index, and it makes it with the
+        // right type, in the request's pool; one thread works on the request, and the borrow keeps
+        // others of its functions away.
+        unsafe {
+            let state = sys::ap_get_module_config((*request).request_config, record);
+            if let Some(state) = state.cast::<M::Request>().as_mut() {
+                return state;
+            }
+            let state = self.pool().own(M::Request::default());
+            sys::ap_set_module_config(
+                (*request).request_config,
+                record,
+                ptr::from_mut(state).cast(),
+            );
+            state
+        }
+    }
+
     /// A string field of the record.
     fn field(&self, of: impl FnOnce(*mut sys::request_rec) -> *const c_char) -> Option<&[u8]> {
         // SAFETY: httpd's strings live in the request's pool and are replaced, never changed in

@@ -9,9 +9,9 @@ use wsgi::settings::Import;
 use crate::ownership::Owner;
 use crate::plan::plan;
 use crate::preload::applications;
-use crate::routing::{Definition, definitions, server_name};
+use crate::routing::{Definition, definitions, server_name, speakers};
 use crate::scripts::scripts;
-use crate::{Wsgi, log, supervisor};
+use crate::{Wsgi, hooks, log, supervisor};
 
 /// Looks for mistakes; each comes with what to do about it.
 pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
@@ -21,17 +21,14 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
     problems.extend(imports_in_vain(main));
     problems.extend(unknown_owners(&definitions));
     problems.extend(not_preloadable(main, &definitions));
+    problems.extend(hooks::problems(main, &definitions));
     if !problems.is_empty() {
         return Err(problems);
     }
     let config = main.config::<Wsgi>();
-    let notes = main.and_following().flat_map(|one| &one.config::<Wsgi>().settings.notes);
+    let notes = speakers(main).flat_map(|one| &one.config::<Wsgi>().settings.notes);
     say(main, notes.map(|note| (note.level, note.text.as_str())));
-    let plan = plan(main);
-    if plan.groups.is_empty() && !plan.embedded {
-        return Ok(());
-    }
-    match supervisor::check(&plan) {
+    match supervisor::check(&plan(main)) {
         Ok(report) => {
             let mut problems = report.problems.clone();
             let warnings = report.warnings.iter().map(|text| (Level::Warning, text.as_str()));
@@ -46,8 +43,12 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
                     if global.starts_early() && global.python_home.is_none() {
                         problems.push(format!("WSGILazyInitialization Off: {text}"));
                     } else {
-                        log(&main, Level::Info, &text);
+                        // Without embedded mode only a hook in .htaccess could miss it.
+                        let level =
+                            if global.allows_embedded() { Level::Info } else { Level::Debug };
+                        log(&main, level, &text);
                     }
+                    problems.extend(hooks::need_python(main, problem));
                 }
                 let _ = config.runtime.embedded.set(embedded);
             }
@@ -153,7 +154,7 @@ fn imports_in_vain(main: Server<'_>) -> Vec<String> {
     if main.config::<Wsgi>().settings.global.allows_embedded() {
         return Vec::new();
     }
-    let imports = main.and_following().flat_map(|one| &one.config::<Wsgi>().settings.imports);
+    let imports = speakers(main).flat_map(|one| &one.config::<Wsgi>().settings.imports);
     let problem = |import: &Import| {
         let (file, line) = &import.place;
         format!(

@@ -104,7 +104,12 @@ pub(crate) fn directive(
     {
         return Err(not_in_section(stranger));
     }
-    let mut scope = Scope { server: &mut server.settings, dir, place: command.place() };
+    let mut scope = Scope {
+        server: &mut server.settings,
+        dir,
+        place: command.place(),
+        in_htaccess: command.in_htaccess(),
+    };
     (directive.apply)(arguments, &mut scope).map_err(|error| with_usage(which, &error))?;
     if let Some(path) = command.section() {
         note_section(server, path, directive.name, dir);

@@ -81,6 +81,12 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
         let takes_chunks = request.dir_config::<Wsgi>().chunked_request.unwrap_or(false);
         refusal::of_request(request, takes_chunks).map(|()| target)
     });
+    let target = match target.map(|target| target.dispatched(request)) {
+        Ok(Some(target)) => Ok(target),
+        // The log knows why.
+        Ok(None) => return Status::Http(500),
+        Err(refusal) => Err(refusal),
+    };
     match target.and_then(|target| permit(request, target)) {
         Ok((target, None)) => {
             let payload = payload(request, &target, 0);

@@ -9,7 +9,7 @@ use crate::plan::plan;
 use crate::routing::{Definition, definitions, server_name, server_with_port};
 use crate::scripts::{Scripts, scripts};
 use crate::survey::{Mapping, of_server};
-use crate::{Wsgi, imports};
+use crate::{Wsgi, hooks, imports};
 
 /// The name that `-D` has to define.
 const DEFINE: &core::ffi::CStr = c"DUMP_WSGI";
@@ -160,6 +160,7 @@ fn write_verdict(main: Server<'_>, report: &Report, text: &mut String) {
     for import in imports::of_embedded(main) {
         reasons.push(format!("WSGIImportScript {}: when they start", import.script.display()));
     }
+    reasons.extend(hooks::in_children(main).map(|hook| format!("{hook}: when it is first asked")));
     if global.allows_embedded() {
         for server in main.and_following() {
             let name = server_name(server);
@@ -182,9 +183,9 @@ fn write_verdict(main: Server<'_>, report: &Report, text: &mut String) {
     if reasons.is_empty() {
         let why = if global.allows_embedded() {
             "no, as long as no handler leads to a script outside of a process group \
-             (WSGIRestrictEmbedded On refuses that)"
+             (WSGIRestrictEmbedded On refuses that), and no .htaccess names a hook without one"
         } else {
-            "no (WSGIRestrictEmbedded On)"
+            "no (WSGIRestrictEmbedded On), as long as no .htaccess names a hook without a process group"
         };
         let _ = writeln!(text, "* httpd's children load Python: {why}");
         return;

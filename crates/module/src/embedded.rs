@@ -45,15 +45,8 @@ impl Drop for EndPython {
 
 /// Serves the request whose frame's payload is `payload`.
 pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
-    let engine = match ENGINE.get_or_init(load) {
-        Ok(engine) => *engine,
-        Err(error) => {
-            log(request, Level::Error, &format!("WSGI0210: no Python in this process: {error}"));
-            return Status::Http(500);
-        }
-    };
-    let passes = request.dir_config::<Wsgi>().pass_apache_request == Some(true);
-    let record = if passes { request.record() } else { core::ptr::null_mut() };
+    let Some(engine) = engine(request) else { return Status::Http(500) };
+    let record = visible_record(request);
     let sendfile = respond::sendfile(request.dir_config::<Wsgi>());
     let mut served = Served { request, record, head_sent: false, file: None, sendfile };
     let answer = engine.handle(&mut served, payload);
@@ -71,6 +64,24 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
         }
         Answer::Failed(status) => Status::Http(status),
     }
+}
+
+/// The engine of this process, which is loaded if it is not there yet; `None` if it cannot be, which the
+/// request's log is told.
+pub(crate) fn engine(request: &Request<'_>) -> Option<Engine> {
+    match ENGINE.get_or_init(load) {
+        Ok(engine) => Some(*engine),
+        Err(error) => {
+            log(request, Level::Error, &format!("WSGI0210: no Python in this process: {error}"));
+            None
+        }
+    }
+}
+
+/// httpd's record of a request, if Python may see it; else null.
+pub(crate) fn visible_record(request: &Request<'_>) -> *mut c_void {
+    let passes = request.dir_config::<Wsgi>().pass_apache_request == Some(true);
+    if passes { request.record() } else { core::ptr::null_mut() }
 }
 
 /// What the scoreboard says, encoded, if applications in embedded mode may see it.
@@ -163,5 +174,9 @@ impl Serve for Served<'_, '_> {
 
     fn log(&mut self, line: &LogLine<'_>) {
         log_of_script(self.request, line);
+    }
+
+    fn variable(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        self.request.tls_variable(name).map(<[u8]>::to_vec)
     }
 }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use httpd::Request;
-use wsgi::environ::{Credentials, Environ, Facts, Redirect};
+use httpd::{LookUp, Request};
+use wsgi::environ::{Credentials, Environ, Facts, HookFacts, Redirect};
 use wsgi::proxy::Trust;
 use wsgi::settings::MapHead;
 
+use crate::Wsgi;
+use crate::config::DirConfig;
 use crate::target::inside;
 
 /// What the caller has decided about a request.
@@ -24,8 +26,51 @@ pub(crate) struct Choices<'c> {
     pub(crate) handler_script: &'c [u8],
 }
 
+/// What the configuration of a directory says about believing proxies.
+pub(crate) fn trust(dir: &DirConfig) -> Option<Trust<'_>> {
+    let headers = dir.trusted_headers.as_deref()?;
+    Some(Trust { headers, proxies: dir.trusted_proxies.as_deref() })
+}
+
+/// Builds the environ of a hook for access, users or groups. It borrows from the request's pool.
+pub(crate) fn for_hook<'e>(request: &'e Request<'_>) -> Environ<'e> {
+    let choices = Choices {
+        pass_authorization: false,
+        map_head: MapHead::Never,
+        trust: trust(request.dir_config::<Wsgi>()),
+        root: None,
+        handler_script: b"",
+    };
+    let facts = Facts { credentials: Credentials::None, ..facts(request, choices) };
+    let more = HookFacts {
+        server_signature: request.server_signature(),
+        remote_host: request.client_name(LookUp::AsConfigured),
+    };
+    Environ::build_for_hook(&facts, more, request.headers_in().entries())
+}
+
 /// Builds the environ of a request. It borrows from the request's pool.
 pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Environ<'e> {
+    let facts = facts(request, choices);
+    let mut environ =
+        Environ::build(&facts, request.environment().entries(), request.headers_in().entries());
+    let (_, port) = request.local_address();
+    environ.set(b"mod_wsgi.listener_host".as_slice(), request.local_host().unwrap_or_default());
+    environ.set(b"mod_wsgi.listener_port".as_slice(), port.to_string().into_bytes());
+    environ.set(b"mod_wsgi.server_pid".as_slice(), std::process::id().to_string().into_bytes());
+    environ.set(b"mod_wsgi.request_handler".as_slice(), request.handler().unwrap_or_default());
+    environ.set(b"mod_wsgi.handler_script".as_slice(), choices.handler_script);
+    let (request_id, connection_id) = request.log_ids();
+    if let Some(id) = request_id {
+        environ.set(b"mod_wsgi.request_id".as_slice(), id);
+    }
+    if let Some(id) = connection_id {
+        environ.set(b"mod_wsgi.connection_id".as_slice(), id);
+    }
+    environ
+}
+
+fn facts<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Facts<'e> {
     let (server_address, _) = request.local_address();
     let (context_prefix, context_document_root) = request.context();
     let redirected_from = request.redirected_from().map(|from| Redirect {
@@ -33,7 +78,7 @@ pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Envir
         query: from.query,
         user: from.user,
     });
-    let facts = Facts {
+    Facts {
         request_line: request.request_line(),
         method: request.method(),
         protocol: request.protocol(),
@@ -76,21 +121,5 @@ pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Envir
             MapHead::Auto => request.has_content_filter(),
         },
         trust: choices.trust,
-    };
-    let mut environ =
-        Environ::build(&facts, request.environment().entries(), request.headers_in().entries());
-    let (_, port) = request.local_address();
-    environ.set(b"mod_wsgi.listener_host".as_slice(), request.local_host().unwrap_or_default());
-    environ.set(b"mod_wsgi.listener_port".as_slice(), port.to_string().into_bytes());
-    environ.set(b"mod_wsgi.server_pid".as_slice(), std::process::id().to_string().into_bytes());
-    environ.set(b"mod_wsgi.request_handler".as_slice(), request.handler().unwrap_or_default());
-    environ.set(b"mod_wsgi.handler_script".as_slice(), choices.handler_script);
-    let (request_id, connection_id) = request.log_ids();
-    if let Some(id) = request_id {
-        environ.set(b"mod_wsgi.request_id".as_slice(), id);
     }
-    if let Some(id) = connection_id {
-        environ.set(b"mod_wsgi.connection_id".as_slice(), id);
-    }
-    environ
 }

@@ -6,6 +6,7 @@ use httpd::Server;
 use wsgi::plan::ImportedScript;
 
 use crate::Wsgi;
+use crate::routing::speakers;
 use crate::survey::mappings;
 
 /// What the processes of a group import: what `WSGIImportScript` names, and scripts whose alias names
@@ -42,7 +43,7 @@ pub(crate) fn of_embedded(main: Server<'_>) -> Vec<ImportedScript> {
 
 fn named(main: Server<'_>, group: &str) -> Vec<ImportedScript> {
     let mut imports = Vec::new();
-    for server in main.and_following() {
+    for server in speakers(main) {
         for import in &server.config::<Wsgi>().settings.imports {
             if import.process_group == group {
                 add(

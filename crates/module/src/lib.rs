@@ -13,6 +13,7 @@ mod dump;
 mod embedded;
 mod environ;
 mod generation;
+mod hooks;
 mod imports;
 mod lifeline;
 mod ownership;
@@ -46,6 +47,7 @@ pub(crate) struct Wsgi;
 impl Module for Wsgi {
     type Server = ServerConfig;
     type Dir = DirConfig;
+    type Request = hooks::Memory;
 
     const TRANSLATE_ORDER: Order = sys::TRANSLATE_ORDER;
 
@@ -123,7 +125,11 @@ pub(crate) fn log(to: &impl httpd::Log, level: Level, text: &str) {
 /// Writes a line of the engine's into a request's error log, after the path of its script: several
 /// may share a log.
 pub(crate) fn log_of_script(request: &Request<'_>, line: &LogLine<'_>) {
-    let script = request.filename().unwrap_or_default();
+    log_of(request, request.filename().unwrap_or_default(), line);
+}
+
+/// As [`log_of_script`], for any script.
+pub(crate) fn log_of(request: &Request<'_>, script: &[u8], line: &LogLine<'_>) {
     let text = [b"[script ", script, b"] ", line.text].concat();
     log_line(request, &LogLine { text: &text, ..*line });
 }

@@ -4,7 +4,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use httpd::{Log, Request};
 use wsgi::environ::is_header_name;
-use wsgi::proxy::Trust;
 use wsgi::request::{Attempts, BodyRest, Request as Head};
 use wsgi::settings::MapHead;
 use wsgi::wire::Pairs;
@@ -19,22 +18,10 @@ const SMALL_BODY: usize = 64 * 1024;
 /// The payload of the request's frame, with the first bytes of its body.
 pub(crate) fn payload(request: &mut Request<'_>, target: &Target, queue_start: u64) -> Vec<u8> {
     let (body, body_rest) = first_of_body(request);
-    request.make_log_ids();
-    remove_odd_headers(request);
+    prepare(request);
     let request: &Request<'_> = request;
     let dir = request.dir_config::<Wsgi>();
-    let trust = dir
-        .trusted_headers
-        .as_deref()
-        .map(|headers| Trust { headers, proxies: dir.trusted_proxies.as_deref() });
-    let choices = Choices {
-        pass_authorization: target.pass_authorization,
-        map_head: dir.map_head.unwrap_or(MapHead::Auto),
-        trust,
-        root: target.root.as_deref(),
-        handler_script: if target.is_handler_script { &target.script } else { b"" },
-    };
-    let environ = environ::build(request, choices);
+    let environ = environ::build(request, choices(request, target));
     let head = Head {
         attempts: Attempts::default(),
         script: &target.script,
@@ -54,6 +41,24 @@ pub(crate) fn payload(request: &mut Request<'_>, target: &Target, queue_start: u
     let mut payload = Vec::with_capacity(2048 + body.len());
     head.encode(environ.iter(), &mut payload);
     payload
+}
+
+/// Makes a request ready to be shown in an environ.
+pub(crate) fn prepare(request: &mut Request<'_>) {
+    request.make_log_ids();
+    remove_odd_headers(request);
+}
+
+/// What is decided about the environ of a request that runs there.
+pub(crate) fn choices<'c>(request: &'c Request<'_>, target: &'c Target) -> Choices<'c> {
+    let dir = request.dir_config::<Wsgi>();
+    Choices {
+        pass_authorization: target.pass_authorization,
+        map_head: dir.map_head.unwrap_or(MapHead::Auto),
+        trust: environ::trust(dir),
+        root: target.root.as_deref(),
+        handler_script: if target.is_handler_script { &target.script } else { b"" },
+    }
 }
 
 /// Removes headers whose names could be taken for others in an environ (`A_B` for `A-B`). What runs

@@ -115,6 +115,15 @@ pub(crate) fn outside_of_root(file: &[u8], root: &Path) -> Refusal {
     Refusal::new(500, text)
 }
 
+/// `.htaccess` chooses a process group that the server's configuration does not give to the directory.
+pub(crate) fn not_for_htaccess(group: &str) -> Refusal {
+    let text = format!(
+        "WSGI0149: .htaccess may not send it to the process group {group}, whose user it would run as; \
+         permit that with WSGIProcessGroup {group} or WSGIRestrictProcess {group} for this directory"
+    );
+    Refusal::new(500, text)
+}
+
 /// The group belongs to another virtual host.
 pub(crate) fn not_accessible(group: &str, owner: &str) -> Refusal {
     let text = format!(

@@ -32,7 +32,7 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a request could not be served by a worker, and what becomes of it.
 #[derive(Debug, thiserror::Error)]
-enum RelayError {
+pub(crate) enum RelayError {
     #[error("WSGI0116: no connection to its socket within connect-timeout={seconds} ({error})")]
     NoWorker { seconds: u64, error: nix::Error },
     #[error("WSGI0117: no connection to its socket ({0})")]
@@ -164,10 +164,7 @@ impl<'a, 'r> Relay<'a, 'r> {
     fn attempt(&mut self, frame: &mut [u8], tried: &mut Attempts) -> Result<Attempt, RelayError> {
         let stream = open(self.route, &mut tried.connects)?;
         tried.note(&mut frame[HEADER..]);
-        let timeout = match self.route.timeouts.socket {
-            0 => self.request.server().timeout(),
-            seconds => Duration::from_secs(seconds),
-        };
+        let timeout = socket_timeout(self.request, self.route);
         let limits = stream
             .set_read_timeout(Some(timeout))
             .and_then(|()| stream.set_write_timeout(Some(timeout)));
@@ -379,7 +376,7 @@ impl<'a, 'r> Relay<'a, 'r> {
     }
 }
 
-fn answer_with(mut stream: &UnixStream, frames: &[u8]) -> Result<(), RelayError> {
+pub(crate) fn answer_with(mut stream: &UnixStream, frames: &[u8]) -> Result<(), RelayError> {
     stream.write_all(frames).map_err(|error| RelayError::Lost(errno(&error)))
 }
 
@@ -393,9 +390,17 @@ pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
     }
 }
 
+/// How long a worker may be silent.
+pub(crate) fn socket_timeout(request: &Request<'_>, route: &Route) -> Duration {
+    match route.timeouts.socket {
+        0 => request.server().timeout(),
+        seconds => Duration::from_secs(seconds),
+    }
+}
+
 /// Connects to a group, and counts the attempts. Waits in its queue while all workers are busy, and
 /// for `wsgid` to come back if it is being started again.
-fn open(route: &Route, connects: &mut u32) -> Result<UnixStream, RelayError> {
+pub(crate) fn open(route: &Route, connects: &mut u32) -> Result<UnixStream, RelayError> {
     let seconds = route.timeouts.connect;
     let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
@@ -432,7 +437,7 @@ fn is_readable(stream: &UnixStream, milliseconds: u64) -> bool {
     poll(&mut descriptors, patience).is_ok_and(|ready| ready > 0)
 }
 
-fn receive(
+pub(crate) fn receive(
     stream: &UnixStream,
     inbox: &mut Inbox,
     files: &mut Vec<OwnedFd>,
@@ -451,6 +456,6 @@ fn receive(
     }
 }
 
-fn errno(error: &std::io::Error) -> nix::Error {
+pub(crate) fn errno(error: &std::io::Error) -> nix::Error {
     error.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw)
 }

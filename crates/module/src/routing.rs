@@ -63,9 +63,17 @@ pub(crate) struct Definition<'s> {
     pub(crate) server: Server<'s>,
 }
 
+/// The servers that have something to say themselves. httpd gives a virtual host without any directive of
+/// this module the very configuration of the main server.
+pub(crate) fn speakers(main: Server<'_>) -> impl Iterator<Item = Server<'_>> {
+    let of_main = main.config::<Wsgi>();
+    main.and_following()
+        .filter(move |one| !one.is_virtual() || !std::ptr::eq(one.config::<Wsgi>(), of_main))
+}
+
 /// All groups of the configuration, in the order of their definition.
 pub(crate) fn definitions(main: Server<'_>) -> Vec<Definition<'_>> {
-    main.and_following()
+    speakers(main)
         .flat_map(|server| {
             server.config::<Wsgi>().settings.groups.iter().map(move |group| Definition {
                 spec: &group.spec,

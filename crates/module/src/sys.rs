@@ -36,6 +36,12 @@ pub(crate) const TRANSLATE_ORDER: Order = Order {
     before: &[c"mod_userdir.c".as_ptr(), c"mod_vhost_alias.c".as_ptr(), core::ptr::null()],
 };
 
+/// Access scripts come behind mod_ssl, which may refuse the connection, and before what asks for hosts.
+pub(crate) const ACCESS_ORDER: Order = Order {
+    after: &[c"mod_ssl.c".as_ptr(), core::ptr::null()],
+    before: &[c"mod_authz_host.c".as_ptr(), core::ptr::null()],
+};
+
 /// A constant text with its end mark as a C string.
 pub(crate) const fn c_text(text: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(text.as_bytes()) {
@@ -208,6 +214,8 @@ pub(crate) trait Serve {
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> bool;
     /// Writes a line into the request's log.
     fn log(&mut self, line: &LogLine<'_>);
+    /// The value of a variable of mod_ssl's, if it has one.
+    fn variable(&mut self, name: &[u8]) -> Option<Vec<u8>>;
 }
 
 impl Engine {
@@ -241,20 +249,27 @@ impl Engine {
 
     /// Has the engine serve a request; `payload` is that of a request frame.
     pub(crate) fn handle<S: Serve>(self, request: &mut S, payload: &[u8]) -> Answer {
-        let host = Host {
-            record: request.record(),
-            read: host_read::<S>,
-            head: host_head::<S>,
-            data: host_data::<S>,
-            file: host_file::<S>,
-            log: host_log::<S>,
-        };
+        let host = host_of(request);
         let context = core::ptr::from_mut(request).cast();
         // SAFETY: host, context and payload outlive the call, after which the engine uses none of
         // them; `request` is not touched meanwhile but through the functions of the host.
         let code =
             unsafe { (self.0.handle)(&raw const host, context, payload.as_ptr(), payload.len()) };
         Answer::from_code(code)
+    }
+
+    /// Has the engine ask a hook; `payload` is that of a question frame. Gives the payload of an answer
+    /// frame; `None` if there is none, which the log of the request has been told.
+    pub(crate) fn ask<S: Serve>(self, request: &mut S, payload: &[u8]) -> Option<Vec<u8>> {
+        let host = host_of(request);
+        let context = core::ptr::from_mut(request).cast();
+        let mut answer: Option<Vec<u8>> = None;
+        let receiver = (&raw mut answer).cast();
+        let (bytes, length) = (payload.as_ptr(), payload.len());
+        // SAFETY: as in `handle`; the receiver is what `take_answer` wants.
+        let code =
+            unsafe { (self.0.ask)(&raw const host, context, bytes, length, take_answer, receiver) };
+        answer.filter(|_| code == 0)
     }
 
     /// Ends the interpreters.
@@ -264,13 +279,26 @@ impl Engine {
     }
 }
 
+/// The functions of a request, for the engine.
+fn host_of<S: Serve>(request: &S) -> Host {
+    Host {
+        record: request.record(),
+        read: host_read::<S>,
+        head: host_head::<S>,
+        data: host_data::<S>,
+        file: host_file::<S>,
+        log: host_log::<S>,
+        variable: host_variable::<S>,
+    }
+}
+
 /// Runs a callback of the engine; a panic must not reach it.
 fn guarded<R>(otherwise: R, callback: impl FnOnce() -> R) -> R {
     // What the callback was doing to the request is over either way, and the answer says it failed.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback)).unwrap_or(otherwise)
 }
 
-// The engine calls the five functions below with the context that `handle` gave it, and with pointers
+// The engine calls the six functions below with the context that `handle` or `ask` gave it, and with pointers
 // to as many bytes as it says, during that call, one at a time.
 
 /// # Safety
@@ -332,6 +360,34 @@ unsafe extern "C" fn host_log<S: Serve>(context: *mut c_void, line: *const Line)
     // SAFETY: see above.
     let (request, line) = unsafe { (&mut *context.cast::<S>(), read_line(line)) };
     guarded((), || request.log(&line));
+}
+
+/// # Safety
+/// See above; the engine gives a function and what that function takes.
+unsafe extern "C" fn host_variable<S: Serve>(
+    context: *mut c_void,
+    name: *const u8,
+    length: usize,
+    take: Take,
+    receiver: *mut c_void,
+) {
+    // SAFETY: see above.
+    let (request, name) =
+        unsafe { (&mut *context.cast::<S>(), core::slice::from_raw_parts(name, length)) };
+    if let Some(value) = guarded(None, || request.variable(name)) {
+        // SAFETY: see above; the bytes live during the call.
+        unsafe { take(receiver, value.as_ptr(), value.len()) };
+    }
+}
+
+/// # Safety
+/// The engine calls it during `ask`, with that call's receiver and as many bytes as it says.
+unsafe extern "C" fn take_answer(receiver: *mut c_void, bytes: *const u8, length: usize) {
+    // SAFETY: see above.
+    let (answer, bytes) = unsafe {
+        (&mut *receiver.cast::<Option<Vec<u8>>>(), core::slice::from_raw_parts(bytes, length))
+    };
+    *answer = Some(bytes.to_vec());
 }
 
 /// # Safety

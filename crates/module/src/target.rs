@@ -8,8 +8,9 @@ use wsgi::alias::AliasOptions;
 use wsgi::group_name::{self, with_port};
 use wsgi::settings::HandlerScript;
 
-use crate::Wsgi;
+use crate::payload::prepare;
 use crate::routing::{main_config, server_with_port};
+use crate::{Wsgi, hooks};
 
 /// What a handler script's function is called.
 const HANDLE_REQUEST: &str = "handle_request";
@@ -92,6 +93,28 @@ impl Target {
         }
     }
 
+    /// The target after the dispatch script was asked, if there is one; `None` if that has no answer.
+    pub(crate) fn dispatched(mut self, request: &mut Request<'_>) -> Option<Self> {
+        if request.dir_config::<Wsgi>().hooks.dispatch.is_none() {
+            return Some(self);
+        }
+        prepare(request);
+        let wish = hooks::target(request, &self)?;
+        let names = Names(request);
+        if let Some(group) = wish.process_group.map(text) {
+            self.group = group_name::process_group(Some(&group), &names).into_owned();
+        }
+        if let Some(group) = wish.application_group.map(text) {
+            self.application_group =
+                group_name::application_group(Some(&group), &names).into_owned();
+            self.interpreter = Interpreter::Chosen;
+        }
+        if let Some(callable) = wish.callable.map(text) {
+            self.callable = group_name::callable(Some(&callable), &names).into_owned();
+        }
+        Some(self)
+    }
+
     /// The target in processes that have another root directory; `None` if the file that the request is
     /// for is not below it. A handler script is named as it is found there.
     pub(crate) fn below(mut self, root: &Path, file: &[u8]) -> Option<Self> {
@@ -111,6 +134,12 @@ impl Target {
         }
         self
     }
+}
+
+/// A name that Python has given, in UTF-8 if it is, else as latin-1.
+fn text(name: Vec<u8>) -> String {
+    String::from_utf8(name)
+        .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
 }
 
 /// A path as it is below the root directory `root`.

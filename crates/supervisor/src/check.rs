@@ -44,14 +44,14 @@ fn examine(plan: &Plan) -> Report {
         report.warnings.extend(examined.warnings);
         report.groups.push(examined.report);
     }
-    let embedded = plan.embedded.then(|| embedded(plan));
-    if let (Some(Err(problem)), Some(_)) = (&embedded, &plan.python_home) {
+    let embedded = embedded(plan);
+    if let (Err(problem), Some(_)) = (&embedded, &plan.python_home) {
         report.problems.push(format!("WSGIPythonHome: {problem}"));
     }
     if let (true, Ok(identity)) = (plan.embedded, Identity::of_children(&plan.children)) {
         report.warnings.extend(unreadable(&plan.scripts, &identity));
     }
-    report.embedded = embedded;
+    report.embedded = Some(embedded);
     report
 }
 

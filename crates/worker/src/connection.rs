@@ -11,6 +11,7 @@ use engine::{Control, Engine, ServerLog};
 use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, setsockopt, sockopt};
 use wsgi::control::Cause;
 use wsgi::frame::{self, BodyFault, FrameType, HEADER, Header, MAX_PAYLOAD};
+use wsgi::hook::{Answer, Question, decode_variable};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
@@ -28,6 +29,32 @@ use crate::requests::{About, Requests, Serving};
 /// A body piece up to this length is copied behind its header, so that both leave in one call.
 const SMALL: usize = 16 * 1024;
 
+/// What an httpd child wants.
+enum Asked<'p> {
+    /// A request is to be served.
+    Serve(Request<'p>),
+    /// A hook is to be asked.
+    Answer(Question<'p>),
+}
+
+impl<'p> Asked<'p> {
+    fn decode(kind: FrameType, payload: &'p [u8]) -> Result<Self, frame::FrameError> {
+        match kind {
+            FrameType::Request => Request::decode(payload).map(Self::Serve),
+            FrameType::Question => Question::decode(payload).map(Self::Answer),
+            kind => Err(frame::FrameError::Turn(kind)),
+        }
+    }
+
+    /// The request that it is about.
+    fn request(&self) -> &Request<'p> {
+        match self {
+            Self::Serve(request) => request,
+            Self::Answer(question) => &question.request,
+        }
+    }
+}
+
 /// What serving a connection takes.
 #[derive(Clone, Copy)]
 pub(crate) struct Service<'s> {
@@ -39,7 +66,7 @@ pub(crate) struct Service<'s> {
 }
 
 impl Service<'_> {
-    /// Serves the request of a connection that was just accepted, and closes it.
+    /// Serves the request, or answers the question, of a connection that was just accepted, and closes it.
     pub(crate) fn serve(&self, stream: UnixStream, serving: &Serving<'_>) {
         if let Err((level, text)) = self.try_serve(stream, serving) {
             self.log.line(level, text.as_bytes());
@@ -50,13 +77,13 @@ impl Service<'_> {
         self.prepare(&stream)?;
         let unreadable = |text: String| (Level::Error, format!("WSGI0080: {text}"));
         let mut inbox = Inbox::default();
-        let payload = match receive(&stream, &mut inbox).map_err(unreadable)? {
-            Some((FrameType::Request, payload)) => Arc::new(payload),
-            Some((kind, _)) => return Err(unreadable(frame::FrameError::Turn(kind).to_string())),
-            // The httpd child went away before it had asked for anything.
-            None => return Ok(()),
+        // Without any, the httpd child went away before it had asked for anything.
+        let Some((kind, payload)) = receive(&stream, &mut inbox).map_err(unreadable)? else {
+            return Ok(());
         };
-        let request = Request::decode(&payload).map_err(|error| unreadable(error.to_string()))?;
+        let payload = Arc::new(payload);
+        let asked = Asked::decode(kind, &payload).map_err(|error| unreadable(error.to_string()))?;
+        let request = asked.request();
         let control = Arc::new(Control::default());
         let is_activity = !request.ignore_activity;
         serving.is_about(About::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
@@ -68,17 +95,29 @@ impl Service<'_> {
             log: self.log.clone(),
             activity: is_activity.then(|| Arc::clone(self.requests)),
         };
-        if let Some(text) = self.waited_too_long(&request) {
+        if let Some(text) = self.waited_too_long(request) {
             connection.log(LogLine::new(Level::Error, text.as_bytes()));
             connection.finish(Outcome::Failed(QUEUE_TIMED_OUT));
             return Ok(());
         }
-        let (outcome, mut exchange) = self.engine.handle(&request, Box::new(connection), &control);
-        if outcome == Outcome::Declined {
-            // First nobody here takes a connection any more, then the child asks again.
-            self.ending.want(Cause::Script);
+        let connection = Box::new(connection);
+        let (done, mut exchange) = match &asked {
+            Asked::Serve(request) => {
+                let (outcome, exchange) = self.engine.handle(request, connection, &control);
+                (Err(outcome), exchange)
+            }
+            Asked::Answer(question) => self.engine.ask(question, connection, &control),
+        };
+        match done {
+            Ok(answer) => exchange.answer(&answer),
+            Err(outcome) => {
+                if outcome == Outcome::Declined {
+                    // First nobody here takes a connection any more, then the child asks again.
+                    self.ending.want(Cause::Script);
+                }
+                exchange.finish(outcome);
+            }
         }
-        exchange.finish(outcome);
         Ok(())
     }
 
@@ -214,12 +253,12 @@ impl Connection {
         self.put(FrameType::WantBody, |payload| {
             Writer::new(payload).u32(wanted);
         });
-        let answer = self.send().map_err(|Gone| CLOSED.into()).and_then(|()| self.answer());
+        let answer = self.send().map_err(|Gone| CLOSED.into()).and_then(|()| self.answer_frame());
         answer.map_err(|text| BodyError { fault: BodyFault::Gone, text })
     }
 
     /// The frame that the child answers with.
-    fn answer(&mut self) -> Result<Received, String> {
+    fn answer_frame(&mut self) -> Result<Received, String> {
         let answer = receive(&self.stream, &mut self.inbox)
             .and_then(|frame| frame.ok_or_else(|| CLOSED.into()));
         self.gone |= answer.is_err();
@@ -304,7 +343,7 @@ impl Exchange for Connection {
         self.send().ok()?;
         let mut board = Vec::new();
         loop {
-            match self.answer() {
+            match self.answer_frame() {
                 Ok((FrameType::Server, piece)) if piece.is_empty() => break,
                 Ok((FrameType::Server, piece)) => board.extend_from_slice(&piece),
                 // Whatever this is, the rest of the request cannot be understood either.
@@ -317,6 +356,26 @@ impl Exchange for Connection {
         }
         // Nothing at all means that the group may not see it.
         Scoreboard::decode(&board).ok()
+    }
+
+    fn tls_variable(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        if name.len() > MAX_PAYLOAD {
+            return None;
+        }
+        self.put(FrameType::WantVariable, |payload| payload.extend_from_slice(name));
+        self.send().ok()?;
+        if let Ok((FrameType::Variable, payload)) = self.answer_frame() {
+            return decode_variable(&payload).ok()?.map(<[u8]>::to_vec);
+        }
+        // Whatever this is, what follows cannot be understood either.
+        self.gone = true;
+        None
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        self.put(FrameType::Answer, |payload| answer.encode(payload));
+        // If nobody is there to hear it, it does not matter any more.
+        let _ = self.send();
     }
 
     fn log(&mut self, mut line: LogLine<'_>) {

@@ -11,6 +11,7 @@ use engine::{Control, Engine, ReadScoreboard, ServerLog, Settings};
 use python::{Initialized, Options};
 use wsgi::embed::Answer;
 use wsgi::frame::BodyFault;
+use wsgi::hook::Question;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
 use wsgi::plan::{EmbeddedSpec, PythonFacts, PythonStart};
@@ -122,12 +123,10 @@ fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>, scoreboard: ReadScoreb
 /// Serves a request; `payload` is that of a request frame.
 pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Answer {
     let Some(engine) = ENGINE.get() else { return Answer::Failed(500) };
-    let mut host_of_errors = host;
     let request = match Request::decode(payload) {
         Ok(request) => request,
         Err(error) => {
-            let text = format!("WSGI0080: {error}");
-            host_of_errors.log(&LogLine::new(Level::Error, text.as_bytes()));
+            complain(host, &format!("WSGI0080: {error}"));
             return Answer::Failed(500);
         }
     };
@@ -138,11 +137,38 @@ pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Answer {
         // Not in embedded mode: a changed script is loaded anew.
         Ok(Outcome::Declined) => Answer::Failed(503),
         Err(panic) => {
-            let text = format!("internal error while serving the request: {panic}");
-            host_of_errors.log(&LogLine::new(Level::Error, text.as_bytes()));
+            complain(host, &format!("internal error while serving the request: {panic}"));
             Answer::Failed(500)
         }
     }
+}
+
+/// Asks a hook; `payload` is that of a question frame. Gives the payload of an answer frame, or `None`
+/// if there is no answer, which the request's log has been told.
+pub(crate) fn ask(host: HostCalls, payload: &[u8]) -> Option<Vec<u8>> {
+    let engine = ENGINE.get()?;
+    let question = match Question::decode(payload) {
+        Ok(question) => question,
+        Err(error) => {
+            complain(host, &format!("WSGI0080: {error}"));
+            return None;
+        }
+    };
+    match caught(|| engine.ask(&question, Box::new(InHttpd(host)), &Control::default()).0) {
+        Ok(answer) => {
+            let mut payload = Vec::new();
+            answer.ok()?.encode(&mut payload);
+            Some(payload)
+        }
+        Err(panic) => {
+            complain(host, &format!("internal error while a hook was asked: {panic}"));
+            None
+        }
+    }
+}
+
+fn complain(mut host: HostCalls, text: &str) {
+    host.log(&LogLine::new(Level::Error, text.as_bytes()));
 }
 
 /// How long the interpreters may take to end: httpd kills a child that has not ended after a few
@@ -189,6 +215,10 @@ impl Exchange for InHttpd {
 
     fn log(&mut self, line: LogLine<'_>) {
         self.0.log(&line);
+    }
+
+    fn tls_variable(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        self.0.variable(name)
     }
 
     fn apache_request(&self) -> Option<NonZeroUsize> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use engine::Control;
 use nix::sys::eventfd::EventFd;
 use nix::unistd::{Pid, gettid};
+use wsgi::hook::Question;
 use wsgi::request::Request;
 use wsgi::watchdog::Running;
 
@@ -63,7 +64,9 @@ impl About {
 
     /// Method and URI.
     pub(crate) fn line(&self) -> String {
-        Request::decode(&self.payload).map(|request| request.line()).unwrap_or_default()
+        let request = Request::decode(&self.payload).map(|request| request.line());
+        let asked = || Question::decode(&self.payload).map(|question| question.request.line());
+        request.or_else(|_| asked()).unwrap_or_default()
     }
 }
 

@@ -13,7 +13,8 @@ use nix::fcntl::FdFlag;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use python::module::Definition;
 use wsgi::embed::{
-    Api, ErrorText, Host, Line, ReadScoreboard, Server, ServerLog as LogFunction, fault_from_code,
+    Api, ErrorText, Host, Line, ReadScoreboard, Server, ServerLog as LogFunction, Take,
+    fault_from_code,
 };
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
@@ -213,6 +214,17 @@ impl HostCalls {
         unsafe { (self.host.file)(self.context, file.as_raw_fd(), offset, length) == 0 }
     }
 
+    /// The value of a variable of mod_ssl's, if it has one.
+    pub(crate) fn variable(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        let mut value: Option<Vec<u8>> = None;
+        let receiver = (&raw mut value).cast();
+        // SAFETY: see above; the receiver is what `take_bytes` wants.
+        unsafe {
+            (self.host.variable)(self.context, name.as_ptr(), name.len(), take_bytes, receiver);
+        }
+        value
+    }
+
     /// Writes a line into the request's error log.
     pub(crate) fn log(&mut self, line: &LogLine<'_>) {
         let line = Line::of(line);
@@ -251,23 +263,24 @@ fn host_scoreboard(read: ReadScoreboard) -> engine::ReadScoreboard {
 }
 
 /// # Safety
-/// Called by httpd's side with a receiver of [`host_scoreboard`] and as many bytes as it says.
+/// Called by httpd's side with a receiver of this side's and as many bytes as it says.
 unsafe extern "C" fn take_bytes(receiver: *mut c_void, bytes: *const u8, length: usize) {
     // SAFETY: see above.
-    let (board, bytes) = unsafe {
+    let (place, bytes) = unsafe {
         (&mut *receiver.cast::<Option<Vec<u8>>>(), core::slice::from_raw_parts(bytes, length))
     };
-    *board = Some(bytes.to_vec());
+    *place = Some(bytes.to_vec());
 }
 
 /// What embedded mode finds here: see [`wsgi::embed::SYMBOL`].
 // SAFETY: the name is that of the contract, and no other object has it.
 #[unsafe(no_mangle)]
-static dormouse_embed_3: Api = Api {
+static dormouse_embed_4: Api = Api {
     initialize: api_initialize,
     after_fork: api_after_fork,
     start: api_start,
     handle: api_handle,
+    ask: api_ask,
     shutdown: api_shutdown,
 };
 
@@ -327,6 +340,24 @@ unsafe extern "C" fn api_handle(
     // SAFETY: see above.
     let (host, payload) = unsafe { (*host, core::slice::from_raw_parts(payload, length)) };
     embedded::handle(HostCalls { host, context }, payload).code()
+}
+
+/// # Safety
+/// Called by httpd's side as [`Api::ask`] says.
+unsafe extern "C" fn api_ask(
+    host: *const Host,
+    context: *mut c_void,
+    payload: *const u8,
+    length: usize,
+    take: Take,
+    receiver: *mut c_void,
+) -> i32 {
+    // SAFETY: see above.
+    let (host, payload) = unsafe { (*host, core::slice::from_raw_parts(payload, length)) };
+    let Some(answer) = embedded::ask(HostCalls { host, context }, payload) else { return 1 };
+    // SAFETY: see above; the bytes live during the call.
+    unsafe { take(receiver, answer.as_ptr(), answer.len()) };
+    0
 }
 
 extern "C" fn api_shutdown() {

@@ -11,6 +11,7 @@ use crate::settings::{DirSettings, Note, ServerSettings};
 use crate::words::{next_word, words};
 
 mod daemon;
+mod hooks;
 mod legacy;
 mod python;
 mod request;
@@ -44,6 +45,7 @@ const MAIN_OR_BLOCK: Allowed = Allowed { interpreter_options: true, ..MAIN };
 const SERVERS: Allowed = Allowed { virtual_host: true, ..MAIN };
 const SECTIONS: Allowed = Allowed { directory: true, ..SERVERS };
 const FILE_INFO: Allowed = Allowed { htaccess: Some(Override::FileInfo), ..SECTIONS };
+const AUTH_CONFIG: Allowed = Allowed { htaccess: Some(Override::AuthConfig), ..SECTIONS };
 
 /// What a directive changes, and where it stands.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ pub struct Scope<'s> {
     pub dir: &'s mut DirSettings,
     /// File and line.
     pub place: (String, u32),
+    /// Whether it stands in `.htaccess`.
+    pub in_htaccess: bool,
 }
 
 impl Scope<'_> {
@@ -91,6 +95,7 @@ impl Directive {
 pub const CATEGORIES: &[Category<Directive>] = &[
     Category { title: "Where requests go", entries: routing::ROUTING },
     Category { title: "How requests are shown and answered", entries: request::REQUEST },
+    Category { title: "Who may have what, and where it runs", entries: hooks::HOOKS },
     Category { title: "Python", entries: python::PYTHON },
     Category { title: "Process groups", entries: daemon::DAEMON },
     Category { title: "Accepted for older configurations", entries: legacy::LEGACY },
@@ -130,7 +135,7 @@ mod tests {
     fn apply(name: &str, arguments: &str) -> Result<(ServerSettings, DirSettings), String> {
         let (mut server, mut dir) = (ServerSettings::default(), DirSettings::default());
         let place = ("httpd.conf".to_owned(), 1);
-        let mut scope = Scope { server: &mut server, dir: &mut dir, place };
+        let mut scope = Scope { server: &mut server, dir: &mut dir, place, in_htaccess: false };
         let directive = DIRECTIVES.iter().find(|entry| entry.name.to_str() == Ok(name)).unwrap();
         (directive.apply)(arguments, &mut scope).map_err(|error| error.to_string())?;
         Ok((server, dir))

@@ -10,10 +10,10 @@ use crate::frame::BodyFault;
 use crate::log_line::LogLine;
 
 /// Name of the engine's table, an [`Api`]. It changes with the contract.
-pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_3";
+pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_4";
 
 /// What the engine can ask httpd for while it serves a request. `context` is the pointer that
-/// [`Api::handle`] was given; the functions may be called by any thread, one at a time, until that
+/// [`Api::handle`] or [`Api::ask`] was given; the functions may be called by any thread, one at a time, until that
 /// call returns.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,14 @@ pub struct Host {
     ) -> i32,
     /// Writes a line into the request's error log.
     pub log: unsafe extern "C" fn(context: *mut c_void, line: *const Line),
+    /// Hands `take` the value of the variable of mod_ssl's with this name, if it has one.
+    pub variable: unsafe extern "C" fn(
+        context: *mut c_void,
+        name: *const u8,
+        length: usize,
+        take: Take,
+        receiver: *mut c_void,
+    ),
 }
 
 /// A [`LogLine`], lent for a call.
@@ -111,6 +119,17 @@ pub struct Api {
         context: *mut c_void,
         payload: *const u8,
         length: usize,
+    ) -> i32,
+    /// Asks a hook: `payload` is that of a question frame. 0, and `take` gets the payload of an answer
+    /// frame, during the call; or something else, and the request's log has been told. Of `host` only
+    /// the functions `log` and `variable` are called: a question has no body and no response.
+    pub ask: unsafe extern "C" fn(
+        host: *const Host,
+        context: *mut c_void,
+        payload: *const u8,
+        length: usize,
+        take: Take,
+        receiver: *mut c_void,
     ) -> i32,
     /// Ends the interpreters, when the httpd child ends. Nothing is handled afterwards.
     pub shutdown: unsafe extern "C" fn(),

@@ -8,6 +8,10 @@ use std::collections::HashMap;
 
 use crate::proxy::{SchemeSource, Trust};
 
+mod hook;
+
+pub use hook::HookFacts;
+
 type Bytes<'a> = Cow<'a, [u8]>;
 
 /// What httpd knows about a request.
@@ -317,7 +321,7 @@ pub fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    fn facts() -> Facts<'static> {
+    pub(super) fn facts() -> Facts<'static> {
         Facts {
             request_line: b"GET /app%20x//y?a=1 HTTP/1.1",
             method: b"GET",

@@ -1,7 +1,7 @@
 //! Frames: what travels on the stream socket between an Apache child and a worker.
 //!
 //! A frame is a type byte, a payload length and the payload. The exchange is pull-based: the child
-//! sends one [`FrameType::Request`], and from then on only answers what the worker asks for, so at
+//! sends one [`FrameType::Request`] (or [`FrameType::Question`]), and from then on only answers what the worker asks for, so at
 //! any time one side speaks and no dead-lock is possible.
 
 use crate::wire::{Reader, WireError, Writer};
@@ -12,7 +12,7 @@ pub const VERSION: u8 = 3;
 /// Bytes of a frame in front of its payload.
 pub const HEADER: usize = 5;
 
-/// The longest payload of a request frame in bytes. httpd's own limits keep real ones far below.
+/// The longest payload of a request or question frame in bytes. httpd's own limits keep real ones far below.
 pub const MAX_REQUEST: usize = 16 << 20;
 
 /// The longest payload of any other frame in bytes.
@@ -31,6 +31,10 @@ pub enum FrameType {
     /// Child → worker: a piece of the answer to `WantServer`, a [`crate::scoreboard::Scoreboard`]; an
     /// empty payload is its end, and all of it where the process group may not see one.
     Server = 4,
+    /// Child → worker: a [`crate::hook::Question`], in place of a request.
+    Question = 5,
+    /// Child → worker: the answer to `WantVariable` (see [`crate::hook::decode_variable`]).
+    Variable = 6,
     /// Worker → child: send up to n bytes of the client's body (a `u32`).
     WantBody = 16,
     /// Worker → child: status and headers, a [`crate::response::Head`].
@@ -53,6 +57,10 @@ pub enum FrameType {
     Decline = 24,
     /// Worker → child: send what the scoreboard says.
     WantServer = 25,
+    /// Worker → child: the [`crate::hook::Answer`] to the question; nothing follows.
+    Answer = 26,
+    /// Worker → child: send the value of the variable of mod_ssl's with this name.
+    WantVariable = 27,
 }
 
 impl FrameType {
@@ -62,6 +70,8 @@ impl FrameType {
             2 => Self::Body,
             3 => Self::BodyFailed,
             4 => Self::Server,
+            5 => Self::Question,
+            6 => Self::Variable,
             16 => Self::WantBody,
             17 => Self::Head,
             18 => Self::Data,
@@ -72,12 +82,14 @@ impl FrameType {
             23 => Self::Fail,
             24 => Self::Decline,
             25 => Self::WantServer,
+            26 => Self::Answer,
+            27 => Self::WantVariable,
             _ => return None,
         })
     }
 
     fn limit(self) -> usize {
-        if self == Self::Request { MAX_REQUEST } else { MAX_PAYLOAD }
+        if matches!(self, Self::Request | Self::Question) { MAX_REQUEST } else { MAX_PAYLOAD }
     }
 }
 

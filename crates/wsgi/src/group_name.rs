@@ -27,6 +27,17 @@ pub fn application_group<'v>(value: Option<&'v str>, facts: &impl Facts) -> Cow<
     expand(value.unwrap_or("%{RESOURCE}"), facts)
 }
 
+/// The name of the application group that a hook runs in; empty for the main interpreter. As in
+/// mod_wsgi, only what is known without a script is expanded.
+pub fn hook_application_group<'v>(value: Option<&'v str>, facts: &impl Facts) -> Cow<'v, str> {
+    match value {
+        None | Some("%{GLOBAL}") => "".into(),
+        Some("%{SERVER}") => facts.server().into(),
+        Some("%{HOST}") => facts.host().into(),
+        Some(name) => name.into(),
+    }
+}
+
 /// The name of the application object of a request.
 pub fn callable<'v>(value: Option<&'v str>, facts: &impl Facts) -> Cow<'v, str> {
     const DEFAULT: &str = "application";
@@ -109,6 +120,17 @@ mod tests {
         assert_eq!(group("%{ENV:plain}"), "name");
         assert_eq!(group("%{ENV:token}"), "www.example.com:8080");
         assert_eq!(group("%{ENV:chain}"), "%{ENV:plain}", "expanded once only");
+    }
+
+    #[test]
+    fn hooks_expand_less() {
+        let group = |value| hook_application_group(value, &Request).into_owned();
+        assert_eq!((group(None), group(Some("%{GLOBAL}"))), (String::new(), String::new()));
+        assert_eq!(group(Some("%{SERVER}")), "www.example.com:8080");
+        assert_eq!(group(Some("%{HOST}")), "example.net");
+        for value in ["%{RESOURCE}", "%{ENV:plain}", "plain"] {
+            assert_eq!(group(Some(value)), value);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod embed;
 pub mod environ;
 pub mod frame;
 pub mod group_name;
+pub mod hook;
 pub mod inbox;
 pub mod interpreter_rules;
 pub mod level;

@@ -65,7 +65,7 @@ pub struct Plan {
     pub python_home: Option<PathBuf>,
     /// The groups to run.
     pub groups: Vec<PlannedGroup>,
-    /// Whether httpd's children may have to load Python.
+    /// Whether requests may run in httpd's children.
     pub embedded: bool,
     /// Scripts that run in httpd's children, as far as they are known.
     pub scripts: Vec<MappedScript>,
@@ -133,7 +133,8 @@ pub struct Report {
     pub problems: Vec<String>,
     /// What is worth knowing, but keeps nothing from working.
     pub warnings: Vec<String>,
-    /// The Python of embedded mode, or why it cannot be loaded into httpd.
+    /// The Python of httpd's children, or why it cannot be loaded into them. It is looked for even where
+    /// requests may not run there, since hooks in `.htaccess` may.
     pub embedded: Option<Result<PythonFacts, String>>,
     /// The groups, in the order of the plan.
     pub groups: Vec<GroupReport>,

@@ -5,7 +5,7 @@
 //! first bytes of a small body.
 
 use crate::frame::{FrameError, VERSION};
-use crate::wire::{Pairs, Reader, WireError, Writer};
+use crate::wire::{Pairs, Reader, WireError, Writer, flag};
 
 /// Where the rest of the request's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,19 +112,26 @@ impl<'a> Request<'a> {
     /// Reads the payload of a request frame.
     pub fn decode(payload: &'a [u8]) -> Result<Self, FrameError> {
         let mut reader = Reader::new(payload);
+        let request = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(request)
+    }
+
+    /// Reads a request that more may follow.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, FrameError> {
         let version = reader.u8()?;
         if version != VERSION {
             return Err(FrameError::Version(version));
         }
-        let request = Self {
+        Ok(Self {
             attempts: Attempts { connects: reader.u32()?, restarts: reader.u32()? },
             script: reader.bytes()?,
             process_group: reader.bytes()?,
             application_group: reader.bytes()?,
-            main_interpreter: flag(&mut reader, "main interpreter")?,
+            main_interpreter: flag(reader, "main interpreter")?,
             callable: reader.bytes()?,
-            script_reloading: flag(&mut reader, "script reloading")?,
-            ignore_activity: flag(&mut reader, "ignore activity")?,
+            script_reloading: flag(reader, "script reloading")?,
+            ignore_activity: flag(reader, "ignore activity")?,
             log_level: reader.u8()?,
             request_start: reader.u64()?,
             queue_start: reader.u64()?,
@@ -135,26 +142,16 @@ impl<'a> Request<'a> {
                 1 => BodyRest::Pull,
                 _ => return Err(WireError::Value("body rest").into()),
             },
-        };
-        reader.end()?;
-        Ok(request)
-    }
-}
-
-fn flag(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, WireError> {
-    match reader.u8()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(WireError::Value(field)),
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn empty() -> Request<'static> {
+    pub(crate) fn empty() -> Request<'static> {
         Request {
             attempts: Attempts::default(),
             script: b"/srv/app.wsgi",

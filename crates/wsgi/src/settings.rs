@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alias::Alias;
 use crate::daemon::GroupSpec;
+use crate::hook::{HookScript, PlacedHook};
 use crate::interpreter_rules::{InterpreterOptions, InterpreterRules};
 use crate::level::Level;
 use crate::proxy::{ProxyHeader, Subnet};
@@ -50,6 +51,32 @@ pub struct DirSettings {
     pub trusted_headers: Option<Arc<[&'static ProxyHeader]>>,
     /// `WSGITrustedProxies`.
     pub trusted_proxies: Option<Arc<[Subnet]>>,
+    /// The scripts that decide about requests.
+    pub hooks: Hooks,
+}
+
+/// The scripts that decide about requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// `WSGIAccessScript`.
+    pub access: Option<Arc<HookScript>>,
+    /// `WSGIAuthUserScript`.
+    pub user: Option<Arc<HookScript>>,
+    /// `WSGIAuthGroupScript`.
+    pub group: Option<Arc<HookScript>>,
+    /// `WSGIDispatchScript`.
+    pub dispatch: Option<Arc<HookScript>>,
+}
+
+impl Hooks {
+    fn over(&self, outer: &Self) -> Self {
+        Self {
+            access: self.access.as_ref().or(outer.access.as_ref()).cloned(),
+            user: self.user.as_ref().or(outer.user.as_ref()).cloned(),
+            group: self.group.as_ref().or(outer.group.as_ref()).cloned(),
+            dispatch: self.dispatch.as_ref().or(outer.dispatch.as_ref()).cloned(),
+        }
+    }
 }
 
 /// A handler that `SetHandler` and `AddHandler` know, and the script behind it.
@@ -135,6 +162,7 @@ impl DirSettings {
                 .as_ref()
                 .or(outer.trusted_proxies.as_ref())
                 .cloned(),
+            hooks: self.hooks.over(&outer.hooks),
         }
     }
 }
@@ -179,6 +207,8 @@ pub struct ServerSettings {
     pub groups: Vec<DefinedGroup>,
     /// `WSGIImportScript`, in their order.
     pub imports: Vec<Import>,
+    /// The hooks of the server and its sections, for the checks when the configuration was read.
+    pub hooks: Vec<PlacedHook>,
     /// What is to be said about the configuration when it comes into use.
     pub notes: Vec<Note>,
     /// What can be said once, in the main server only.

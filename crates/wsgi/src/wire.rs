@@ -148,6 +148,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The next byte as yes or no; `field` is what an error calls it.
+pub(crate) fn flag(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, WireError> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(WireError::Value(field)),
+    }
+}
+
 /// A list of pairs of byte strings inside a payload, already checked.
 #[derive(Clone, Debug)]
 pub struct Pairs<'a> {

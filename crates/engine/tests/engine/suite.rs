@@ -24,6 +24,7 @@ mod environment;
 mod events;
 mod faults;
 mod heads;
+mod hooks;
 mod input;
 mod life;
 mod logging;
@@ -360,15 +361,8 @@ impl Ask {
         self
     }
 
-    fn run(self) -> Reply {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let pull = self.rest.is_some();
-        let exchange = Memory {
-            seen: Arc::clone(&seen),
-            body: self.rest.unwrap_or_default(),
-            takes: self.takes,
-            record: self.record,
-        };
+    /// Lends the request to `work`.
+    fn with_request<R>(&self, work: impl FnOnce(&Request<'_>) -> R) -> R {
         let mut environ = Vec::new();
         let pairs = self.environ.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         wsgi::wire::Writer::new(&mut environ).pairs(pairs);
@@ -386,11 +380,25 @@ impl Ask {
             queue_start: if self.daemon { 2_500_000 } else { 0 },
             environ: wsgi::wire::Reader::new(&environ).pairs().unwrap(),
             body: self.first,
-            body_rest: if pull { BodyRest::Pull } else { BodyRest::None },
+            body_rest: if self.rest.is_some() { BodyRest::Pull } else { BodyRest::None },
+        };
+        work(&request)
+    }
+
+    fn run(mut self) -> Reply {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let exchange = Memory {
+            seen: Arc::clone(&seen),
+            body: self.rest.as_mut().map(std::mem::take).unwrap_or_default(),
+            takes: self.takes,
+            record: self.record,
         };
         let process = process();
         let engine = if self.daemon { &process.daemon } else { &process.embedded };
-        let (outcome, exchange) = engine.handle(&request, Box::new(exchange), &Control::default());
+        let exchange = Box::new(exchange);
+        let control = Control::default();
+        let (outcome, exchange) =
+            self.with_request(|request| engine.handle(request, exchange, &control));
         drop(exchange);
         let seen = Arc::into_inner(seen).expect("the exchange came back").into_inner().unwrap();
         Reply { outcome, seen }

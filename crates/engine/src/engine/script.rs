@@ -1,52 +1,67 @@
-//! The application of a request: its script is found or loaded, and its callable is run.
+//! The script of a request: it is found or loaded, and its module is put to use.
 
-use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-use python::{Attached, Exception};
+use python::{Attached, Exception, Object};
 use wsgi::level::Level;
 use wsgi::request::Request;
 
+use super::lock;
 use crate::call::{Job, Records};
 use crate::exchange::Outcome;
 use crate::fault;
 use crate::script::{self, Found, LoadError, Reload};
 
-/// What a script is wanted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Its application is called.
-    Serve,
-    /// It is loaded, for requests that come later, here and in processes that are forked from this one.
-    Load,
-    /// It is loaded, for requests that come later.
-    Import,
-}
-
 /// The script of a request.
 pub(super) struct Script<'a> {
     job: &'a Job<'a>,
-    purpose: Purpose,
     name: String,
     reload: Option<Reload<'a>>,
 }
 
 impl<'a> Script<'a> {
-    /// The script of a job. The thread is not attached.
-    pub(super) fn of(job: &'a Job<'a>, purpose: Purpose) -> Self {
-        let request = job.request;
-        let reload = request.script_reloading.then(|| Reload {
-            modified: script::modified(request.script),
-            resource: resource(request),
-        });
-        let name = script::module_name(request.script, job.settings.case_insensitive);
-        Self { job, purpose, name, reload }
+    /// The script of a job that runs an application. The thread is not attached.
+    pub(super) fn of_application(job: &'a Job<'a>) -> Self {
+        Self::of(job, Some(resource(job.request)))
     }
 
-    /// Attaches to the interpreter and runs the script's application. `None` if the script must be
-    /// loaded first, for which the caller has to come back with the lock.
-    pub(super) fn attach(&self, loading: Option<MutexGuard<'_, ()>>) -> Option<Outcome> {
+    /// The script of a job that asks a hook, for which only the file's time counts. The thread is not
+    /// attached.
+    pub(super) fn of_hook(job: &'a Job<'a>) -> Self {
+        Self::of(job, None)
+    }
+
+    fn of(job: &'a Job<'a>, resource: Option<&'a [u8]>) -> Self {
+        let request = job.request;
+        let modified = || script::modified(request.script);
+        let reload = request.script_reloading.then(|| Reload { modified: modified(), resource });
+        let name = script::module_name(request.script, job.settings.case_insensitive);
+        Self { job, name, reload }
+    }
+
+    /// Attaches to the interpreter and lends the script's module to `work`; the error is what became of
+    /// a script that is not to be had. One script is loaded at a time, under the lock `loading`.
+    pub(super) fn with<R>(
+        &self,
+        loading: &Mutex<()>,
+        work: impl for<'py> Fn(Attached<'py>, &Object<'py>) -> R,
+    ) -> Result<R, Outcome> {
+        if let Some(done) = self.attach(None, &work) {
+            return done;
+        }
+        let loading = lock(loading);
+        self.attach(Some(loading), &work)
+            .expect("with the lock a script is loaded, or its failure is the outcome")
+    }
+
+    /// `None` if the script must be loaded first, for which the lock is needed.
+    fn attach<R>(
+        &self,
+        loading: Option<MutexGuard<'_, ()>>,
+        work: &impl for<'py> Fn(Attached<'py>, &Object<'py>) -> R,
+    ) -> Option<Result<R, Outcome>> {
         let Job { environment, recorder, lease, .. } = self.job;
         let counted = recorder.is_on() || environment.subscribers.expected();
         let asked = counted.then(Instant::now);
@@ -54,39 +69,37 @@ impl<'a> Script<'a> {
             if let Some(asked) = asked {
                 lease.waits.add(asked.elapsed());
             }
-            self.run(py, loading)
+            let module = self.module(py, loading.as_ref())?;
+            // Others may load theirs while this one runs.
+            drop(loading);
+            Some(module.map(|module| {
+                if !self.job.loaded.load(Ordering::Relaxed) {
+                    self.job.loaded.store(true, Ordering::Relaxed);
+                }
+                work(py, &module)
+            }))
         })
     }
 
-    fn run(&self, py: Attached<'_>, loading: Option<MutexGuard<'_, ()>>) -> Option<Outcome> {
+    fn module<'py>(
+        &self,
+        py: Attached<'py>,
+        loading: Option<&MutexGuard<'_, ()>>,
+    ) -> Option<Result<Object<'py>, Outcome>> {
         let mut records = Records::new();
         let found = script::find(py, &self.name, self.reload.as_ref(), &mut records);
         self.job.log(py, &records);
-        let module = match found {
-            Ok(Found::Ready(module)) => module,
-            Ok(Found::Stale(module)) if self.kept() => module,
-            Ok(Found::Stale(_)) if self.job.settings.daemon => return Some(Outcome::Declined),
+        Some(match found {
+            Ok(Found::Ready(module)) => Ok(module),
+            Ok(Found::Stale(module)) if self.kept() => Ok(module),
+            Ok(Found::Stale(_)) if self.job.settings.daemon => Err(Outcome::Declined),
             Ok(Found::Stale(_) | Found::Missing) => {
-                loading.as_ref()?;
-                match script::load(py, &self.name, self.job.request.script) {
-                    Ok(module) => module,
-                    Err(error) => return Some(self.not_loaded(py, error)),
-                }
+                loading?;
+                script::load(py, &self.name, self.job.request.script)
+                    .map_err(|error| self.not_loaded(py, error))
             }
-            Err(error) => return Some(Outcome::Failed(self.job.report(py, &error))),
-        };
-        drop(loading);
-        if !self.job.loaded.load(Ordering::Relaxed) {
-            self.job.loaded.store(true, Ordering::Relaxed);
-        }
-        match self.purpose {
-            Purpose::Import => Some(Outcome::Complete),
-            Purpose::Serve => Some(self.job.run(py, &module)),
-            Purpose::Load => {
-                self.job.preloaded.add(self.job.request.script);
-                Some(Outcome::Complete)
-            }
-        }
+            Err(error) => Err(Outcome::Failed(self.job.report(py, &error))),
+        })
     }
 
     /// Whether a script that has changed has to do until this process is replaced.

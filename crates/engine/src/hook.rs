@@ -1,0 +1,195 @@
+//! Hooks: a script's function is asked about a request, and what it returns is taken only if it is one
+//! of the things that it may return.
+//!
+//! Whatever else happens is logged here, and is a failure; what that means for the request is decided
+//! by whoever asked.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use python::{Attached, Capsule, Error, Object, Result};
+use wsgi::frame::MAX_PAYLOAD;
+use wsgi::hook::{Answer, Query, Question};
+use wsgi::level::Level;
+
+use crate::call::{Job, Records};
+use crate::environ;
+use crate::exchange::Outcome;
+use crate::fault;
+use crate::log::Log;
+use crate::streams;
+use crate::thread::Inside;
+
+mod answer;
+mod tls;
+
+use answer::Refusal;
+pub(crate) use tls::TlsFunction;
+
+/// A function of a script as a hook knows it.
+#[derive(Clone, Copy)]
+struct Function {
+    name: &'static CStr,
+    /// The code of the log line that says that it is not there.
+    missing: &'static str,
+}
+
+const ALLOW_ACCESS: Function = Function { name: c"allow_access", missing: "WSGI0056" };
+const CHECK_PASSWORD: Function = Function { name: c"check_password", missing: "WSGI0043" };
+const GET_REALM_HASH: Function = Function { name: c"get_realm_hash", missing: "WSGI0046" };
+const GROUPS_FOR_USER: Function = Function { name: c"groups_for_user", missing: "WSGI0052" };
+
+/// A hook that runs.
+struct Hook<'a, 'py> {
+    py: Attached<'py>,
+    job: &'a Job<'a>,
+    module: &'a Object<'py>,
+    environ: Object<'py>,
+}
+
+impl Job<'_> {
+    /// Asks the hook of a loaded script.
+    pub(crate) fn ask<'py>(
+        &self,
+        py: Attached<'py>,
+        module: &Object<'py>,
+        question: &Question<'_>,
+    ) -> std::result::Result<Answer, Outcome> {
+        let prepared = self.prepare_hook(py, question);
+        let (environ, data, record) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(Outcome::Failed(self.report(py, &error))),
+        };
+        let inside = Inside::enter(Arc::clone(self.lease), &data);
+        self.control.enter(self.environment);
+        let hook = Hook { py, job: self, module, environ };
+        let answer = hook.ask(&question.query).and_then(fits_a_frame);
+        // What the script leaves behind still ends inside of its request.
+        drop((hook, data));
+        self.control.leave(py);
+        drop(inside);
+        if let Some(record) = record {
+            record.expire();
+        }
+        answer.map_err(|text| {
+            if let Some(text) = text {
+                let text = format!("{text}, in {}.", self.what());
+                self.log(py, &vec![(Level::Error, text)]);
+            }
+            Outcome::Failed(500)
+        })
+    }
+
+    /// The environ of a hook, its `request_data()`, and httpd's record if the script sees it.
+    fn prepare_hook<'py>(
+        &self,
+        py: Attached<'py>,
+        question: &Question<'_>,
+    ) -> Result<'py, (Object<'py>, Object<'py>, Option<Capsule<'py>>)> {
+        let Self { settings, environment, request, lease, .. } = self;
+        let (environ, _) = environ::text(py, request)?;
+        let errors =
+            environment.classes.log.bind(py).instance(Log::of_request(Arc::clone(lease)))?;
+        environ.set("wsgi.errors", &streams::text_over(&errors)?)?;
+        environ::add_place(py, &environ, settings, request)?;
+        if question.query != Query::Dispatch {
+            let class = environment.tls_function(py)?;
+            let is_https = TlsFunction::IsHttps(Arc::clone(lease), question.tls);
+            environ.set("mod_ssl.is_https", &class.instance(is_https)?)?;
+            let var_lookup = TlsFunction::VarLookup(Arc::clone(lease));
+            environ.set("mod_ssl.var_lookup", &class.instance(var_lookup)?)?;
+        }
+        let record = lease.quick(py, |live| live.exchange.apache_request())?;
+        let record = record.map(|address| Capsule::new(py, address)).transpose()?;
+        if let Some(record) = &record {
+            environ.set("apache.request_rec", record.object())?;
+        }
+        Ok((environ, py.dict()?, record))
+    }
+}
+
+/// The answer if it can travel; a question is refused otherwise, wherever the script runs.
+fn fits_a_frame(answer: Answer) -> std::result::Result<Answer, Refusal> {
+    let mut payload = Vec::new();
+    answer.encode(&mut payload);
+    if payload.len() > MAX_PAYLOAD {
+        let length = payload.len();
+        return Err(Some(format!("The answer has {length} bytes, more than {MAX_PAYLOAD}")));
+    }
+    Ok(answer)
+}
+
+impl<'py> Hook<'_, 'py> {
+    fn ask(&self, query: &Query<'_>) -> std::result::Result<Answer, Refusal> {
+        let py = self.py;
+        let text = |value: &[u8]| py.latin1(value);
+        match *query {
+            Query::Access { host } => {
+                let value = self.call(ALLOW_ACCESS, &[text(host)])?;
+                answer::access(&value)
+            }
+            Query::Password { user, password } => {
+                let value = self.call(CHECK_PASSWORD, &[text(user), text(password)])?;
+                answer::password(&value)
+            }
+            Query::RealmHash { user, realm } => {
+                let value = self.call(GET_REALM_HASH, &[text(user), text(realm)])?;
+                answer::realm_hash(&value)
+            }
+            Query::Groups { user } => {
+                let value = self.call(GROUPS_FOR_USER, &[text(user)])?;
+                let raised = |error| self.raised(GROUPS_FOR_USER.name, &error);
+                answer::groups(&value).unwrap_or_else(|error| Err(raised(error)))
+            }
+            Query::Dispatch => self.dispatch(),
+        }
+    }
+
+    fn dispatch(&self) -> std::result::Result<Answer, Refusal> {
+        let part = |name| {
+            let Some(function) = self.function(name)? else { return Ok(None) };
+            let value = function.call(&[&self.environ]);
+            answer::target(name, &value.map_err(|error| self.raised(name, &error))?)
+        };
+        Ok(Answer::Target(wsgi::hook::Target {
+            process_group: part(c"process_group")?,
+            application_group: part(c"application_group")?,
+            callable: part(c"callable_object")?,
+        }))
+    }
+
+    /// Calls a function that must be there, with the environ in front of its arguments.
+    fn call(
+        &self,
+        Function { name, missing }: Function,
+        arguments: &[Result<'py, Object<'py>>],
+    ) -> std::result::Result<Object<'py>, Refusal> {
+        let Some(function) = self.function(name)? else {
+            let name = name.to_string_lossy();
+            return Err(Some(format!("{missing}: There is no function '{name}'")));
+        };
+        let mut values = vec![self.environ.clone()];
+        for argument in arguments {
+            values.push(argument.clone().map_err(|error| self.raised(name, &error))?);
+        }
+        let values: Vec<&Object<'py>> = values.iter().collect();
+        function.call(&values).map_err(|error| self.raised(name, &error))
+    }
+
+    fn function(&self, name: &CStr) -> std::result::Result<Option<Object<'py>>, Refusal> {
+        let find = || {
+            let key = self.py.text(&name.to_string_lossy())?;
+            self.module.attr(c"__dict__")?.item_opt(&key)
+        };
+        find().map_err(|error| self.raised(name, &error))
+    }
+
+    /// Logs what a function has raised; nothing else is to be said about it.
+    fn raised(&self, name: &CStr, error: &Error<'py>) -> Refusal {
+        let what = format!("{}() of {}", name.to_string_lossy(), self.job.what());
+        let mut records = Records::new();
+        fault::log(self.py, &mut records, &what, error);
+        self.job.log(self.py, &records);
+        None
+    }
+}

@@ -1,0 +1,74 @@
+//! Where a hook is asked.
+
+use std::path::{Path, PathBuf};
+
+use httpd::Request;
+use wsgi::group_name;
+use wsgi::hook::HookScript;
+
+use crate::Wsgi;
+use crate::generation::with_route;
+use crate::refusal::{self, Refusal};
+use crate::routing::{Route, server_name};
+use crate::target::{Names, inside};
+
+/// A process group that a hook is asked in.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) group: String,
+    pub(super) route: Route,
+}
+
+impl Place {
+    /// The path of a script as the processes find it, which may have another root directory. One that
+    /// is not below that is taken as it is.
+    pub(super) fn script<'p>(&self, path: &'p str) -> &'p str {
+        let inside = self.route.root.as_deref().and_then(|root| inside(root, path.as_bytes()));
+        inside.and_then(|inside| str::from_utf8(inside).ok()).unwrap_or(path)
+    }
+
+    /// The path of a script as this process finds it.
+    fn outside(&self, path: &str) -> PathBuf {
+        match &self.route.root {
+            Some(root) => root.join(self.script(path).trim_start_matches('/')),
+            None => path.into(),
+        }
+    }
+}
+
+/// The process group that a hook's script is to be asked in, and the way there; `None` for this process.
+pub(super) fn place(
+    request: &Request<'_>,
+    script: &HookScript,
+    path: &str,
+) -> Result<Option<Place>, Refusal> {
+    let Some(group) = script.process_group.clone() else { return Ok(None) };
+    if script.in_htaccess && !is_permitted(request, &group) {
+        return Err(refusal::not_for_htaccess(&group));
+    }
+    let route = with_route(&group, Clone::clone);
+    let place = match route {
+        Some(route) => Place { group, route },
+        None => return Err(refusal::unknown_group(&group)),
+    };
+    if let Some(owner) = &place.route.owner
+        && request.server().is_virtual()
+        && *owner != server_name(request.server())
+    {
+        return Err(refusal::not_accessible(&place.group, owner));
+    }
+    if let Some(owner) = &place.route.script_owner {
+        use std::os::unix::ffi::OsStrExt as _;
+        let outside = place.outside(path);
+        owner.check(Path::new(&outside).as_os_str().as_bytes())?;
+    }
+    Ok(Some(place))
+}
+
+/// Whether the server's configuration lets scripts of this directory run in a process group. Who writes
+/// `.htaccess` could run code as anybody otherwise.
+fn is_permitted(request: &Request<'_>, group: &str) -> bool {
+    let dir = request.dir_config::<Wsgi>();
+    group_name::process_group(dir.process_group.as_deref(), &Names(request)) == group
+        || (dir.restrict_process.is_some() && dir.allows_process(group))
+}
