@@ -253,9 +253,9 @@ fn eggs_have_a_place_in_embedded_mode() {
 fn sockets_may_keep_their_names() {
     let httpd = runtime("rotation", Mode::Daemon, "WSGISocketRotation Off").start();
     let sockets = || -> Vec<_> {
-        let names = fs::read_dir(httpd.root().join("run")).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.ends_with(".sock")).collect()
+        let paths = fs::read_dir(httpd.root().join("run")).unwrap();
+        let paths = paths.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|end| end == "sock")).collect()
     };
     let before = facts(&httpd)["pid"].clone();
     let names = sockets();

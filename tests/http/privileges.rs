@@ -48,8 +48,8 @@ fn the_socket_belongs_to_who_is_named() {
     let owner = if Uid::effective().is_root() { "nobody" } else { "root" };
     let httpd = group("socket-user", &format!("threads=1 socket-user={owner}")).start();
     let sockets = fs::read_dir(httpd.root().join("run")).unwrap();
-    let sockets = sockets.map(|entry| entry.unwrap().path());
-    let socket = sockets.filter(|path| path.extension().is_some_and(|end| end == "sock")).next();
+    let mut paths = sockets.map(|entry| entry.unwrap().path());
+    let socket = paths.find(|path| path.extension().is_some_and(|end| end == "sock"));
     let data = fs::metadata(socket.unwrap()).unwrap();
     assert_eq!(data.mode() & 0o777, 0o600);
     if !Uid::effective().is_root() {
