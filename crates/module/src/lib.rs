@@ -12,6 +12,7 @@ mod dispatch;
 mod embedded;
 mod environ;
 mod generation;
+mod heap;
 mod lifeline;
 mod parent;
 mod preload;
@@ -78,6 +79,7 @@ impl Module for Wsgi {
     }
 
     fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {
+        sys::keep_heap_over_forks();
         generation::begin(pool, server)
     }
 
