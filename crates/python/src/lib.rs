@@ -17,6 +17,7 @@ mod capsule;
 mod class;
 mod error;
 mod fork;
+mod free_blocks;
 mod function;
 mod gil_state;
 mod immortal;

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
 
 use core::ffi::c_void;
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -75,6 +76,61 @@ pub(crate) fn end_with(parent: u32) {
 /// How many threads this process has.
 pub(crate) fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
+
+/// Takes the free chunks of the C library's heap in pages that are in use for the most part, for the
+/// rest of the process's life, and says how many bytes these are. What is allocated from now on lies
+/// side by side, and not between what a forked process shares.
+pub(crate) fn keep_free_chunks() -> usize {
+    #[cfg(not(target_env = "gnu"))]
+    return 0;
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: both functions may be called at any time.
+        let end = unsafe { libc::sbrk(0).addr() };
+        let behind = unsafe { libc::mallinfo().keepcost };
+        // Where the part begins that was never in use, or is free to the end.
+        let top = end.saturating_sub(usize::try_from(behind).unwrap_or(0));
+        // Large ones first, since a smaller one is cut out of them.
+        let large: Vec<_> = LARGE_CHUNKS.iter().flat_map(|size| free_chunks(*size, top)).collect();
+        let small: Vec<(usize, *mut c_void)> =
+            (24..LARGE_CHUNK).step_by(16).rev().flat_map(|size| free_chunks(size, top)).collect();
+        let mut pages: HashMap<usize, usize> = HashMap::new();
+        for (size, chunk) in &small {
+            *pages.entry(chunk.addr() / PAGE).or_default() += size;
+        }
+        // A page that is free for the most part is as good as a new one.
+        let (kept, others): (Vec<_>, Vec<_>) =
+            small.into_iter().partition(|(_, chunk)| pages[&(chunk.addr() / PAGE)] < PAGE / 2);
+        for (_, chunk) in large.into_iter().chain(others) {
+            // SAFETY: it was got from malloc, and nobody uses it.
+            unsafe { libc::free(chunk) };
+        }
+        kept.iter().map(|(size, _)| size).sum()
+    }
+}
+
+/// What a fork copies at a time, in bytes.
+const PAGE: usize = 4096;
+/// A chunk of this size or more leaves half a page free, or more.
+const LARGE_CHUNK: usize = PAGE / 2;
+const LARGE_CHUNKS: [usize; 8] =
+    [128 << 10, 64 << 10, 32 << 10, 16 << 10, 8 << 10, 4 << 10, 3 << 10, LARGE_CHUNK];
+
+/// All free chunks from which one of this size can be cut and that lie before `top`.
+fn free_chunks(size: usize, top: usize) -> Vec<(usize, *mut c_void)> {
+    let mut chunks = Vec::new();
+    loop {
+        // SAFETY: memory is asked for, and given back where it is not of the kind that is wanted.
+        unsafe {
+            let chunk = libc::malloc(size);
+            if chunk.is_null() || chunk.addr() >= top {
+                libc::free(chunk);
+                return chunks;
+            }
+            chunks.push((size, chunk));
+        }
+    }
 }
 
 /// Gives free memory of the heap back to the kernel.

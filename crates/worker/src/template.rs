@@ -1,8 +1,9 @@
 //! A template: a process that loads what workers need, and then does nothing but fork them.
 //!
-//! Workers share its memory as long as they do not write to it. So before the first fork it collects
-//! garbage, has what is left frozen for the garbage collector and made immortal, and gives free memory
-//! back. It has to be alone in its process: threads do not survive a fork.
+//! Workers share its memory as long as they do not write to it ([`sharing`]). It has to be alone in its
+//! process: threads do not survive a fork.
+
+mod sharing;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::sys;
 /// worker, or if this process cannot be a template.
 pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, String> {
     sys::set_title(&(process.spec.display_name() + TEMPLATE_TITLE));
+    let usual = sharing::thresholds(py);
     import_modules(py, &process);
     if process.spec.preload == Preload::Application {
         let loaded = py.detach(|| load_applications(&process));
@@ -38,7 +40,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         py.detach(|| line(&process, Level::Warning, &text));
         return Err(give_up(&process.line, News::Threads));
     }
-    settle(py, &process);
+    settle(py, &process, usual);
     process
         .line
         .tell(News::Ready)
@@ -191,19 +193,13 @@ fn company(py: Attached<'_>, threads: usize) -> String {
 }
 
 /// Puts the memory into the state in which it is shared best.
-fn settle(py: Attached<'_>, process: &Process) {
-    let settled = || -> python::Result<'_, Option<usize>> {
-        let gc = py.import(c"gc")?;
-        gc.call_method(c"collect", &[])?;
-        let immortal = if process.spec.group.preload_immortal { py.make_immortal()? } else { None };
-        gc.call_method(c"freeze", &[])?;
-        Ok(immortal)
-    };
-    let text = match settled() {
+fn settle<'py>(py: Attached<'py>, process: &Process, usual: python::Result<'py, [i64; 3]>) {
+    let immortal = process.spec.group.preload_immortal;
+    let settled = usual.and_then(|usual| sharing::settle(py, usual, immortal));
+    let text = match settled {
         Ok(Some(count)) => format!("the template is ready, with {count} immortal objects"),
         Ok(None) => "the template is ready".to_owned(),
         Err(error) => format!("the template shares less than it could: {error}"),
     };
-    sys::trim_heap();
     py.detach(|| line(process, Level::Info, &text));
 }
