@@ -12,6 +12,7 @@
 
 mod arguments;
 mod attached;
+mod busy_code;
 mod bytes_buffer;
 mod capsule;
 mod class;
@@ -35,6 +36,7 @@ mod value;
 
 pub use arguments::Arguments;
 pub use attached::{Attached, InterpreterId};
+pub use busy_code::CodeState;
 pub use bytes_buffer::BytesBuffer;
 pub use capsule::Capsule;
 pub use class::{

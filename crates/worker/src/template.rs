@@ -4,6 +4,7 @@
 //! process: threads do not survive a fork.
 
 mod sharing;
+mod warm_up;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use python::{Attached, Fork};
 use wsgi::control::{News, Order};
 use wsgi::daemon::Preload;
 use wsgi::level::Level;
-use wsgi::plan::{Application, TEMPLATE_TITLE};
+use wsgi::plan::TEMPLATE_TITLE;
 
 use crate::line::{Line, Word};
 use crate::panics::caught;
@@ -33,6 +34,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         if !loaded {
             return Err(give_up(&process.line, News::NotLoaded));
         }
+        warm_up::run(py, &process);
     }
     let threads = sys::threads();
     if threads > 1 {
@@ -96,66 +98,27 @@ fn import_modules(py: Attached<'_>, process: &Process) {
     }
 }
 
-/// Loads the applications and answers the requests that warm them up; false if one of them cannot be
-/// loaded. The thread is not attached.
+/// Loads the applications; false if one of them cannot be loaded. The thread is not attached.
 fn load_applications(process: &Process) -> bool {
-    let loaded = process.spec.applications.iter().all(|application| {
+    process.spec.applications.iter().all(|application| {
         let request = Request::to_load(process, application);
-        let (outcome, _) = rehearse(process, "preload", |rehearsal| {
+        let rehearsal = Rehearsal::new("preload", Arc::clone(&process.log));
+        let (outcome, _) = rehearse(process, rehearsal, |rehearsal| {
             request.with(|request| process.engine.preload(request, rehearsal).0)
         });
         outcome == Outcome::Complete
-    });
-    if loaded {
-        for path in &process.spec.group.warm_up {
-            warm_up(process, path);
-        }
-    }
-    loaded
-}
-
-/// Asks the application that a path leads to. What goes wrong is logged and stops nothing.
-fn warm_up(process: &Process, path: &str) {
-    let mut mounted: Vec<&Application> = process
-        .spec
-        .applications
-        .iter()
-        .filter(|application| Request::matches(application, path))
-        .collect();
-    mounted.sort_by_key(|application| application.mount.len());
-    let Some(application) = mounted.last() else {
-        let text = format!("warm-up={path}: no application of the group is mounted there");
-        return line(process, Level::Warning, &text);
-    };
-    let request = Request::to_warm_up(process, application, path);
-    let (outcome, status) = rehearse(process, &format!("warm-up {path}"), |rehearsal| {
-        request.with(|request| process.engine.handle(request, rehearsal).0)
-    });
-    let status = match outcome {
-        Outcome::Failed(status) => Some(status),
-        _ => status,
-    };
-    match (outcome, status) {
-        (Outcome::Complete, Some(status)) if status < 400 => {
-            line(process, Level::Info, &format!("warm-up={path}: answered {status}"));
-        }
-        (Outcome::Complete | Outcome::Failed(_), Some(status)) => {
-            line(process, Level::Warning, &format!("warm-up={path}: answered {status}"));
-        }
-        _ => line(process, Level::Warning, &format!("warm-up={path}: was not answered in full")),
-    }
+    })
 }
 
 /// Runs a request that nobody has sent; gives its outcome and the status of its answer.
 fn rehearse(
     process: &Process,
-    what: &str,
+    rehearsal: Rehearsal,
     run: impl FnOnce(Box<Rehearsal>) -> Outcome,
 ) -> (Outcome, Option<u16>) {
-    let rehearsal = Rehearsal::new(what, Arc::clone(&process.log));
     let status = rehearsal.status();
     let outcome = caught(|| run(Box::new(rehearsal))).unwrap_or_else(|panic| {
-        line(process, Level::Error, &format!("internal error: {what}: {panic}"));
+        line(process, Level::Error, &format!("internal error: a request of the template: {panic}"));
         Outcome::Aborted
     });
     let status = status.get().copied();

@@ -37,10 +37,21 @@ pub(super) fn settle(
         let numbers = [&py.int(first)?, &py.int(second)?, &py.int(third)?];
         gc.call_method(c"set_threshold", &numbers)?;
     }
-    py.keep_free_blocks();
-    sys::keep_free_chunks();
+    keep_free_places(py);
     sys::trim_heap();
     Ok(count)
+}
+
+/// Lets what is made from now on lie side by side.
+pub(super) fn fill(py: Attached<'_>) -> python::Result<'_, ()> {
+    py.import(c"gc")?.call_method(c"collect", &[])?;
+    keep_free_places(py);
+    Ok(())
+}
+
+fn keep_free_places(py: Attached<'_>) {
+    py.keep_free_blocks();
+    sys::keep_free_chunks();
 }
 
 /// Whether the collector has three generations: later ones take the thresholds for something else.
