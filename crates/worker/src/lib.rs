@@ -7,6 +7,7 @@
 mod connection;
 mod embedded;
 mod ending;
+mod fellows;
 mod line;
 mod log;
 mod panics;

@@ -19,12 +19,14 @@ use wsgi::level::Level;
 use wsgi::plan::WorkerSpec;
 
 use crate::ending::Ending;
+use crate::fellows::{Fellows, Place};
 use crate::line::{Line, Word};
 use crate::log::ProcessLog;
 use crate::panics::caught;
 use crate::recycling::Recycling;
 use crate::signals::Signals;
 use crate::start::Process;
+use crate::turn::Held;
 use crate::{connection, sys};
 
 /// How long running requests and the interpreters may take to end.
@@ -34,13 +36,14 @@ const FORCED: i32 = 255;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
-    let Process { spec, log, engine, listener, line, .. } = process;
+    let Process { spec, log, engine, listener, line, fellows, .. } = process;
+    let place = fellows.and_then(Fellows::join);
     sys::set_title(&spec.display_name());
     let ending = Arc::new(Ending::new().map_err(|error| format!("no event counter: {error}"))?);
     let signals = Signals::catch(engine.clone(), log.clone())?;
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
-    let shared = Shared { spec, log, engine, ending, listener, line, recycling, elastic };
+    let shared = Shared { spec, log, engine, ending, listener, line, place, recycling, elastic };
     py.detach(|| Worker(Arc::new(shared)).run(&signals))
 }
 
@@ -52,6 +55,8 @@ struct Shared {
     ending: Arc<Ending>,
     listener: UnixListener,
     line: Line,
+    /// Its place among the workers of its template.
+    place: Option<Place>,
     recycling: Option<Recycling>,
     /// Whether workers come and go with the load.
     elastic: bool,
@@ -76,7 +81,7 @@ impl Worker {
     fn start_thread(&self, number: u32) -> std::io::Result<()> {
         let shared = self.0.clone();
         let name = format!("wsgi-{number}");
-        thread::Builder::new().name(name).spawn(move || shared.serve()).map(|_| ())
+        thread::Builder::new().name(name).spawn(move || shared.serve(number)).map(|_| ())
     }
 
     /// Waits until something asks for the end, and says what: for the log, and for applications.
@@ -143,11 +148,11 @@ impl Shared {
     }
 
     /// What a request thread does: one request after the other.
-    fn serve(&self) {
+    fn serve(&self, number: u32) {
         let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
-        while let Some(held) = self.ending.turn().take() {
-            let Some(stream) = self.next_connection() else { continue };
-            let active = self.ending.request();
+        while let Some(held) = self.ending.turn().take(number) {
+            let Some(stream) = self.next_connection(&held) else { continue };
+            let active = (self.ending.request(), self.place.as_ref().map(Place::serving));
             if held.pass() && self.elastic && self.ending.busy_is_news() {
                 self.tell(News::Busy);
             }
@@ -193,34 +198,44 @@ impl Shared {
         PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
     }
 
-    /// The next connection; `None` if there is none after all, or the process ends.
-    fn next_connection(&self) -> Option<UnixStream> {
+    /// The next connection; `None` if it is another thread's, or the process ends.
+    fn next_connection(&self, held: &Held<'_>) -> Option<UnixStream> {
         let mut descriptors = [
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.ending.descriptor(), PollFlags::POLLIN),
         ];
-        let _ = poll(&mut descriptors, PollTimeout::NONE);
-        if self.ending.turn().is_closed() {
-            return None;
-        }
-        match self.listener.accept() {
-            // A new socket does not inherit that its listener never blocks.
-            Ok((stream, _)) => Some(stream),
-            Err(error) => {
-                let kind = error.kind();
-                let usual = [
-                    // Another process of the group was faster.
-                    std::io::ErrorKind::WouldBlock,
-                    std::io::ErrorKind::Interrupted,
-                    std::io::ErrorKind::ConnectionAborted,
-                ];
-                if !usual.contains(&kind) {
-                    let text = format!("WSGI0018: no connection: {error}");
-                    self.log.line(Level::Crit, text.as_bytes());
-                    self.ending.want();
-                }
-                None
+        let waits = |waits| self.place.iter().for_each(|place| place.waits(waits));
+        waits(true);
+        loop {
+            let _ = poll(&mut descriptors, PollTimeout::NONE);
+            if !held.begins() {
+                return None;
             }
+            let is_there = || poll(&mut descriptors[..1], PollTimeout::ZERO) != Ok(0);
+            if self.place.as_ref().is_none_or(|place| place.gives_way(is_there)) {
+                match self.listener.accept() {
+                    // A new socket does not inherit that its listener never blocks.
+                    Ok((stream, _)) => {
+                        waits(false);
+                        return Some(stream);
+                    }
+                    Err(error) if is_usual(&error) => {}
+                    Err(error) => {
+                        let text = format!("WSGI0018: no connection: {error}");
+                        self.log.line(Level::Crit, text.as_bytes());
+                        self.ending.want();
+                        return None;
+                    }
+                }
+            }
+            held.waits_on();
         }
     }
+}
+
+/// Whether this happens when another process of the group was faster.
+fn is_usual(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    let usual = [ErrorKind::WouldBlock, ErrorKind::Interrupted, ErrorKind::ConnectionAborted];
+    usual.contains(&error.kind())
 }

@@ -17,6 +17,7 @@ use wsgi::daemon::Preload;
 use wsgi::level::Level;
 use wsgi::plan::TEMPLATE_TITLE;
 
+use crate::fellows::Fellows;
 use crate::line::{Line, Word};
 use crate::panics::caught;
 use crate::rehearsal::{Rehearsal, Request};
@@ -42,6 +43,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         py.detach(|| line(&process, Level::Warning, &text));
         return Err(give_up(&process.line, News::Threads));
     }
+    process.fellows = Fellows::new();
     settle(py, &process, usual);
     process
         .line
