@@ -24,5 +24,6 @@ pub mod request;
 pub mod response;
 pub mod scoreboard;
 pub mod settings;
+pub mod turns;
 pub mod wire;
 pub mod words;
