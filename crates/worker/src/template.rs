@@ -4,6 +4,7 @@
 //! process: threads do not survive a fork.
 
 mod sharing;
+mod sockets;
 mod warm_up;
 
 use std::fmt::Write as _;
@@ -43,6 +44,9 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         py.detach(|| line(&process, Level::Warning, &text));
         return Err(give_up(&process.line, News::Threads));
     }
+    py.detach(|| {
+        sockets::left_open(&process).iter().for_each(|text| line(&process, Level::Warning, text));
+    });
     process.fellows = Fellows::new();
     settle(py, &process, usual);
     process

@@ -17,6 +17,7 @@ pub mod group_name;
 pub mod inbox;
 pub mod level;
 pub mod log_line;
+pub mod mappings;
 pub mod memory;
 pub mod plan;
 pub mod proxy;

@@ -2,9 +2,11 @@
 //!
 //! A worker shares a page until it writes to it. So before the first fork garbage is collected; what
 //! is left is made immortal and frozen, so that neither reference counts nor the garbage collector
-//! write to it; and the free places between shared objects are taken, so that new ones lie elsewhere.
+//! write to it; the free places between shared objects are taken, so that new ones lie elsewhere; and
+//! what only loading has touched is given back.
 
 use python::Attached;
+use wsgi::mappings;
 
 use crate::sys;
 
@@ -39,7 +41,15 @@ pub(super) fn settle(
     }
     keep_free_places(py);
     sys::trim_heap();
+    forget_files();
     Ok(count)
+}
+
+/// Loading has touched much of many libraries once. A process that only forks would keep these pages
+/// to itself: workers get their own view of a file, page by page, as they use it.
+fn forget_files() {
+    let text = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    mappings::parse(&text).iter().filter(|one| one.is_unchanged()).for_each(sys::forget);
 }
 
 /// Lets what is made from now on lie side by side.
