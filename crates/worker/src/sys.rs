@@ -1,16 +1,18 @@
 //! What only the C interfaces of CPython's loader, the kernel and httpd's side of the contract offer.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
 
+mod heap;
+
 use core::ffi::c_void;
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use engine::ServerLog;
 use nix::fcntl::FdFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use python::module::Definition;
@@ -24,6 +26,8 @@ use wsgi::mappings::FileMapping;
 use wsgi::scoreboard::Scoreboard;
 
 use crate::{Extension, embedded};
+
+pub(crate) use heap::{keep_free_chunks, trim_heap};
 
 static EXTENSION: Definition<Extension> = Definition::new();
 
@@ -60,11 +64,9 @@ pub(crate) fn received(number: RawFd) -> OwnedFd {
 /// `parent`. Called again after a fork, which forgets it.
 pub(crate) fn end_with(parent: u32) {
     // Whoever forked us ends within moments; its end must not be mistaken for that of `parent`.
-    for _ in 0..10_000 {
-        if std::os::unix::process::parent_id() == parent {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_micros(100));
+    let between = std::os::unix::process::parent_id();
+    if between != parent {
+        wait_for_end(between);
     }
     if std::os::unix::process::parent_id() != parent {
         // It is gone; the end of the line to it says so too.
@@ -73,6 +75,19 @@ pub(crate) fn end_with(parent: u32) {
     // SAFETY: the call sets an attribute of this process. Where it is not heeded, the end of the line
     // to the parent still says the same.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
+}
+
+/// Waits until the process has ended and its children have got another parent, but not for ever.
+fn wait_for_end(id: u32) {
+    // SAFETY: the call makes a new descriptor, or a negative number where there is no such process any
+    // more.
+    let number = unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) };
+    let Some(number) = RawFd::try_from(number).ok().filter(|number| *number >= 0) else { return };
+    // SAFETY: nobody else owns the new descriptor.
+    let process = unsafe { OwnedFd::from_raw_fd(number) };
+    // Readable once it has ended, which is after its children were given away.
+    let _ =
+        poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], PollTimeout::from(1000u16));
 }
 
 /// So many words, zero, that this process shares with those that are forked from it; `None` if there
@@ -104,70 +119,6 @@ pub(crate) fn forget(mapping: &FileMapping) {
     unsafe {
         let length = mapping.end - mapping.start;
         libc::madvise(mapping.start as *mut c_void, length, libc::MADV_DONTNEED);
-    }
-}
-
-/// Takes the free chunks of the C library's heap in pages that are in use for the most part, for the
-/// rest of the process's life, and says how many bytes these are. What is allocated from now on lies
-/// side by side, and not between what a forked process shares.
-pub(crate) fn keep_free_chunks() -> usize {
-    #[cfg(not(target_env = "gnu"))]
-    return 0;
-    #[cfg(target_env = "gnu")]
-    {
-        // SAFETY: both functions may be called at any time.
-        let end = unsafe { libc::sbrk(0).addr() };
-        let behind = unsafe { libc::mallinfo().keepcost };
-        // Where the part begins that was never in use, or is free to the end.
-        let top = end.saturating_sub(usize::try_from(behind).unwrap_or(0));
-        // Large ones first, since a smaller one is cut out of them.
-        let large: Vec<_> = LARGE_CHUNKS.iter().flat_map(|size| free_chunks(*size, top)).collect();
-        let small: Vec<(usize, *mut c_void)> =
-            (24..LARGE_CHUNK).step_by(16).rev().flat_map(|size| free_chunks(size, top)).collect();
-        let mut pages: HashMap<usize, usize> = HashMap::new();
-        for (size, chunk) in &small {
-            *pages.entry(chunk.addr() / PAGE).or_default() += size;
-        }
-        // A page that is free for the most part is as good as a new one.
-        let (kept, others): (Vec<_>, Vec<_>) =
-            small.into_iter().partition(|(_, chunk)| pages[&(chunk.addr() / PAGE)] < PAGE / 2);
-        for (_, chunk) in large.into_iter().chain(others) {
-            // SAFETY: it was got from malloc, and nobody uses it.
-            unsafe { libc::free(chunk) };
-        }
-        kept.iter().map(|(size, _)| size).sum()
-    }
-}
-
-/// What a fork copies at a time, in bytes.
-const PAGE: usize = 4096;
-/// A chunk of this size or more leaves half a page free, or more.
-const LARGE_CHUNK: usize = PAGE / 2;
-const LARGE_CHUNKS: [usize; 8] =
-    [128 << 10, 64 << 10, 32 << 10, 16 << 10, 8 << 10, 4 << 10, 3 << 10, LARGE_CHUNK];
-
-/// All free chunks from which one of this size can be cut and that lie before `top`.
-fn free_chunks(size: usize, top: usize) -> Vec<(usize, *mut c_void)> {
-    let mut chunks = Vec::new();
-    loop {
-        // SAFETY: memory is asked for, and given back where it is not of the kind that is wanted.
-        unsafe {
-            let chunk = libc::malloc(size);
-            if chunk.is_null() || chunk.addr() >= top {
-                libc::free(chunk);
-                return chunks;
-            }
-            chunks.push((size, chunk));
-        }
-    }
-}
-
-/// Gives free memory of the heap back to the kernel.
-pub(crate) fn trim_heap() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: the function may be called at any time.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
 

@@ -44,9 +44,9 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         py.detach(|| line(&process, Level::Warning, &text));
         return Err(give_up(&process.line, News::Threads));
     }
-    py.detach(|| {
-        sockets::left_open(&process).iter().for_each(|text| line(&process, Level::Warning, text));
-    });
+    for text in sockets::left_open(&process) {
+        py.detach(|| line(&process, Level::Warning, &text));
+    }
     process.fellows = Fellows::new();
     settle(py, &process, usual);
     process

@@ -24,9 +24,9 @@ pub fn parse(text: &str) -> Vec<FileMapping> {
     let mut found: Vec<FileMapping> = Vec::new();
     let mut wanted = false;
     for line in text.lines() {
-        if let Some(mapping) = head(line) {
-            wanted = mapping.is_some();
-            found.extend(mapping);
+        if let Some((mapping, of_file)) = head(line) {
+            wanted = of_file;
+            found.extend(wanted.then_some(mapping));
         } else if let Some(value) = line.strip_prefix("Anonymous:")
             && wanted
             && let Some(last) = found.last_mut()
@@ -38,17 +38,16 @@ pub fn parse(text: &str) -> Vec<FileMapping> {
     found
 }
 
-/// A first line: the mapping, or that it is one of another kind.
-fn head(line: &str) -> Option<Option<FileMapping>> {
+/// A first line: the mapping, and whether it is a private one of a file. Until the kernel has said
+/// otherwise, all of it was written to.
+fn head(line: &str) -> Option<(FileMapping, bool)> {
     let mut words = line.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
     let address = |text| usize::from_str_radix(text, 16).ok();
-    let (start, end) = (address(start)?, address(end)?);
+    let mapping = FileMapping { start: address(start)?, end: address(end)?, anonymous: u64::MAX };
     let is_private = words.next()?.ends_with('p');
     let is_file = words.nth(2)? != "0";
-    // Until the kernel has said otherwise.
-    let anonymous = u64::MAX;
-    Some((is_private && is_file).then_some(FileMapping { start, end, anonymous }))
+    Some((mapping, is_private && is_file))
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ pub(super) fn run(py: Attached<'_>, process: &Process) {
     }
     let passes = |count: u32| {
         py.detach(|| {
-            (0..count).for_each(|_| paths.iter().for_each(|path| ask_again(process, path)))
+            for _ in 0..count {
+                for path in &paths {
+                    ask_again(process, path);
+                }
+            }
         });
     };
     let gather = || -> python::Result<'_, usize> {
