@@ -224,6 +224,7 @@ fn proxied(socket: &Path) -> String {
 fn entry_point(app: App) -> &'static str {
     match app {
         App::Hello => "hello:application",
+        App::Polls => "polls.wsgi:application",
         App::Library => "library.wsgi:application",
     }
 }

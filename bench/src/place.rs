@@ -15,7 +15,9 @@ use testkit::installation;
 pub(crate) enum App {
     /// One line of text.
     Hello,
-    /// The Django project.
+    /// A Django project as `django-admin startproject` makes it, with one small application.
+    Polls,
+    /// A Django project that does more for each request.
     Library,
 }
 
@@ -24,6 +26,7 @@ impl App {
     pub(crate) fn script(self) -> &'static str {
         match self {
             Self::Hello => "hello.py",
+            Self::Polls => "polls/wsgi.py",
             Self::Library => "library/wsgi.py",
         }
     }
@@ -32,6 +35,7 @@ impl App {
     pub(crate) fn targets(self) -> &'static [&'static str] {
         match self {
             Self::Hello => &["/"],
+            Self::Polls => &["/", "/3/", "/3/results/", "/admin/login/", "/7/", "/7/results/"],
             Self::Library => &[
                 "/",
                 "/books/3/",
@@ -58,8 +62,11 @@ impl Place {
         let directory = open_directory("dm-bench-")?;
         copy(&installation::project().join("bench/apps"), directory.path())?;
         let place = Self { directory };
-        let populate = ["-m", "library.populate"].as_slice();
-        for arguments in [populate, &["-m", "compileall", "-q", "."]] {
+        for arguments in [
+            ["-m", "library.populate"].as_slice(),
+            &["-m", "polls.populate"],
+            &["-m", "compileall", "-q", "."],
+        ] {
             let mut command = Command::new(installation::venv()?.join("bin/python"));
             command.args(arguments).current_dir(place.path());
             let output = command.output().with_context(|| format!("cannot run {command:?}"))?;

@@ -25,6 +25,8 @@ pub(crate) enum Row {
     Django,
     /// Django in 16 processes.
     Django16,
+    /// A Django project that does more for each request, in 4 processes.
+    Library,
     /// Django in httpd's two children.
     Embedded,
     /// 20 sites that nobody visits.
@@ -37,11 +39,12 @@ pub(crate) enum Row {
 
 impl Row {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Apache,
         Self::Hello,
         Self::Django,
         Self::Django16,
+        Self::Library,
         Self::Embedded,
         Self::Sites,
         Self::Replacement,
@@ -55,6 +58,7 @@ impl Row {
             Self::Hello => "Hello, 4 processes",
             Self::Django => "Django, 4 processes",
             Self::Django16 => "Django, 16 processes",
+            Self::Library => "A larger Django project, 4 processes",
             Self::Embedded => "Django embedded, 2 children",
             Self::Sites => "20 idle sites",
             Self::Replacement => "A Django process is replaced",
@@ -70,6 +74,7 @@ impl Row {
             Self::Hello => tree::hello(bench),
             Self::Django => tree::django(bench),
             Self::Django16 => tree::django16(bench),
+            Self::Library => tree::library(bench),
             Self::Embedded => tree::embedded(bench),
             Self::Sites => sites::run(bench),
             Self::Replacement => replacement::run(),

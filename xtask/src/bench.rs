@@ -29,7 +29,7 @@ struct Memory {
     /// The Python of all contenders, a path or a version (3.13, else the system's).
     #[arg(long)]
     python: Option<String>,
-    /// Only these rows: apache, hello, django, django16, embedded, sites, replacement, restarts.
+    /// Only these rows: apache, hello, django, django16, library, embedded, sites, replacement, restarts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Requests for each figure that is taken under load (2000).

@@ -70,9 +70,9 @@ struct Rival {
 impl Rival {
     fn start(contender: Contender) -> Result<Self> {
         let place = Place::make()?;
-        let path = place.script(App::Library);
+        let path = place.script(App::Polls);
         let script = File::options().append(true).open(path).context("cannot open the script")?;
-        let shape = Shape { app: App::Library, mode: Mode::Daemon(1) };
+        let shape = Shape { app: App::Polls, mode: Mode::Daemon(1) };
         let server = contender.start(&place, shape)?;
         Ok(Self { server, script, killed: Vec::new(), touched: Vec::new(), _place: place })
     }

@@ -13,6 +13,7 @@ mod dump;
 mod embedded;
 mod environ;
 mod generation;
+mod heap;
 mod hooks;
 mod imports;
 mod lifeline;
@@ -96,6 +97,7 @@ impl Module for Wsgi {
     }
 
     fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {
+        sys::keep_heap_over_forks();
         generation::begin(pool, server)
     }
 

@@ -27,6 +27,8 @@ use crate::respond::sendfile;
 use crate::routing::Route;
 use crate::{Wsgi, log, log_of_script, respond, scoreboard, sys};
 
+/// Room for the beginning of an answer in bytes: every request that waits for its worker holds it.
+const FIRST_ROOM: usize = 1024;
 /// Pause between two attempts while nobody listens, as when `wsgid` is started again.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -205,7 +207,7 @@ impl<'a, 'r> Relay<'a, 'r> {
 
     /// Does what the worker asks until the response is complete.
     fn exchange(&mut self, stream: &UnixStream) -> Result<Attempt, RelayError> {
-        let (mut inbox, mut files) = (Inbox::default(), Vec::new());
+        let (mut inbox, mut files) = (Inbox::with_room(FIRST_ROOM), Vec::new());
         let mut answered = false;
         loop {
             let Some(frame) = inbox.next_frame()? else {

@@ -67,6 +67,14 @@ pub(crate) fn remove_variables(variables: &[(&str, String)]) {
     }
 }
 
+/// Lets a process that is forked while other threads allocate use the heap. May be called again, by
+/// the parent, which has one thread.
+pub(crate) fn keep_heap_over_forks() {
+    // SAFETY: the function registers its handlers once and for all; this library is never unloaded,
+    // so their addresses stay valid. No other thread allocates meanwhile.
+    unsafe { dlmalloc::enable_alloc_after_fork() };
+}
+
 /// The directory that this library was loaded from.
 pub(crate) fn own_directory() -> PathBuf {
     // SAFETY: the address is one in this library; the linker fills in the structure, whose file

@@ -12,11 +12,13 @@
 
 mod arguments;
 mod attached;
+mod busy_code;
 mod bytes_buffer;
 mod capsule;
 mod class;
 mod error;
 mod fork;
+mod free_blocks;
 mod function;
 mod gil_state;
 mod immortal;
@@ -35,6 +37,7 @@ mod value;
 
 pub use arguments::Arguments;
 pub use attached::{Attached, InterpreterId};
+pub use busy_code::CodeState;
 pub use bytes_buffer::BytesBuffer;
 pub use capsule::Capsule;
 pub use class::{

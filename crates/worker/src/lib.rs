@@ -7,6 +7,7 @@
 mod connection;
 mod embedded;
 mod ending;
+mod fellows;
 mod imports;
 mod limits;
 mod line;
@@ -14,6 +15,7 @@ mod log;
 mod panics;
 mod recycling;
 mod rehearsal;
+mod request_thread;
 mod requests;
 mod serve;
 mod service;

@@ -153,14 +153,20 @@ pub(crate) fn now() -> u64 {
 /// The other side of such a request: what is sent is dropped, what is logged goes to the group's log.
 pub(crate) struct Rehearsal {
     what: String,
-    log: Arc<dyn ServerLog>,
+    /// `None` for one whose lines are dropped, too.
+    log: Option<Arc<dyn ServerLog>>,
     status: Arc<OnceLock<u16>>,
 }
 
 impl Rehearsal {
     /// `what` stands in front of each line of the log.
     pub(crate) fn new(what: &str, log: Arc<dyn ServerLog>) -> Self {
-        Self { what: what.to_owned(), log, status: Arc::default() }
+        Self { what: what.to_owned(), log: Some(log), status: Arc::default() }
+    }
+
+    /// One that repeats what has been logged already.
+    pub(crate) fn silent() -> Self {
+        Self { what: String::new(), log: None, status: Arc::default() }
     }
 
     /// Where the status of the answer will be.
@@ -189,7 +195,8 @@ impl Exchange for Rehearsal {
     }
 
     fn log(&mut self, line: LogLine<'_>) {
+        let Some(log) = &self.log else { return };
         let text = [self.what.as_bytes(), b": ", line.text].concat();
-        self.log.write(LogLine { text: &text, ..line });
+        log.write(LogLine { text: &text, ..line });
     }
 }

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::os::fd::AsFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,11 +18,10 @@ use wsgi::daemon::DEFAULT_IDLE_TIMEOUT;
 use wsgi::level::Level;
 use wsgi::plan::WorkerSpec;
 
-use crate::connection::Service;
 use crate::ending::{self, Ending};
+use crate::fellows::{Fellows, Place};
 use crate::line::{Line, Word};
 use crate::log::ProcessLog;
-use crate::panics::caught;
 use crate::recycling::Recycling;
 use crate::requests::Requests;
 use crate::signals::{Asked, Signals};
@@ -36,7 +35,8 @@ const FORCED: i32 = 255;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
-    let Process { spec, log, engine, listener, line, .. } = process;
+    let Process { spec, log, engine, listener, line, fellows, .. } = process;
+    let place = fellows.and_then(Fellows::join);
     sys::set_title(&spec.display_name());
     limits::set(&spec.group)?;
     let no_event = |error: nix::Error| format!("no event counter: {error}");
@@ -51,7 +51,8 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
     let watch = Watch::new(&spec, engine.clone(), log.clone(), stacks.ok());
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
-    let shared = Shared { spec, log, engine, ending, requests, listener, line, recycling, elastic };
+    let shared =
+        Shared { spec, log, engine, ending, requests, listener, line, place, recycling, elastic };
     py.detach(|| {
         let worker = Worker { shared: Arc::new(shared), watch, outworn: None };
         worker.run(&signals)
@@ -59,17 +60,19 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
 }
 
 /// What the threads of a worker share.
-struct Shared {
-    spec: WorkerSpec,
-    log: Arc<ProcessLog>,
-    engine: Arc<Engine>,
-    ending: Ending,
-    requests: Arc<Requests>,
-    listener: UnixListener,
-    line: Line,
-    recycling: Option<Recycling>,
+pub(crate) struct Shared {
+    pub(crate) spec: WorkerSpec,
+    pub(crate) log: Arc<ProcessLog>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) ending: Ending,
+    pub(crate) requests: Arc<Requests>,
+    pub(crate) listener: UnixListener,
+    pub(crate) line: Line,
+    /// Its place among the workers of its template.
+    pub(crate) place: Option<Place>,
+    pub(crate) recycling: Option<Recycling>,
     /// Whether workers come and go with the load.
-    elastic: bool,
+    pub(crate) elastic: bool,
 }
 
 /// The main thread.
@@ -103,7 +106,7 @@ impl Worker {
         if let Some(bytes) = self.shared.spec.group.stack_size {
             builder = builder.stack_size(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
-        builder.spawn(move || shared.serve()).map(|_| ())
+        builder.spawn(move || shared.serve(number)).map(|_| ())
     }
 
     /// Watches until something asks for the end and the running requests are done, or have had their
@@ -281,56 +284,14 @@ impl Worker {
 }
 
 impl Shared {
-    fn line(&self, level: Level, text: &str) {
+    pub(crate) fn line(&self, level: Level, text: &str) {
         let group = &self.spec.group.name;
         self.log.line(level, format!("process group {group}: {text}").as_bytes());
     }
 
     /// Tells `wsgid` something. If it is gone, the main thread notices.
-    fn tell(&self, news: News) {
+    pub(crate) fn tell(&self, news: News) {
         let _ = self.line.tell(news);
-    }
-
-    /// What a request thread does: one request after the other.
-    fn serve(&self) {
-        let service = Service {
-            engine: &self.engine,
-            requests: &self.requests,
-            ending: &self.ending,
-            log: &self.log,
-            spec: &self.spec,
-        };
-        let most = self.spec.group.limits.maximum_requests;
-        while let Some(held) = self.ending.turn().take() {
-            let Some(stream) = self.next_connection() else { continue };
-            let serving = self.requests.begin();
-            if most > 0 && self.requests.taken() >= most {
-                // Nobody else takes one after this.
-                self.ending.want(Cause::MaximumRequests);
-            }
-            if held.pass() && self.elastic && self.requests.busy_is_news() {
-                self.tell(News::Busy);
-            }
-            if let Err(panic) = caught(|| service.serve(stream, &serving)) {
-                self.log.line(Level::Error, format!("internal error: {panic}").as_bytes());
-            }
-            drop(serving);
-            self.after_request();
-        }
-    }
-
-    /// What has to be looked at now and then.
-    fn after_request(&self) {
-        if self.engine.script_changed() {
-            self.tell(News::ScriptChanged);
-        }
-        if let Some(recycling) = &self.recycling
-            && let Some(private) = recycling.reached()
-        {
-            let text = format!("{private} bytes of private memory have reached recycle-memory");
-            self.line(Level::Info, &text);
-            self.requests.nudge();
-        }
     }
 
     /// Whether the process has too much memory.
@@ -351,36 +312,5 @@ impl Shared {
             self.tell(News::Idle);
             patience
         }))
-    }
-
-    /// The next connection; `None` if there is none after all, or the process ends.
-    fn next_connection(&self) -> Option<UnixStream> {
-        let mut descriptors = [
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.ending.descriptor(), PollFlags::POLLIN),
-        ];
-        let _ = poll(&mut descriptors, PollTimeout::NONE);
-        if self.ending.turn().is_closed() {
-            return None;
-        }
-        match self.listener.accept() {
-            // A new socket does not inherit that its listener never blocks.
-            Ok((stream, _)) => Some(stream),
-            Err(error) => {
-                let kind = error.kind();
-                let usual = [
-                    // Another process of the group was faster.
-                    std::io::ErrorKind::WouldBlock,
-                    std::io::ErrorKind::Interrupted,
-                    std::io::ErrorKind::ConnectionAborted,
-                ];
-                if !usual.contains(&kind) {
-                    let text = format!("WSGI0018: no connection: {error}");
-                    self.log.line(Level::Crit, text.as_bytes());
-                    self.ending.want(Cause::Broken);
-                }
-                None
-            }
-        }
     }
 }

@@ -12,6 +12,7 @@ use python::Attached;
 use wsgi::daemon::Preload;
 use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
 
+use crate::fellows::Fellows;
 use crate::line::Line;
 use crate::log::ProcessLog;
 use crate::{serve, service, sys, template};
@@ -25,6 +26,8 @@ pub(crate) struct Process {
     pub(crate) line: Line,
     /// `wsgid`, which is the parent.
     pub(crate) supervisor: u32,
+    /// The others that were forked from the same template.
+    pub(crate) fellows: Option<Fellows>,
 }
 
 /// Turns this process into a worker or a template. Returns only if it cannot be one.
@@ -37,7 +40,7 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let supervisor = std::os::unix::process::parent_id();
-    let mut process = Process { spec, log, engine, listener, line, supervisor };
+    let mut process = Process { spec, log, engine, listener, line, supervisor, fellows: None };
     if process.spec.preload != Preload::Off {
         process = template::run(py, process)?;
     }

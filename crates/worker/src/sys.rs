@@ -1,15 +1,19 @@
 //! What only the C interfaces of CPython's loader, the kernel and httpd's side of the contract offer.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
 
+mod heap;
+
 use core::ffi::c_void;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use engine::ServerLog;
 use nix::fcntl::FdFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use python::module::Definition;
 use wsgi::embed::{
@@ -19,9 +23,12 @@ use wsgi::embed::{
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
+use wsgi::mappings::FileMapping;
 use wsgi::scoreboard::Scoreboard;
 
 use crate::{Extension, embedded};
+
+pub(crate) use heap::{keep_free_chunks, trim_heap};
 
 static EXTENSION: Definition<Extension> = Definition::new();
 
@@ -58,11 +65,9 @@ pub(crate) fn received(number: RawFd) -> OwnedFd {
 /// `parent`. Called again after a fork, which forgets it.
 pub(crate) fn end_with(parent: u32) {
     // Whoever forked us ends within moments; its end must not be mistaken for that of `parent`.
-    for _ in 0..10_000 {
-        if std::os::unix::process::parent_id() == parent {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_micros(100));
+    let between = std::os::unix::process::parent_id();
+    if between != parent {
+        wait_for_end(between);
     }
     if std::os::unix::process::parent_id() != parent {
         // It is gone; the end of the line to it says so too.
@@ -73,17 +78,48 @@ pub(crate) fn end_with(parent: u32) {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
 }
 
+/// Waits until the process has ended and its children have got another parent, but not for ever.
+fn wait_for_end(id: u32) {
+    // SAFETY: the call makes a new descriptor, or a negative number where there is no such process any
+    // more.
+    let number = unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) };
+    let Some(number) = RawFd::try_from(number).ok().filter(|number| *number >= 0) else { return };
+    // SAFETY: nobody else owns the new descriptor.
+    let process = unsafe { OwnedFd::from_raw_fd(number) };
+    // Readable once it has ended, which is after its children were given away.
+    let _ =
+        poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], PollTimeout::from(1000u16));
+}
+
+/// So many words, zero, that this process shares with those that are forked from it; `None` if there
+/// is no memory. They are there until the last of these ends.
+pub(crate) fn shared_words(count: usize) -> Option<&'static [AtomicU64]> {
+    let length = NonZeroUsize::new(count * size_of::<AtomicU64>())?;
+    let (protection, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
+    // SAFETY: the kernel chooses the place. It is filled with zeros, which are valid words, is aligned
+    // to a page, and is never unmapped; everybody changes the words atomically.
+    unsafe {
+        let start = mmap_anonymous(None, length, protection, flags).ok()?;
+        Some(core::slice::from_raw_parts(start.as_ptr().cast(), count))
+    }
+}
+
 /// How many threads this process has.
 pub(crate) fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
 }
 
-/// Gives free memory of the heap back to the kernel.
-pub(crate) fn trim_heap() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: the function may be called at any time.
+/// Lets the kernel take the pages of a mapping from this process.
+///
+/// # Panics
+/// If the mapping holds pages of this process alone: what is in those would be lost.
+pub(crate) fn forget(mapping: &FileMapping) {
+    assert!(mapping.is_unchanged(), "what was written would be lost");
+    // SAFETY: the range is a private mapping of a file that nothing was written to, as the kernel has
+    // just said, and this process has one thread; whoever looks there gets the file's content again.
     unsafe {
-        libc::malloc_trim(0);
+        let length = mapping.end - mapping.start;
+        libc::madvise(mapping.start as *mut c_void, length, libc::MADV_DONTNEED);
     }
 }
 

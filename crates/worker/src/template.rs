@@ -1,20 +1,23 @@
 //! A template: a process that loads what workers need, and then does nothing but fork them.
 //!
-//! Workers share its memory as long as they do not write to it. So before the first fork it collects
-//! garbage, has what is left frozen for the garbage collector and made immortal, and gives free memory
-//! back. It has to be alone in its process: threads do not survive a fork.
+//! Workers share its memory as long as they do not write to it ([`sharing`]). It has to be alone in its
+//! process: threads do not survive a fork.
+
+mod sharing;
+mod sockets;
+mod warm_up;
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
+use engine::ServerLog;
 use engine::exchange::Outcome;
-use engine::{Control, ServerLog};
 use python::{Attached, Fork};
 use wsgi::control::{News, Order};
 use wsgi::daemon::Preload;
 use wsgi::level::Level;
-use wsgi::plan::{Application, TEMPLATE_TITLE};
+use wsgi::plan::TEMPLATE_TITLE;
 
+use crate::fellows::Fellows;
 use crate::line::{Line, Word};
 use crate::panics::caught;
 use crate::rehearsal::{Rehearsal, Request};
@@ -25,12 +28,14 @@ use crate::sys;
 /// worker, or if this process cannot be a template.
 pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, String> {
     sys::set_title(&(process.spec.display_name() + TEMPLATE_TITLE));
+    let usual = sharing::thresholds(py);
     import_modules(py, &process);
     if process.spec.preload == Preload::Application {
         let loaded = py.detach(|| load_applications(&process));
         if !loaded {
             return Err(give_up(&process.line, News::NotLoaded));
         }
+        warm_up::run(py, &process);
     }
     let threads = sys::threads();
     if threads > 1 {
@@ -38,7 +43,11 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         py.detach(|| line(&process, Level::Warning, &text));
         return Err(give_up(&process.line, News::Threads));
     }
-    settle(py, &process);
+    for text in sockets::left_open(&process) {
+        py.detach(|| line(&process, Level::Warning, &text));
+    }
+    process.fellows = Fellows::new();
+    settle(py, &process, usual);
     process
         .line
         .tell(News::Ready)
@@ -94,67 +103,27 @@ fn import_modules(py: Attached<'_>, process: &Process) {
     }
 }
 
-/// Loads the applications and answers the requests that warm them up; false if one of them cannot be
-/// loaded. The thread is not attached.
+/// Loads the applications; false if one of them cannot be loaded. The thread is not attached.
 fn load_applications(process: &Process) -> bool {
-    let loaded = process.spec.applications.iter().all(|application| {
+    process.spec.applications.iter().all(|application| {
         let request = Request::to_load(process, application);
-        let (outcome, _) = rehearse(process, "preload", |rehearsal| {
+        let rehearsal = Rehearsal::new("preload", process.log.clone());
+        let (outcome, _) = rehearse(process, rehearsal, |rehearsal| {
             request.with(|request| process.engine.preload(request, rehearsal).0)
         });
         outcome == Outcome::Complete
-    });
-    if loaded {
-        for path in &process.spec.group.warm_up {
-            warm_up(process, path);
-        }
-    }
-    loaded
-}
-
-/// Asks the application that a path leads to. What goes wrong is logged and stops nothing.
-fn warm_up(process: &Process, path: &str) {
-    let mut mounted: Vec<&Application> = process
-        .spec
-        .applications
-        .iter()
-        .filter(|application| Request::matches(application, path))
-        .collect();
-    mounted.sort_by_key(|application| application.mount.len());
-    let Some(application) = mounted.last() else {
-        let text = format!("warm-up={path}: no application of the group is mounted there");
-        return line(process, Level::Warning, &text);
-    };
-    let request = Request::to_warm_up(process, application, path);
-    let (outcome, status) = rehearse(process, &format!("warm-up {path}"), |rehearsal| {
-        request.with(|request| process.engine.handle(request, rehearsal, &Control::default()).0)
-    });
-    let status = match outcome {
-        Outcome::Failed(status) => Some(status),
-        _ => status,
-    };
-    match (outcome, status) {
-        (Outcome::Complete, Some(status)) if status < 400 => {
-            line(process, Level::Info, &format!("warm-up={path}: answered {status}"));
-        }
-        (Outcome::Complete | Outcome::Failed(_), Some(status)) => {
-            line(process, Level::Warning, &format!("warm-up={path}: answered {status}"));
-        }
-        _ => line(process, Level::Warning, &format!("warm-up={path}: was not answered in full")),
-    }
+    })
 }
 
 /// Runs a request that nobody has sent; gives its outcome and the status of its answer.
 fn rehearse(
     process: &Process,
-    what: &str,
+    rehearsal: Rehearsal,
     run: impl FnOnce(Box<Rehearsal>) -> Outcome,
 ) -> (Outcome, Option<u16>) {
-    let log: Arc<dyn ServerLog> = process.log.clone();
-    let rehearsal = Rehearsal::new(what, log);
     let status = rehearsal.status();
     let outcome = caught(|| run(Box::new(rehearsal))).unwrap_or_else(|panic| {
-        line(process, Level::Error, &format!("internal error: {what}: {panic}"));
+        line(process, Level::Error, &format!("internal error: a request of the template: {panic}"));
         Outcome::Aborted
     });
     let status = status.get().copied();
@@ -192,19 +161,13 @@ fn company(py: Attached<'_>, threads: usize) -> String {
 }
 
 /// Puts the memory into the state in which it is shared best.
-fn settle(py: Attached<'_>, process: &Process) {
-    let settled = || -> python::Result<'_, Option<usize>> {
-        let gc = py.import(c"gc")?;
-        gc.call_method(c"collect", &[])?;
-        let immortal = if process.spec.group.preload_immortal { py.make_immortal()? } else { None };
-        gc.call_method(c"freeze", &[])?;
-        Ok(immortal)
-    };
-    let text = match settled() {
+fn settle<'py>(py: Attached<'py>, process: &Process, usual: python::Result<'py, [i64; 3]>) {
+    let immortal = process.spec.group.preload_immortal;
+    let settled = usual.and_then(|usual| sharing::settle(py, usual, immortal));
+    let text = match settled {
         Ok(Some(count)) => format!("the template is ready, with {count} immortal objects"),
         Ok(None) => "the template is ready".to_owned(),
         Err(error) => format!("the template shares less than it could: {error}"),
     };
-    sys::trim_heap();
     py.detach(|| line(process, Level::Info, &text));
 }

@@ -1,11 +1,10 @@
-//! Whose turn it is to take the next connection.
-//!
-//! One idle thread at a time waits at the listener; when it has got a connection, the thread that
-//! became idle last takes its place. So a process under little load keeps using few threads, and only
-//! their stacks and heaps cost memory.
+//! Whose turn it is to take the next connection: the threads of a worker wait for it here. A thread
+//! that has lost the turn to another notices when it wakes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread, ThreadId};
+use std::thread::{self, Thread};
+
+use wsgi::turns::Turns;
 
 /// The turn among the threads of a process.
 #[derive(Debug, Default)]
@@ -13,42 +12,39 @@ pub(crate) struct Turn(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Who has the turn.
-    holder: Option<ThreadId>,
-    /// Who waits for it; the last one gets it next.
-    idle: Vec<Thread>,
+    turns: Turns<Thread>,
     /// No connection is taken any more.
     closed: bool,
 }
 
 /// The turn, held. Dropping it hands it on.
 #[derive(Debug)]
-pub(crate) struct Held<'t>(&'t Turn);
+pub(crate) struct Held<'t> {
+    turn: &'t Turn,
+    number: u32,
+}
 
 impl Turn {
-    /// Waits for the turn; `None` once no connection is taken any more.
-    pub(crate) fn take(&self) -> Option<Held<'_>> {
-        let me = thread::current();
+    /// Waits for the turn; `None` once no connection is taken any more. No two threads have the same
+    /// number.
+    pub(crate) fn take(&self, number: u32) -> Option<Held<'_>> {
+        let held = Held { turn: self, number };
         let mut state = self.lock();
-        if state.closed {
-            return None;
+        if !state.closed && state.turns.take(number) {
+            return Some(held);
         }
-        if state.holder.is_none() {
-            state.holder = Some(me.id());
-            return Some(Held(self));
+        if !state.closed {
+            state.turns.wait(number, thread::current());
         }
-        state.idle.push(me.clone());
-        loop {
+        while !state.closed && !state.turns.is_held_by(number) {
             drop(state);
             thread::park();
             state = self.lock();
-            if state.closed {
-                return None;
-            }
-            if state.holder == Some(me.id()) {
-                return Some(Held(self));
-            }
         }
+        let closed = state.closed;
+        // Behind the lock, which the turn takes when it is dropped.
+        drop(state);
+        (!closed).then_some(held)
     }
 
     /// Lets nobody take a connection any more. The one that waits at the listener has to be woken by
@@ -56,14 +52,7 @@ impl Turn {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        for thread in state.idle.drain(..) {
-            thread.unpark();
-        }
-    }
-
-    /// Whether connections are taken no more.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed
+        state.turns.dismiss().for_each(|thread| thread.unpark());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -73,19 +62,28 @@ impl Turn {
 }
 
 impl Held<'_> {
+    /// Called when a connection has arrived; false if it is another's by now, or nobody's.
+    pub(crate) fn begins(&self) -> bool {
+        let mut state = self.turn.lock();
+        !state.closed && state.turns.begin(self.number)
+    }
+
+    /// Called when there was no connection after all.
+    pub(crate) fn waits_on(&self) {
+        self.turn.lock().turns.wait_on(self.number);
+    }
+
     /// Hands the turn on; true if there is nobody to take it now.
     pub(crate) fn pass(self) -> bool {
-        let turn = self.0;
+        let turn = self.turn;
         drop(self);
-        turn.lock().holder.is_none()
+        !turn.lock().turns.is_held()
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        let next = state.idle.pop();
-        state.holder = next.as_ref().map(Thread::id);
+        let next = self.turn.lock().turns.give_up(self.number);
         if let Some(thread) = next {
             thread.unpark();
         }

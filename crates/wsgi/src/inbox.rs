@@ -21,16 +21,23 @@ pub struct Frame<'i> {
     pub next: Option<FrameType>,
 }
 
-/// Room that is always offered, in bytes: a small request or response fits in.
+/// Room in bytes that an inbox grows by at least.
 const ROOM: usize = 8 * 1024;
 
 impl Default for Inbox {
+    /// An inbox that a request with its usual headers fits into.
     fn default() -> Self {
-        Self { buffer: vec![0; ROOM], start: 0, end: 0 }
+        Self::with_room(ROOM)
     }
 }
 
 impl Inbox {
+    /// An inbox whose first room is that many bytes, at least as many as a header has. It is all
+    /// touched, so where many wait at a time for little, little room saves memory.
+    pub fn with_room(bytes: usize) -> Self {
+        Self { buffer: vec![0; bytes.max(HEADER)], start: 0, end: 0 }
+    }
+
     /// Where the next bytes have to be put; never empty. The buffer grows as far as the frame that
     /// is arriving says it will, in steps, so that a false promise costs nothing.
     pub fn room(&mut self) -> &mut [u8] {

@@ -28,8 +28,8 @@ pub(super) const MEMORY: &[DaemonOption] = &[
     DaemonOption {
         name: "warm-up",
         allowed: "paths of URLs that begin with a slash, with a comma between",
-        documentation: "What the template asks the applications for before it is forked. The \
-                        environ holds `mod_wsgi.warm_up`; the answers are dropped.",
+        documentation: "What the template asks the applications for, several times, before it is \
+                        forked. The environ holds `mod_wsgi.warm_up`; the answers are dropped.",
         set: |spec, value| {
             spec.warm_up = value::list(value, |path| path.starts_with('/'))?;
             Some(())
@@ -40,7 +40,8 @@ pub(super) const MEMORY: &[DaemonOption] = &[
         allowed: "on or off",
         documentation: "Whether the template has Python keep no more count of references to what \
                         it has loaded, so that using it leaves the memory shared. Needs Python \
-                        3.12, 3.13, or one that offers the call (on).",
+                        3.12, 3.13, or one that offers the call. With `warm-up`, functions whose \
+                        code Python keeps writing to also get copies of it that lie together (on).",
         set: |spec, value| {
             spec.preload_immortal = flag(value)?;
             Some(())

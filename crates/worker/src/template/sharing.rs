@@ -1,0 +1,71 @@
+//! The state of a template's memory in which workers share most of it for longest.
+//!
+//! A worker shares a page until it writes to it. So before the first fork garbage is collected; what
+//! is left is made immortal and frozen, so that neither reference counts nor the garbage collector
+//! write to it; the free places between shared objects are taken, so that new ones lie elsewhere; and
+//! what only loading has touched is given back.
+
+use python::Attached;
+use wsgi::mappings;
+
+use crate::sys;
+
+/// Thresholds of the garbage collector in workers. What was preloaded is frozen, so a collection looks
+/// at the worker's own objects alone and is cheap; rare ones let garbage pile up in new pages.
+const THRESHOLDS: [i64; 3] = [700, 3, 3];
+
+/// The thresholds as they are now.
+pub(super) fn thresholds(py: Attached<'_>) -> python::Result<'_, [i64; 3]> {
+    let found = py.import(c"gc")?.call_method(c"get_threshold", &[])?;
+    Ok([found.at(0)?.to_i64()?, found.at(1)?.to_i64()?, found.at(2)?.to_i64()?])
+}
+
+/// Puts the memory into that state; how many objects were made immortal, if this Python has such and
+/// the group wants them. `usual` are the thresholds from before anything was loaded: an application
+/// that has set others keeps them.
+pub(super) fn settle(
+    py: Attached<'_>,
+    usual: [i64; 3],
+    immortal: bool,
+) -> python::Result<'_, Option<usize>> {
+    let gc = py.import(c"gc")?;
+    gc.call_method(c"collect", &[])?;
+    let count = if immortal { py.make_immortal()? } else { None };
+    gc.call_method(c"freeze", &[])?;
+    // It finds nothing, and from now on does not wait until there is as much again.
+    gc.call_method(c"collect", &[])?;
+    if is_generational(py)? && thresholds(py)? == usual {
+        let [first, second, third] = THRESHOLDS;
+        let numbers = [&py.int(first)?, &py.int(second)?, &py.int(third)?];
+        gc.call_method(c"set_threshold", &numbers)?;
+    }
+    keep_free_places(py);
+    sys::trim_heap();
+    forget_files();
+    Ok(count)
+}
+
+/// Loading has touched much of many libraries once. A process that only forks would keep these pages
+/// to itself: workers get their own view of a file, page by page, as they use it.
+fn forget_files() {
+    let text = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    mappings::parse(&text).iter().filter(|one| one.is_unchanged()).for_each(sys::forget);
+}
+
+/// Lets what is made from now on lie side by side.
+pub(super) fn fill(py: Attached<'_>) -> python::Result<'_, ()> {
+    py.import(c"gc")?.call_method(c"collect", &[])?;
+    keep_free_places(py);
+    Ok(())
+}
+
+fn keep_free_places(py: Attached<'_>) {
+    py.keep_free_blocks();
+    sys::keep_free_chunks();
+}
+
+/// Whether the collector has three generations: later ones take the thresholds for something else.
+fn is_generational(py: Attached<'_>) -> python::Result<'_, bool> {
+    let info = py.import(c"sys")?.attr(c"version_info")?;
+    Ok((info.at(0)?.to_i64()?, info.at(1)?.to_i64()?) <= (3, 13))
+}

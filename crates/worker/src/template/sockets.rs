@@ -1,0 +1,33 @@
+//! Sockets that preloaded code has left open: all workers would speak on the same connection.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
+
+use crate::start::Process;
+
+/// One line about each socket of this process that is not one of its own.
+pub(super) fn left_open(process: &Process) -> Vec<String> {
+    let own = [process.listener.as_raw_fd(), process.line.as_fd().as_raw_fd()];
+    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return Vec::new() };
+    let mut numbers: Vec<RawFd> = entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > libc::STDERR_FILENO && !own.contains(number))
+        .collect();
+    numbers.sort_unstable();
+    numbers.into_iter().filter_map(describe).collect()
+}
+
+/// `None` for what is no socket.
+fn describe(number: RawFd) -> Option<String> {
+    let here = getsockname::<SockaddrStorage>(number).ok()?;
+    let there = match getpeername::<SockaddrStorage>(number) {
+        Ok(there) => format!("connected to {there}"),
+        Err(_) => "not connected".to_owned(),
+    };
+    Some(format!(
+        "what was preloaded has left a socket open (descriptor {number}, {here}, {there}), which all \
+         workers share; open it with the first request, or close it in os.register_at_fork"
+    ))
+}

@@ -1,0 +1,112 @@
+//! The requests that warm the applications of a template up: `warm-up=`.
+//!
+//! The first pass makes the applications load what they load late. More passes let CPython make of
+//! their code what it can; what it goes on writing to is then gathered in few pages, which takes a pass
+//! to see and some to make it quick again.
+
+use engine::Control;
+use engine::exchange::Outcome;
+use python::Attached;
+use wsgi::level::Level;
+use wsgi::plan::Application;
+
+use super::{line, rehearse, sharing};
+use crate::rehearsal::{Rehearsal, Request};
+use crate::start::Process;
+use crate::sys;
+
+/// Passes from the second on until the code is looked at. An instruction is made quick when it runs
+/// for the second or third time.
+const SETTLING_PASSES: u32 = 2;
+/// Passes that show which code is still written to.
+const WATCHED_PASSES: u32 = 1;
+/// Passes that make the gathered code quick.
+const LAST_PASSES: u32 = 2;
+
+/// Asks for each path, and prepares the code for being shared if the group wants that. What goes wrong
+/// is logged and stops nothing.
+pub(super) fn run(py: Attached<'_>, process: &Process) {
+    let paths: Vec<_> = py.detach(|| {
+        let answered = |path: &&String| ask(process, path);
+        process.spec.group.warm_up.iter().filter(answered).collect()
+    });
+    if paths.is_empty() || !process.spec.group.preload_immortal || sys::threads() > 1 {
+        return;
+    }
+    let passes = |count: u32| {
+        py.detach(|| {
+            for _ in 0..count {
+                for path in &paths {
+                    ask_again(process, path);
+                }
+            }
+        });
+    };
+    let gather = || -> python::Result<'_, usize> {
+        passes(SETTLING_PASSES);
+        let Some(before) = py.code_state()? else { return Ok(0) };
+        passes(WATCHED_PASSES);
+        sharing::fill(py)?;
+        let count = py.gather_busy_code(&before)?;
+        passes(LAST_PASSES);
+        Ok(count)
+    };
+    let (level, text) = match gather() {
+        Ok(count) => (Level::Info, format!("warm-up: {count} code objects were gathered")),
+        Err(error) => (Level::Warning, format!("warm-up: code was not gathered: {error}")),
+    };
+    py.detach(|| line(process, level, &text));
+}
+
+/// Asks the application that a path leads to, and logs how that went; whether it went well.
+fn ask(process: &Process, path: &str) -> bool {
+    let Some(application) = application(process, path) else {
+        let text = format!("warm-up={path}: no application of the group is mounted there");
+        line(process, Level::Warning, &text);
+        return false;
+    };
+    let rehearsal = Rehearsal::new(&format!("warm-up {path}"), process.log.clone());
+    let (outcome, status) = send(process, application, path, rehearsal);
+    let status = match outcome {
+        Outcome::Failed(status) => Some(status),
+        _ => status,
+    };
+    match (outcome, status) {
+        (Outcome::Complete, Some(status)) if status < 400 => {
+            line(process, Level::Info, &format!("warm-up={path}: answered {status}"));
+            return true;
+        }
+        (Outcome::Complete | Outcome::Failed(_), Some(status)) => {
+            line(process, Level::Warning, &format!("warm-up={path}: answered {status}"));
+        }
+        _ => line(process, Level::Warning, &format!("warm-up={path}: was not answered in full")),
+    }
+    false
+}
+
+/// Asks once more. What the application logs was logged the first time.
+fn ask_again(process: &Process, path: &str) {
+    if let Some(application) = application(process, path) {
+        send(process, application, path, Rehearsal::silent());
+    }
+}
+
+fn send(
+    process: &Process,
+    application: &Application,
+    path: &str,
+    rehearsal: Rehearsal,
+) -> (Outcome, Option<u16>) {
+    let request = Request::to_warm_up(process, application, path);
+    rehearse(process, rehearsal, |rehearsal| {
+        request.with(|request| process.engine.handle(request, rehearsal, &Control::default()).0)
+    })
+}
+
+/// The application that is mounted there.
+fn application<'p>(process: &'p Process, path: &str) -> Option<&'p Application> {
+    let applications = process.spec.applications.iter();
+    applications
+        .filter(|application| Request::matches(application, path))
+        .max_by_key(|application| application.mount.len())
+}

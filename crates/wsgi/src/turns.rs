@@ -1,0 +1,122 @@
+//! Whose turn it is among the threads of a worker to wait at the listener.
+//!
+//! It is the idle thread with the lowest number. So a process under little load keeps using few
+//! threads, and only these cost memory: stacks, heaps, and what the application keeps for each thread,
+//! such as a database connection.
+
+/// The turn. `W` is what a waiting thread is woken by.
+#[derive(Debug)]
+pub struct Turns<W> {
+    holder: Option<Holder>,
+    waiting: Vec<(u32, W)>,
+}
+
+/// Who has the turn.
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    number: u32,
+    /// It is taking a connection, and keeps the turn until it has.
+    takes: bool,
+}
+
+impl<W> Default for Turns<W> {
+    fn default() -> Self {
+        Self { holder: None, waiting: Vec::new() }
+    }
+}
+
+impl<W> Turns<W> {
+    /// Gives the turn to the thread `number`, if it is free or held by one with a higher number that
+    /// only waits. That one loses it. No two threads have the same number.
+    pub fn take(&mut self, number: u32) -> bool {
+        let free = self.holder.is_none_or(|holder| !holder.takes && holder.number > number);
+        if free {
+            self.holder = Some(Holder { number, takes: false });
+        }
+        free
+    }
+
+    /// Notes a thread that could not take the turn.
+    pub fn wait(&mut self, number: u32, waiter: W) {
+        self.waiting.push((number, waiter));
+    }
+
+    /// Whether it is the turn of the thread `number`.
+    pub fn is_held_by(&self, number: u32) -> bool {
+        self.holder.is_some_and(|holder| holder.number == number)
+    }
+
+    /// Whether it is anybody's turn.
+    pub fn is_held(&self) -> bool {
+        self.holder.is_some()
+    }
+
+    /// The thread begins to take a connection; false if it has lost the turn.
+    pub fn begin(&mut self, number: u32) -> bool {
+        self.set_takes(number, true)
+    }
+
+    /// There was no connection after all; the thread waits on.
+    pub fn wait_on(&mut self, number: u32) {
+        self.set_takes(number, false);
+    }
+
+    /// The thread gives the turn up, if it still has it, and the one with the lowest number of those
+    /// that wait gets it and has to be woken.
+    pub fn give_up(&mut self, number: u32) -> Option<W> {
+        if !self.is_held_by(number) {
+            return None;
+        }
+        self.holder = None;
+        let numbers = self.waiting.iter().map(|(number, _)| *number).enumerate();
+        let (place, number) = numbers.min_by_key(|(_, number)| *number)?;
+        self.holder = Some(Holder { number, takes: false });
+        Some(self.waiting.swap_remove(place).1)
+    }
+
+    /// Everybody who waits, to be sent away.
+    pub fn dismiss(&mut self) -> impl Iterator<Item = W> {
+        self.waiting.drain(..).map(|(_, waiter)| waiter)
+    }
+
+    fn set_takes(&mut self, number: u32, takes: bool) -> bool {
+        let mine = self.is_held_by(number);
+        if mine {
+            self.holder = Some(Holder { number, takes });
+        }
+        mine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_number_has_the_turn() {
+        let mut turns = Turns::default();
+        assert!(turns.take(3) && turns.take(1), "the first takes over from the third");
+        assert!(!turns.take(2) && !turns.begin(3));
+        for number in [4, 2, 3] {
+            turns.wait(number, number);
+        }
+        assert_eq!(turns.give_up(3), None, "what was lost is not handed on");
+        assert!(turns.begin(1));
+        assert_eq!(turns.give_up(1), Some(2));
+        assert!(turns.is_held_by(2) && turns.take(1));
+        assert_eq!(turns.dismiss().collect::<Vec<_>>(), [4, 3]);
+        assert_eq!(turns.give_up(1), None);
+        assert!(!turns.is_held());
+    }
+
+    #[test]
+    fn who_takes_a_connection_keeps_the_turn() {
+        let mut turns: Turns<()> = Turns::default();
+        assert!(turns.take(2) && turns.begin(2));
+        assert!(!turns.take(1), "not while a connection is taken");
+        turns.wait_on(2);
+        assert!(turns.take(1) && !turns.begin(2));
+        turns.wait_on(2);
+        assert!(turns.is_held_by(1));
+    }
+}
