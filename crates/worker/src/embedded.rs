@@ -185,8 +185,12 @@ pub(crate) fn shutdown() {
         // Nobody listens any more if it took too long.
         let _ = done.send(());
     };
-    if thread::Builder::new().name("wsgi-shutdown".into()).spawn(end).is_ok() {
-        let _ = wait.recv_timeout(SHUTDOWN_TIMEOUT);
+    if let Ok(thread) = thread::Builder::new().name("wsgi-shutdown".into()).spawn(end)
+        && wait.recv_timeout(SHUTDOWN_TIMEOUT).is_ok()
+    {
+        // It still frees its thread states, which must be over before the process tears down the
+        // libraries that it needs for that.
+        let _ = thread.join();
     }
 }
 

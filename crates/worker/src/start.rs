@@ -37,6 +37,8 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let listener = UnixListener::from(sys::inherited(descriptor::LISTENER)?);
     let line = Line::new(sys::inherited(descriptor::CONTROL)?);
     forget_start(py, &spec).map_err(|error| error.to_string())?;
+    // Every worker needs it (`stacks`); the template shares it.
+    py.import(c"faulthandler").map_err(|error| error.to_string())?;
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let supervisor = std::os::unix::process::parent_id();
