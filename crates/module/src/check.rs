@@ -122,7 +122,7 @@ fn unreachable_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<S
             ));
         }
     };
-    for server in main.and_following() {
+    for server in speakers(main) {
         let config = server.config::<Wsgi>();
         if let Some(group) = server.dir_defaults::<Wsgi>().process_group.as_deref() {
             look(server, format!("WSGIProcessGroup {group}"), group);

@@ -45,7 +45,7 @@ pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<Mapping
     let sections = sections(server, main);
     let defaults = server.dir_defaults::<Wsgi>();
     let mut aliases: Vec<&Alias> = server.config::<Wsgi>().settings.aliases.iter().collect();
-    if server.is_virtual() {
+    if speaks_beside(server, main) {
         aliases.extend(&main.config::<Wsgi>().settings.aliases);
     }
     let mapping = |alias: &'s Alias| {
@@ -75,8 +75,14 @@ pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<Mapping
 /// The sections that hold for a server's requests, in the order of their weight.
 pub(crate) fn sections<'s>(server: Server<'s>, main: Server<'s>) -> Vec<&'s Section> {
     let own = &server.config::<Wsgi>().sections;
-    let outer: &[Section] = if server.is_virtual() { &main.config::<Wsgi>().sections } else { &[] };
+    let outer: &[Section] =
+        if speaks_beside(server, main) { &main.config::<Wsgi>().sections } else { &[] };
     outer.iter().chain(own).collect()
+}
+
+/// Whether a server has a configuration of its own beside that of the main server.
+fn speaks_beside(server: Server<'_>, main: Server<'_>) -> bool {
+    !std::ptr::eq(server.config::<Wsgi>(), main.config::<Wsgi>())
 }
 
 impl Section {
