@@ -14,7 +14,7 @@ INSTALLED_APPS = [
     "polls",
 ]
 MIDDLEWARE = [
-    "library.process.named",
+    "process.named",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -42,7 +42,7 @@ WSGI_APPLICATION = "polls.wsgi.application"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ["POLLS_DATABASE"],
+        "NAME": os.environ.get("POLLS_DATABASE"),
         "OPTIONS": {"timeout": 20},
     }
 }
