@@ -5,15 +5,12 @@
 //! of the request's head.
 
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use httpd::{Flush, ReadError, Request, SendError, Sendfile, Status};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{setsockopt, sockopt};
 use wsgi::daemon::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER, Timeouts};
 use wsgi::frame::{self, BodyFault, FrameError, FrameType, HEADER, MAX_PAYLOAD};
 use wsgi::inbox::Inbox;
@@ -25,45 +22,17 @@ use wsgi::wire::Reader;
 
 use crate::respond::sendfile;
 use crate::routing::Route;
-use crate::{Wsgi, log, log_of_script, respond, scoreboard, sys};
+use crate::{Wsgi, log, log_of_script, respond, scoreboard};
+
+mod connection;
+mod error;
+
+use connection::is_readable;
+pub(crate) use connection::{errno, open, receive, socket_timeout};
+pub(crate) use error::RelayError;
 
 /// Room for the beginning of an answer in bytes: every request that waits for its worker holds it.
 const FIRST_ROOM: usize = 1024;
-/// Pause between two attempts while nobody listens, as when `wsgid` is started again.
-const CONNECT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Why a request could not be served by a worker, and what becomes of it.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RelayError {
-    #[error("WSGI0116: no connection to its socket within connect-timeout={seconds} ({error})")]
-    NoWorker { seconds: u64, error: nix::Error },
-    #[error("WSGI0117: no connection to its socket ({0})")]
-    NoSocket(nix::Error),
-    #[error("WSGI0146: the worker was lost before it had answered ({0})")]
-    Lost(nix::Error),
-    #[error("WSGI0145: the worker gave no answer for as long as {0} allows")]
-    Silent(&'static str),
-    #[error(
-        "WSGI0144: the header {name} of the response has {length} bytes, more than header-buffer-size={limit}"
-    )]
-    LongHeader { name: String, length: usize, limit: u64 },
-    #[error("the worker sent {0}")]
-    Nonsense(#[from] FrameError),
-    #[error("its workers kept being replaced; gave up after {0} attempts")]
-    Declined(u32),
-}
-
-impl RelayError {
-    fn status(&self) -> u16 {
-        match self {
-            Self::NoWorker { .. } | Self::NoSocket(_) | Self::Declined(_) => 503,
-            Self::Lost(_) => 502,
-            Self::Silent(_) => 504,
-            Self::Nonsense(_) | Self::LongHeader { .. } => 500,
-        }
-    }
-}
-
 /// How one attempt ended.
 enum Attempt {
     /// The worker has answered (or the client is gone): nothing is left to do.
@@ -82,10 +51,10 @@ pub(crate) fn serve(
     frame: &mut [u8],
 ) -> Status {
     let attempts = 2 * route.processes + 1;
-    let before = client_timeout(route).and_then(|limit| request.set_client_timeout(limit));
-    let status = Relay::new(request, route).run(group, attempts, frame);
-    if let Some(before) = before {
-        request.set_client_timeout(before);
+    let mut relay = Relay::new(request, route);
+    let status = relay.run(group, attempts, frame);
+    if let Some(before) = relay.client_timeout {
+        relay.request.set_client_timeout(before);
     }
     status
 }
@@ -102,6 +71,8 @@ struct Relay<'a, 'r> {
     /// What the group says. Decided here, where its user cannot.
     route: &'a Route,
     head_sent: bool,
+    /// How long the client may take outside of this response, where that was changed for it.
+    client_timeout: Option<Duration>,
     /// Bytes that were passed on and may not have left yet.
     under_way: u64,
     /// A file that was received and waits for what comes behind it: if that is the end, httpd gets
@@ -129,6 +100,7 @@ impl<'a, 'r> Relay<'a, 'r> {
             request,
             route,
             head_sent: false,
+            client_timeout: None,
             under_way: 0,
             file: None,
             overridden: None,
@@ -307,6 +279,10 @@ impl<'a, 'r> Relay<'a, 'r> {
                 return Err(RelayError::LongHeader { name, length, limit });
             }
         }
+        if let Some(limit) = client_timeout(self.route) {
+            // From now on it is written to; while it was read, httpd's own limit held.
+            self.client_timeout = self.request.set_client_timeout(limit);
+        }
         if self.error_override && head.code >= 400 {
             self.overridden = Some(head.code);
             respond::apply_challenge(self.request, head);
@@ -390,74 +366,4 @@ pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
         ReadError::TooLarge(_) => BodyFault::TooLarge,
         ReadError::Broken(_) => BodyFault::Broken,
     }
-}
-
-/// How long a worker may be silent.
-pub(crate) fn socket_timeout(request: &Request<'_>, route: &Route) -> Duration {
-    match route.timeouts.socket {
-        0 => request.server().timeout(),
-        seconds => Duration::from_secs(seconds),
-    }
-}
-
-/// Connects to a group, and counts the attempts. Waits in its queue while all workers are busy, and
-/// for `wsgid` to come back if it is being started again.
-pub(crate) fn open(route: &Route, connects: &mut u32) -> Result<UnixStream, RelayError> {
-    let seconds = route.timeouts.connect;
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    loop {
-        *connects += 1;
-        match connect_once(route, deadline.saturating_duration_since(Instant::now())) {
-            Ok(stream) => return Ok(stream.into()),
-            Err(nix::Error::EINTR) => {}
-            Err(error @ (nix::Error::ECONNREFUSED | nix::Error::ENOENT | nix::Error::EAGAIN)) => {
-                if Instant::now() + CONNECT_PAUSE >= deadline {
-                    return Err(RelayError::NoWorker { seconds, error });
-                }
-                std::thread::sleep(CONNECT_PAUSE);
-            }
-            Err(error) => return Err(RelayError::NoSocket(error)),
-        }
-    }
-}
-
-/// One attempt. A full queue makes `connect` wait, for as long as the send time-out says.
-fn connect_once(route: &Route, patience: Duration) -> nix::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC;
-    let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    let seconds = i64::try_from(patience.as_secs()).unwrap_or(i64::MAX);
-    let limit = nix::sys::time::TimeVal::new(seconds, 100_000);
-    setsockopt(&stream, sockopt::SendTimeout, &limit)?;
-    connect(stream.as_raw_fd(), &UnixAddr::new(&route.socket)?)?;
-    Ok(stream)
-}
-
-/// Whether something comes within so many milliseconds.
-fn is_readable(stream: &UnixStream, milliseconds: u64) -> bool {
-    let patience = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
-    let mut descriptors = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-    poll(&mut descriptors, patience).is_ok_and(|ready| ready > 0)
-}
-
-pub(crate) fn receive(
-    stream: &UnixStream,
-    inbox: &mut Inbox,
-    files: &mut Vec<OwnedFd>,
-) -> Result<(), RelayError> {
-    loop {
-        match sys::receive(stream.as_fd(), inbox.room(), files) {
-            Ok(0) => return Err(RelayError::Lost(nix::Error::EPIPE)),
-            Ok(count) => {
-                inbox.received(count);
-                return Ok(());
-            }
-            Err(nix::Error::EINTR) => {}
-            Err(nix::Error::EAGAIN) => return Err(RelayError::Silent("Timeout")),
-            Err(error) => return Err(RelayError::Lost(error)),
-        }
-    }
-}
-
-pub(crate) fn errno(error: &std::io::Error) -> nix::Error {
-    error.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw)
 }
