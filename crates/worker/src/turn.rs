@@ -28,23 +28,19 @@ impl Turn {
     /// Waits for the turn; `None` once no connection is taken any more. No two threads have the same
     /// number.
     pub(crate) fn take(&self, number: u32) -> Option<Held<'_>> {
-        let held = Held { turn: self, number };
         let mut state = self.lock();
-        if !state.closed && state.turns.take(number) {
-            return Some(held);
-        }
-        if !state.closed {
+        loop {
+            if state.closed {
+                return None;
+            }
+            if state.turns.is_held_by(number) || state.turns.take(number) {
+                return Some(Held { turn: self, number });
+            }
             state.turns.wait(number, thread::current());
-        }
-        while !state.closed && !state.turns.is_held_by(number) {
             drop(state);
             thread::park();
             state = self.lock();
         }
-        let closed = state.closed;
-        // Behind the lock, which the turn takes when it is dropped.
-        drop(state);
-        (!closed).then_some(held)
     }
 
     /// Lets nobody take a connection any more. The one that waits at the listener has to be woken by

@@ -36,9 +36,12 @@ impl<W> Turns<W> {
         free
     }
 
-    /// Notes a thread that could not take the turn.
+    /// Notes a thread that could not take the turn, unless it is noted already. One that was given the
+    /// turn and has lost it before it woke has to be noted again.
     pub fn wait(&mut self, number: u32, waiter: W) {
-        self.waiting.push((number, waiter));
+        if self.waiting.iter().all(|(known, _)| *known != number) {
+            self.waiting.push((number, waiter));
+        }
     }
 
     /// Whether it is the turn of the thread `number`.
@@ -107,6 +110,18 @@ mod tests {
         assert_eq!(turns.dismiss().collect::<Vec<_>>(), [4, 3]);
         assert_eq!(turns.give_up(1), None);
         assert!(!turns.is_held());
+    }
+
+    #[test]
+    fn who_loses_the_turn_before_it_wakes_is_not_forgotten() {
+        let mut turns = Turns::default();
+        assert!(turns.take(0));
+        turns.wait(3, 3);
+        assert_eq!(turns.give_up(0), Some(3));
+        assert!(turns.take(1) && !turns.is_held_by(3));
+        turns.wait(3, 3);
+        turns.wait(3, 3);
+        assert_eq!((turns.give_up(1), turns.give_up(3)), (Some(3), None));
     }
 
     #[test]
