@@ -41,20 +41,11 @@ impl Request {
     /// A request that is good for importing a script that no URL leads to.
     pub(crate) fn to_import(process_group: &str, import: &ImportedScript) -> Self {
         let head = Head {
-            attempts: Attempts::default(),
             script: import.script.as_os_str().as_bytes(),
             process_group: process_group.as_bytes(),
             application_group: import.application_group.as_bytes(),
-            main_interpreter: false,
-            callable: b"",
-            script_reloading: false,
-            ignore_activity: true,
             log_level: u8::MAX,
-            request_start: now(),
-            queue_start: now(),
-            environ: Pairs::NONE,
-            body: b"",
-            body_rest: BodyRest::None,
+            ..plain()
         };
         let mut payload = Vec::new();
         head.encode([], &mut payload);
@@ -117,20 +108,13 @@ impl Request {
         environ.set(b"mod_wsgi.request_handler".as_slice(), b"wsgi-script".as_slice());
         environ.set(b"mod_wsgi.handler_script".as_slice(), b"".as_slice());
         let head = Head {
-            attempts: Attempts::default(),
             script: application.script.as_os_str().as_bytes(),
             process_group: process.spec.group.name.as_bytes(),
             application_group: application.application_group.as_bytes(),
             main_interpreter: true,
             callable: application.callable.as_bytes(),
-            script_reloading: false,
-            ignore_activity: true,
             log_level: process.spec.log_level,
-            request_start: now(),
-            queue_start: now(),
-            environ: Pairs::NONE,
-            body: b"",
-            body_rest: BodyRest::None,
+            ..plain()
         };
         let mut payload = Vec::new();
         head.encode(environ.iter(), &mut payload);
@@ -141,6 +125,26 @@ impl Request {
     pub(crate) fn with<R>(&self, work: impl FnOnce(&Head<'_>) -> R) -> R {
         let request = Head::decode(&self.0).expect("a request is read as it was written");
         work(&request)
+    }
+}
+
+/// A head without anything in it.
+fn plain() -> Head<'static> {
+    Head {
+        attempts: Attempts::default(),
+        script: b"",
+        process_group: b"",
+        application_group: b"",
+        main_interpreter: false,
+        callable: b"",
+        script_reloading: false,
+        ignore_activity: true,
+        log_level: 0,
+        request_start: now(),
+        queue_start: now(),
+        environ: Pairs::NONE,
+        body: b"",
+        body_rest: BodyRest::None,
     }
 }
 

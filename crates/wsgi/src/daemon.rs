@@ -8,11 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::argument::{ArgumentError, nearest};
 use crate::words::{NotAPair, Pair, next_pair, next_word};
 
+mod limits;
 mod options;
+mod socket;
 mod timeouts;
 mod value;
 
+pub use limits::Limits;
 pub use options::{DaemonOption, OPTION_CATEGORIES, OPTIONS};
+pub use socket::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER, SocketSpec};
 pub use timeouts::Timeouts;
 pub(crate) use value::{interval, number, python_home, split_path};
 
@@ -70,60 +74,6 @@ pub enum Preload {
     Interpreter,
     /// The group's applications too.
     Application,
-}
-
-/// The socket of a group, and what passes through it. Sizes are in bytes, and 0 means a default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SocketSpec {
-    /// Connections that may wait.
-    pub backlog: u32,
-    /// Whom it belongs to; `None` is the user of httpd's children.
-    pub user: Option<Principal>,
-    /// The kernel's buffer for what a worker sends; 0 is the system's default.
-    pub send_buffer: u64,
-    /// The kernel's buffer for what a worker gets; 0 is the system's default.
-    pub receive_buffer: u64,
-    /// Longest header of a response; 0 is [`DEFAULT_HEADER_BUFFER`].
-    pub header_buffer: u64,
-    /// How much of a response may be under way before httpd waits for the client; 0 is
-    /// [`DEFAULT_RESPONSE_BUFFER`].
-    pub response_buffer: u64,
-    /// Milliseconds that httpd waits for more of a response before it sends what there is.
-    pub flush_delay: u64,
-}
-
-impl Default for SocketSpec {
-    fn default() -> Self {
-        Self {
-            backlog: 100,
-            user: None,
-            send_buffer: 0,
-            receive_buffer: 0,
-            header_buffer: 0,
-            response_buffer: 0,
-            flush_delay: 5,
-        }
-    }
-}
-
-/// Longest header of a response in bytes where the option is not given.
-pub const DEFAULT_HEADER_BUFFER: u64 = 32 << 10;
-/// Bytes of a response that may be under way where the option is not given.
-pub const DEFAULT_RESPONSE_BUFFER: u64 = 8 << 20;
-
-/// What each process of a group may use; 0 means that there is no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Requests after which it is replaced.
-    pub maximum_requests: u64,
-    /// Seconds of processor time after which it is replaced.
-    pub cpu_time: u64,
-    /// Nice value; `None` leaves what there is.
-    pub cpu_priority: Option<i32>,
-    /// Bytes of data (`RLIMIT_DATA`).
-    pub memory: u64,
-    /// Bytes of address space (`RLIMIT_AS`).
-    pub virtual_memory: u64,
 }
 
 /// A process group as it was written. What is `None` follows httpd or Python.
