@@ -56,10 +56,14 @@ impl Demand {
     }
 
     /// A worker has nothing to do, one of `staying`; true if it may go, which is then counted.
-    pub(crate) fn spare(&mut self, staying: usize) -> bool {
+    pub(crate) fn spare(&mut self, now: Instant, staying: usize) -> bool {
         let spare = staying > self.pool.least as usize;
         if spare {
             self.wanted = staying - 1;
+            if self.wanted > 0 {
+                // Those that stay may have been busy all along, and said so when it did not matter.
+                self.watch = Watch::On { from: now, alarms: 0 };
+            }
         }
         spare
     }
@@ -138,7 +142,7 @@ mod tests {
         let now = Instant::now();
         demand.busy(now);
         demand.look(now, true, 3, false);
-        assert_eq!((demand.wanted(), demand.listens(now), demand.spare(3)), (3, false, false));
+        assert_eq!((demand.wanted(), demand.listens(now), demand.spare(now, 3)), (3, false, false));
     }
 
     #[test]
@@ -150,7 +154,7 @@ mod tests {
         demand.look(now, true, 0, false);
         assert_eq!((demand.wanted(), demand.listens(now)), (1, false));
         demand.look(now, true, 1, true);
-        assert!(demand.spare(1));
+        assert!(demand.spare(now, 1));
         demand.look(now, false, 1, false);
         assert!(!demand.listens(now), "its last worker is still there");
         demand.look(now, false, 0, false);
@@ -175,6 +179,24 @@ mod tests {
         assert_eq!(demand.wanted(), 2);
         demand.look(later + PAUSE * 2, true, 2, true);
         assert!(!demand.looks(later + PAUSE * 9), "there are as many as there may be");
+    }
+
+    #[test]
+    fn a_worker_that_goes_leaves_nobody_waiting_behind_a_busy_one() {
+        let (mut demand, now) = (Demand::new(ELASTIC), Instant::now());
+        demand.look(now, true, 0, false);
+        demand.busy(now);
+        demand.look(now, true, 1, false);
+        demand.look(now + PAUSE, true, 1, false);
+        assert_eq!(demand.wanted(), 2);
+        demand.look(now + PAUSE, false, 2, false);
+        // The first one is still busy, and will not say so again.
+        assert!(demand.spare(now + PAUSE, 2));
+        let later = now + PAUSE * 2;
+        assert!(demand.listens(later));
+        demand.look(later, true, 1, false);
+        demand.look(later + PAUSE, true, 1, false);
+        assert_eq!(demand.wanted(), 2);
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Group {
         let staying = self.workers.iter().filter(|worker| !worker.is_leaving()).count();
         let grace = self.patience();
         let worker = &mut self.workers[place];
-        if !worker.is_leaving() && self.demand.spare(staying) {
+        if !worker.is_leaving() && self.demand.spare(Instant::now(), staying) {
             worker.ask_to_end(Some(Order::EndForRest), grace);
         }
     }
