@@ -1,7 +1,7 @@
 //! Watching over a worker's limits, from the main thread, without the GIL.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use engine::{Engine, ServerLog};
@@ -41,7 +41,7 @@ pub(crate) struct Watch {
     stacks: Option<Stacks>,
     gil: Arc<Gil>,
     /// Another process was asked for because of `restart-interval`.
-    asked: Mutex<bool>,
+    asked: AtomicBool,
 }
 
 /// Whether the GIL can be had.
@@ -71,7 +71,7 @@ impl Watch {
             log,
             stacks,
             gil: Arc::default(),
-            asked: Mutex::new(false),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -89,6 +89,7 @@ impl Watch {
             has_loaded: self.engine.has_loaded(),
             activity: sight.activity,
             waits_for_gil: self.gil.since.load(Ordering::Relaxed).checked_sub(1),
+            has_asked: self.asked.load(Ordering::Relaxed),
             running: &running,
         };
         let actions = self.dog.actions(&seen);
@@ -153,8 +154,8 @@ impl Watch {
                 Some(Wish::End(cause))
             }
             Action::Replace(cause) => {
-                let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-                (!std::mem::replace(&mut *asked, true)).then_some(Wish::Replace(cause))
+                self.asked.store(true, Ordering::Relaxed);
+                Some(Wish::Replace(cause))
             }
         }
     }

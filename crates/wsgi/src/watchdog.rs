@@ -32,6 +32,8 @@ pub struct Observation<'r> {
     pub activity: Option<u64>,
     /// Since when somebody waits for the GIL in vain.
     pub waits_for_gil: Option<u64>,
+    /// Another process was asked for, which is not done twice.
+    pub has_asked: bool,
     /// The requests that are being served.
     pub running: &'r [Running],
 }
@@ -132,7 +134,7 @@ impl Watchdog {
             Some(Action::End(Cause::StartupTimeout))
         } else if is_idle && over(self.inactivity, seen.activity) {
             Some(Action::End(Cause::Inactivity))
-        } else if over(self.restart, Some(seen.started)) {
+        } else if !seen.has_asked && over(self.restart, Some(seen.started)) {
             Some(Action::Replace(Cause::RestartInterval))
         } else {
             None
@@ -232,6 +234,8 @@ mod tests {
         assert_eq!(with(|seen| seen.activity = Some(1000)), [Action::End(Cause::Inactivity)]);
         assert_eq!(with(|seen| seen.activity = Some(1001)), []);
         assert_eq!(with(|seen| seen.now = 9000), [Action::Replace(Cause::RestartInterval)]);
+        // Nothing to do any more, or the process would look at it without pause until it is replaced.
+        assert_eq!(with(|seen| (seen.now, seen.has_asked) = (9000, true)), []);
     }
 
     #[test]
