@@ -271,6 +271,17 @@ fn a_request_that_waits_too_long_is_a_504() {
 }
 
 #[test]
+fn a_slow_client_is_no_queue() {
+    let httpd = limited("slow-upload", "threads=1 queue-timeout=1").start();
+    let mut connection = httpd.connect().unwrap();
+    connection.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n").unwrap();
+    let began = std::time::Instant::now();
+    wait_until("it has taken its time", || began.elapsed().as_millis() > 1500);
+    connection.send(b"end").unwrap();
+    assert_eq!(connection.reply().unwrap().status, 200);
+}
+
+#[test]
 fn a_client_that_does_not_read_keeps_no_worker() {
     let httpd = limited("response-timeout", "threads=1 response-socket-timeout=1").start();
     let before = pid(&httpd);

@@ -89,7 +89,7 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
     };
     match target.and_then(|target| permit(request, target)) {
         Ok((target, None)) => {
-            let payload = payload(request, &target, 0);
+            let payload = payload(request, &target, || 0);
             embedded::serve(request, &payload)
         }
         Ok((target, Some(route))) => relay(request, target, &route),
@@ -136,7 +136,7 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
             None => return refusal::outside_of_root(file, root).answer(request),
         }
     }
-    let payload = payload(request, &target, now());
+    let payload = payload(request, &target, now);
     if payload.len() > MAX_REQUEST {
         let text = format!("the head of the request is longer than {MAX_REQUEST} bytes");
         return Refusal::new(413, text).answer(request);

@@ -15,9 +15,15 @@ use crate::{Wsgi, environ, sys};
 /// A body up to this length travels with the request's head.
 const SMALL_BODY: usize = 64 * 1024;
 
-/// The payload of the request's frame, with the first bytes of its body.
-pub(crate) fn payload(request: &mut Request<'_>, target: &Target, queue_start: u64) -> Vec<u8> {
+/// The payload of the request's frame, with the first bytes of its body. `queue_start` gives the moment at
+/// which the request begins to wait in a queue, and is asked when the body was read: a slow client is no queue.
+pub(crate) fn payload(
+    request: &mut Request<'_>,
+    target: &Target,
+    queue_start: impl FnOnce() -> u64,
+) -> Vec<u8> {
     let (body, body_rest) = first_of_body(request);
+    let queue_start = queue_start();
     prepare(request);
     let request: &Request<'_> = request;
     let dir = request.dir_config::<Wsgi>();
