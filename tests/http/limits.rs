@@ -135,6 +135,8 @@ fn a_process_that_does_not_get_ready_is_killed() {
     httpd.allow_log("ended before it was ready");
     let line = httpd.wait_for_log("was not ready within startup-timeout=1 and is killed");
     assert!(line.text.contains("process group fake"), "{line}");
+    assert!(line.text.contains("the next one starts in 250.0ms"), "{line}");
+    httpd.wait_for_log("the next one starts in 500.0ms");
 }
 
 #[test]

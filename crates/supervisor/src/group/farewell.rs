@@ -104,9 +104,15 @@ impl Group {
             } else {
                 continue;
             };
-            let text = format!("worker {pid} of process group {name} {what} and is killed");
-            self.log.line(level, &text);
+            let is_ready = worker.is_ready();
             worker.kill();
+            let mut text = format!("worker {pid} of process group {name} {what} and is killed");
+            if !is_ready && level == Level::Error {
+                let delay = self.backoff.after_failure(None);
+                self.not_before = Some(now + delay);
+                text += &format!("; the next one starts in {delay:.1?}");
+            }
+            self.log.line(level, &text);
         }
         if let Some(limit) = limit
             && let Some(pid) = self.templates.give_up_late(limit)
