@@ -14,6 +14,7 @@ mod launch;
 mod line;
 mod log;
 mod memory_kills;
+mod pages;
 mod probe;
 mod program;
 mod reach;

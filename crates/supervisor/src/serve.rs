@@ -15,8 +15,8 @@ use wsgi::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
 use crate::log::{Log, is_open};
-use crate::memory_kills;
 use crate::sys::{close_inherited, inherited};
+use crate::{memory_kills, pages};
 
 /// Runs the groups of a plan until nobody can send them work any more.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
@@ -49,6 +49,8 @@ struct Supervisor {
     signals: SignalFd,
     log: Log,
     ending: bool,
+    /// Something has happened since pages were given back.
+    touched: bool,
 }
 
 impl Supervisor {
@@ -78,7 +80,7 @@ impl Supervisor {
         }
         // The other groups go on in any case; httpd's parent decides whether that is enough.
         tell(&problems.join("\n"));
-        Ok(Self { groups, lifeline: Some(lifeline), signals, log, ending: false })
+        Ok(Self { groups, lifeline: Some(lifeline), signals, log, ending: false, touched: true })
     }
 
     fn run(&mut self) {
@@ -127,13 +129,19 @@ impl Supervisor {
             descriptors.extend(all.map(|one| PollFd::new(one, PollFlags::POLLIN)));
         }
         let moment = self.groups.iter().filter_map(Group::next_moment).min();
-        let timeout = moment.map_or(PollTimeout::NONE, |moment| {
-            let left = moment.saturating_duration_since(Instant::now());
+        let left = moment.map(|moment| moment.saturating_duration_since(Instant::now()));
+        let quiet = self.touched.then_some(pages::QUIET);
+        let is_quiet_first = quiet.is_some_and(|quiet| left.is_none_or(|left| quiet < left));
+        let timeout = left.into_iter().chain(quiet).min().map_or(PollTimeout::NONE, |left| {
             // Rounded up, so that the moment has come when we wake.
             PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
         });
         // An interrupted call is as good as one that returned: everything is looked at anyway.
-        let _ = poll(&mut descriptors, timeout);
+        let count = poll(&mut descriptors, timeout);
+        self.touched = count != Ok(0) || !is_quiet_first;
+        if !self.touched {
+            pages::give_back();
+        }
         let happened = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(false);
         let lifeline_ended = lifeline.is_some() && descriptors.get(1).is_some_and(happened);
         drop(descriptors);

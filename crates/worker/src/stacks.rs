@@ -24,6 +24,15 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) struct Stacks(Mutex<File>);
 
+/// Has `faulthandler` allocate what it needs, so that workers share it with their template.
+pub(crate) fn prepare(py: Attached<'_>) -> python::Result<'_, ()> {
+    let faulthandler = py.import(c"faulthandler")?;
+    let signal = py.int(sys::stack_signal().into())?;
+    let error_output = py.int(2)?;
+    faulthandler.call_method(c"register", &[&signal, &error_output])?;
+    faulthandler.call_method(c"unregister", &[&signal]).map(drop)
+}
+
 impl Stacks {
     /// Has `faulthandler` write stacks from now on. Of a process that is forked later it must be asked
     /// again.

@@ -15,7 +15,7 @@ use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
 use crate::fellows::Fellows;
 use crate::line::Line;
 use crate::log::ProcessLog;
-use crate::{serve, service, sys, template};
+use crate::{serve, service, stacks, sys, template};
 
 /// What a process of a group has from its beginning.
 pub(crate) struct Process {
@@ -37,8 +37,8 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let listener = UnixListener::from(sys::inherited(descriptor::LISTENER)?);
     let line = Line::new(sys::inherited(descriptor::CONTROL)?);
     forget_start(py, &spec).map_err(|error| error.to_string())?;
-    // Every worker needs it (`stacks`); the template shares it.
-    py.import(c"faulthandler").map_err(|error| error.to_string())?;
+    // A failure is told where stacks are wanted.
+    let _ = stacks::prepare(py);
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let supervisor = std::os::unix::process::parent_id();

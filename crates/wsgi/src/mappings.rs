@@ -1,5 +1,7 @@
 //! Files that are mapped into a process, such as libraries, as `/proc/PID/smaps` tells.
 
+use std::io::BufRead;
+
 /// A private mapping of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMapping {
@@ -19,11 +21,13 @@ impl FileMapping {
 }
 
 /// All private mappings of files. Each begins with a line of `start-end permissions offset device inode
-/// path`; lines of `Name: value` follow.
-pub fn parse(text: &str) -> Vec<FileMapping> {
+/// path`; lines of `Name: value` follow. The text is never held as a whole: whoever asks wants to save
+/// memory. What cannot be read ends it.
+pub fn parse(text: impl BufRead) -> Vec<FileMapping> {
     let mut found: Vec<FileMapping> = Vec::new();
     let mut wanted = false;
-    for line in text.lines() {
+    for line in text.lines().map_while(Result::ok) {
+        let line = line.as_str();
         if let Some((mapping, of_file)) = head(line) {
             wanted = of_file;
             found.extend(wanted.then_some(mapping));
@@ -69,7 +73,7 @@ Anonymous:             4 kB
 Anonymous:             0 kB
 8000-9000 r--p 00000000 fd:01 78                     /usr/lib/c.so
 ";
-        let found = parse(text);
+        let found = parse(text.as_bytes());
         let expected = [(0x1000, 0x3000, 0), (0x3000, 0x4000, 4), (0x8000, 0x9000, u64::MAX)];
         let expected =
             expected.map(|(start, end, anonymous)| FileMapping { start, end, anonymous });
@@ -82,7 +86,7 @@ Anonymous:             0 kB
     fn this_process_maps_its_program() {
         let text = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let here = this_process_maps_its_program as fn() as usize;
-        let found = parse(&text);
+        let found = parse(text.as_bytes());
         let program = found.iter().find(|one| (one.start..one.end).contains(&here)).unwrap();
         assert!(program.is_unchanged(), "{program:?}");
     }
