@@ -104,14 +104,15 @@ impl Group {
             } else {
                 continue;
             };
-            let is_ready = worker.is_ready();
             worker.kill();
-            let mut text = format!("worker {pid} of process group {name} {what} and is killed");
-            if !is_ready && level == Level::Error {
+            let next = if level == Level::Error {
                 let delay = self.backoff.after_failure(None);
                 self.not_before = Some(now + delay);
-                text += &format!("; the next one starts in {delay:.1?}");
-            }
+                format!("; the next one starts in {delay:.1?}")
+            } else {
+                String::new()
+            };
+            let text = format!("worker {pid} of process group {name} {what} and is killed{next}");
             self.log.line(level, &text);
         }
         if let Some(limit) = limit

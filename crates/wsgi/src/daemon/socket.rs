@@ -1,0 +1,44 @@
+//! The socket of a process group, as the configuration wants it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Principal;
+
+/// The socket of a group, and what passes through it. Sizes are in bytes, and 0 means a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketSpec {
+    /// Connections that may wait.
+    pub backlog: u32,
+    /// Whom it belongs to; `None` is the user of httpd's children.
+    pub user: Option<Principal>,
+    /// The kernel's buffer for what a worker sends; 0 is the system's default.
+    pub send_buffer: u64,
+    /// The kernel's buffer for what a worker gets; 0 is the system's default.
+    pub receive_buffer: u64,
+    /// Longest header of a response; 0 is [`DEFAULT_HEADER_BUFFER`].
+    pub header_buffer: u64,
+    /// How much of a response may be under way before httpd waits for the client; 0 is
+    /// [`DEFAULT_RESPONSE_BUFFER`].
+    pub response_buffer: u64,
+    /// Milliseconds that httpd waits for more of a response before it sends what there is.
+    pub flush_delay: u64,
+}
+
+impl Default for SocketSpec {
+    fn default() -> Self {
+        Self {
+            backlog: 100,
+            user: None,
+            send_buffer: 0,
+            receive_buffer: 0,
+            header_buffer: 0,
+            response_buffer: 0,
+            flush_delay: 5,
+        }
+    }
+}
+
+/// Longest header of a response in bytes where the option is not given.
+pub const DEFAULT_HEADER_BUFFER: u64 = 32 << 10;
+/// Bytes of a response that may be under way where the option is not given.
+pub const DEFAULT_RESPONSE_BUFFER: u64 = 8 << 20;
