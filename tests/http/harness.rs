@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use testkit::{Httpd, Kind, Setup, Signal, wait_until};
+use testkit::{ClientError, Httpd, Kind, Setup, Signal, wait_until};
 
 fn plain(name: &str) -> Setup {
     Httpd::new(name).without_wsgi().file("htdocs/hello.txt", "hello\n")
@@ -28,14 +28,19 @@ fn a_static_file_is_served() {
 #[test]
 fn a_kept_connection_carries_several_requests() {
     let httpd = plain("kept").start();
-    let mut connection = httpd.connect().unwrap();
-    for _ in 0..3 {
-        let reply = httpd.get("/hello.txt").send_on(&mut connection).unwrap();
-        assert_eq!(reply.text(), "hello\n");
-    }
-    let head = httpd.call("HEAD", "/hello.txt").send_on(&mut connection).unwrap();
-    assert_eq!((head.header("content-length"), head.body.len()), (Some("6"), 0));
-    assert_eq!(httpd.get("/none").send_on(&mut connection).unwrap().status, 404);
+    let conversation = || -> Result<(), ClientError> {
+        let mut connection = httpd.connect()?;
+        for _ in 0..3 {
+            let reply = httpd.get("/hello.txt").send_on(&mut connection)?;
+            assert_eq!(reply.text(), "hello\n");
+        }
+        let head = httpd.call("HEAD", "/hello.txt").send_on(&mut connection)?;
+        assert_eq!((head.header("content-length"), head.body.len()), (Some("6"), 0));
+        assert_eq!(httpd.get("/none").send_on(&mut connection)?.status, 404);
+        Ok(())
+    };
+    // While its threads are still starting, the event MPM closes kept connections to have some idle.
+    wait_until("it keeps a connection", || conversation().is_ok());
 }
 
 #[test]

@@ -149,9 +149,12 @@ impl<'a, 'r> Relay<'a, 'r> {
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             setsockopt(&stream, sockopt::SndBuf, &bytes).map_err(RelayError::Lost)?;
         }
-        if (&stream).write_all(frame).is_err() {
+        if let Err(error) = (&stream).write_all(frame) {
             // The head did not get through, so nothing was started.
-            return Ok(Attempt::Again);
+            return match errno(&error) {
+                nix::Error::EAGAIN => Err(RelayError::Silent("Timeout")),
+                _ => Ok(Attempt::Again),
+            };
         }
         self.exchange(&stream)
     }

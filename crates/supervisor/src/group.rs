@@ -158,7 +158,11 @@ impl Group {
             }
         }
         // One whose process is not known and whose line has ended was never forked.
+        let before = self.workers.len();
         self.workers.retain(|worker| worker.pid().is_some() || !worker.listens().has_ended());
+        if self.workers.len() < before {
+            self.delay(None);
+        }
         self.hear_templates();
     }
 
@@ -181,7 +185,7 @@ impl Group {
             News::Idle => self.rest(place),
             News::Busy => self.demand.busy(Instant::now()),
             News::Outworn => worker.set_outworn(),
-            News::Leaving => {
+            News::Leaving if !worker.is_leaving() => {
                 let grace = self.patience();
                 self.workers[place].leave(grace);
             }
@@ -268,7 +272,7 @@ impl Group {
         self.templates.end();
         let grace = self.patience();
         for worker in &mut self.workers {
-            worker.ask_to_end(None, grace);
+            worker.stop(grace);
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Backlog, listen};
-use nix::unistd::{Gid, Uid};
+use nix::unistd::Uid;
 
 use crate::sys::raised;
 
@@ -38,7 +38,8 @@ impl Socket {
             // The kernel has a limit of its own, which it applies without complaint.
             listen(&listener, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;
             if Uid::effective().is_root() {
-                nix::unistd::chown(&new, Some(Uid::from_raw(owner)), None::<Gid>)?;
+                // Not what a link leads to, should somebody have put one there.
+                std::os::unix::fs::lchown(&new, Some(owner), None)?;
             }
             let data = fs::symlink_metadata(&new)?;
             fs::rename(&new, path)?;

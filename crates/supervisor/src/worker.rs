@@ -126,6 +126,15 @@ impl Worker {
         self.leave(grace);
     }
 
+    /// Nobody needs it any more: one that finishes what it has is told not to wait, and is killed no later
+    /// than after `grace`.
+    pub(crate) fn stop(&mut self, grace: Option<Duration>) {
+        let before = self.kill_at;
+        self.signal(Signal::SIGTERM);
+        self.leave(grace);
+        self.kill_at = self.kill_at.into_iter().chain(before).min();
+    }
+
     /// Notes that it ends; after `grace`, if there is a limit, it will be killed.
     pub(crate) fn leave(&mut self, grace: Option<Duration>) {
         self.leaving = true;

@@ -145,7 +145,6 @@ impl Requests {
         let number = state.next;
         state.next += 1;
         state.taken += 1;
-        state.first.get_or_insert(now);
         let running = Running { since: self.milliseconds(now), ..Running::default() };
         state.entries.push(Entry { number, thread: gettid(), running, about: None });
         drop(state);
@@ -264,6 +263,7 @@ impl Serving<'_> {
     /// Its head has arrived; it counts as activity or not.
     pub(crate) fn is_about(&self, about: About, is_activity: bool) {
         let mut state = self.requests.lock();
+        state.first.get_or_insert_with(Instant::now);
         if is_activity {
             state.activity = Some(Instant::now());
         }

@@ -14,7 +14,7 @@ use engine::{Engine, ServerLog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use python::Attached;
 use wsgi::control::{Cause, News, Order};
-use wsgi::daemon::DEFAULT_IDLE_TIMEOUT;
+use wsgi::daemon::{DEFAULT_IDLE_TIMEOUT, Timeouts};
 use wsgi::level::Level;
 use wsgi::plan::WorkerSpec;
 
@@ -246,7 +246,7 @@ impl Worker {
             shared.line(Level::Info, "the worker ends");
             sys::exit_now(FORCED)
         }
-        let deadline = self.reap_late();
+        let deadline = self.reap_late(cause);
         shared.engine.stopping(cause.reason());
         while !shared.requests.are_done() {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -262,10 +262,14 @@ impl Worker {
     }
 
     /// Ends the process after `shutdown-timeout`: whatever keeps the GIL, or waits for a thread that does not
-    /// end, is cut off. Gives the moment; `None` if there is no limit.
-    fn reap_late(&self) -> Option<Instant> {
+    /// end, is cut off. Gives the moment; `None` if there is no limit, which only a process that is not
+    /// stuck can have.
+    fn reap_late(&self, cause: Cause) -> Option<Instant> {
         let shared = &self.shared;
-        let seconds = shared.spec.group.timeouts.shutdown;
+        let seconds = match (shared.spec.group.timeouts.shutdown, cause) {
+            (0, Cause::RequestTimeout | Cause::StartupTimeout) => Timeouts::default().shutdown,
+            (seconds, _) => seconds,
+        };
         let deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds))?;
         let (log, group) = (shared.log.clone(), shared.spec.group.name.clone());
         let reaper = thread::Builder::new().name("wsgi-reaper".into()).spawn(move || {

@@ -52,8 +52,12 @@ impl Group {
         let ended = format!("worker {pid} of process group {name} has ended");
         let line = |level, text: &str| self.log.line(level, text);
         if self.ending || worker.is_leaving() {
-            // What it had to be forced to has been said.
-            return line(Level::Info, &format!("{ended} ({status})"));
+            // That wsgid has killed it was said.
+            let crashed = status.signal().is_some_and(|signal| {
+                signal != Signal::SIGKILL as i32 && signal != Signal::SIGTERM as i32
+            });
+            let level = if crashed { Level::Error } else { Level::Info };
+            return line(level, &format!("{ended} ({status})"));
         }
         let is_well = status.success() && worker.is_ready();
         if is_well && !self.launch.spec.group.is_service() {
