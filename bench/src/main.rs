@@ -9,6 +9,7 @@ mod census;
 mod contender;
 mod load;
 mod machine;
+mod mappings;
 mod memory;
 mod patience;
 mod place;

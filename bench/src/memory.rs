@@ -21,6 +21,12 @@ pub(crate) struct Options {
     /// Graceful restarts after the first ten.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     restarts: u32,
+    /// Only Dormouse and a plain httpd; targets that others are part of are missed.
+    #[arg(long)]
+    ours: bool,
+    /// Where the memory is after the load: PSS and private bytes of each mapping.
+    #[arg(long)]
+    mappings: bool,
 }
 
 /// What every row needs.
@@ -31,6 +37,10 @@ pub(crate) struct Bench {
     pub(crate) python: String,
     pub(crate) requests: usize,
     pub(crate) restarts: u32,
+    /// Whether only Dormouse and a plain httpd are measured.
+    pub(crate) ours: bool,
+    /// Whether mappings are shown.
+    pub(crate) mappings: bool,
 }
 
 /// What a row found: text in Markdown, and its verdicts.
@@ -49,6 +59,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         python: machine::python_build()?,
         requests: usize::try_from(options.requests)?,
         restarts: options.restarts,
+        ours: options.ours,
+        mappings: options.mappings,
     };
     let mut verdicts = Vec::new();
     for row in Row::ALL {

@@ -38,6 +38,12 @@ struct Memory {
     /// Graceful restarts of the row restarts (300).
     #[arg(long)]
     restarts: Option<u32>,
+    /// Only Dormouse and a plain httpd; targets that others are part of are missed.
+    #[arg(long)]
+    ours: bool,
+    /// Show where the memory is after the load: PSS and private bytes of each mapping.
+    #[arg(long)]
+    mappings: bool,
 }
 
 /// The Python that the targets are meant for.
@@ -70,6 +76,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         if let Some(value) = value {
             command.arg(name).arg(value.to_string());
         }
+    }
+    for (name, wanted) in [("--ours", memory.ours), ("--mappings", memory.mappings)] {
+        command.args(wanted.then_some(name));
     }
     eprintln!("→ {}", command::line(&command));
     let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;

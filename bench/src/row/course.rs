@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::census::{Census, Role};
 use crate::contender::{Contender, Mode, Shape};
 use crate::load;
+use crate::mappings::Mappings;
 use crate::memory::Bench;
 use crate::server::{self, Server};
 
@@ -16,6 +17,8 @@ pub(super) struct Course {
     pub(super) stages: Vec<Census>,
     /// The fewest and the most requests that a process answered.
     pub(super) shares: Option<(usize, usize)>,
+    /// Where the memory is after the load, if that was asked for.
+    pub(super) mappings: Option<Mappings>,
 }
 
 /// Position of the stage that is compared and judged.
@@ -61,7 +64,9 @@ impl Course {
         load::once(server.address(), target, python)?;
         stages.push(server.settled());
         let answers = ask(bench, contender, shape, &mut server)?;
-        stages.push(server.settled());
+        let loaded = server.settled();
+        let mappings = bench.mappings.then(|| Mappings::take(&loaded));
+        stages.push(loaded);
         server::rest(&mut server, IDLE)?;
         stages.push(server.settled());
         for _ in 0..RESTARTS {
@@ -73,7 +78,7 @@ impl Course {
         stages.push(server.settled());
         server.finish()?;
         let shares = answers.values().min().copied().zip(answers.values().max().copied());
-        Ok(Self { stages, shares })
+        Ok(Self { stages, shares, mappings })
     }
 }
 

@@ -81,7 +81,8 @@ fn part(entries: &[Entry<Course>], ours: Contender) -> Option<f64> {
 
 fn measure(bench: &Bench, template: Contender, shape: Shape) -> Vec<Entry<Course>> {
     let ours = [Contender::Plain, template, Contender::Dormouse("")];
-    let contenders: Vec<_> = ours.into_iter().chain(OTHERS).collect();
+    let others = OTHERS.into_iter().filter(|_| !bench.ours);
+    let contenders: Vec<_> = ours.into_iter().chain(others).collect();
     each(&contenders, |contender| Course::run(bench, contender, shape))
 }
 
@@ -109,7 +110,18 @@ fn text(bench: &Bench, entries: &[Entry<Course>], ours: Contender) -> String {
             cells
         }),
     );
-    format!("{stages}\n{}\n{}", kinds(bench, entries), failures(entries))
+    let (kinds, mappings) = (kinds(bench, entries), mappings(entries));
+    format!("{stages}\n{kinds}\n{mappings}{}", failures(entries))
+}
+
+/// A table for each contender whose mappings were taken.
+fn mappings(entries: &[Entry<Course>]) -> String {
+    let one = |entry: &Entry<Course>| {
+        let course = entry.outcome.as_ref().ok()?;
+        let table = course.mappings.as_ref()?.table(course.loaded());
+        Some(format!("{}:\n\n{table}\n", entry.contender.name()))
+    };
+    entries.iter().filter_map(one).collect()
 }
 
 /// PSS and private bytes of all processes.
