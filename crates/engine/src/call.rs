@@ -12,6 +12,7 @@ use crate::account::{Account, Stamps, seconds};
 use crate::control::Control;
 use crate::environ::{self, now};
 use crate::environment::Environment;
+use crate::errors::Errors;
 use crate::exchange::Outcome;
 use crate::fault;
 use crate::lease::{Lease, Live};
@@ -53,6 +54,7 @@ struct Call<'py> {
     environ: Object<'py>,
     start_response: Object<'py>,
     data: Object<'py>,
+    errors: Errors<'py>,
     /// httpd's record of the request, if the application sees it.
     record: Option<Capsule<'py>>,
     stamps: Stamps,
@@ -83,9 +85,10 @@ impl Job<'_> {
             let _ = self.environment.active_requests.bind(py).remove(&id);
         }
         self.log_if_slow(py);
-        let record = call.record.clone();
         // What the application leaves behind still ends inside of its request.
-        drop(call);
+        let Call { application, environ, start_response, data, errors, record, .. } = call;
+        drop((application, environ, start_response, data));
+        self.environment.take_back(errors);
         self.control.leave(py);
         drop(inside);
         if let Some(record) = record {
@@ -188,18 +191,19 @@ impl Job<'_> {
 
     fn prepare<'py>(&self, py: Attached<'py>, application: Object<'py>) -> Result<'py, Call<'py>> {
         let Self { settings, environment, request, lease, .. } = self;
+        let errors = environment.errors(py, lease)?;
         let stamps = Stamps::now(request, settings.daemon, self.arrived);
         environment.name_once(py, request.application_group)?;
-        let environ = environ::build(py, settings, environment, request, lease, &stamps)?;
+        let environ = environ::build(py, self, &errors, &stamps)?;
         let record = lease.quick(py, |live| live.exchange.apache_request())?;
         let record = record.map(|address| Capsule::new(py, address)).transpose()?;
         if let Some(record) = &record {
-            environ.set("apache.request_rec", record.object())?;
+            environ.set_named(c"apache.request_rec", record.object())?;
         }
         let start_response = StartResponse::new(Arc::clone(lease));
         let start_response =
             environment.classes.start_response.bind(py).instance(start_response)?;
-        Ok(Call { application, environ, start_response, data: py.dict()?, record, stamps })
+        Ok(Call { application, environ, start_response, data: py.dict()?, errors, record, stamps })
     }
 
     /// Puts the request into `mod_wsgi.active_requests`, if it has an id.
@@ -208,7 +212,7 @@ impl Job<'_> {
         py: Attached<'py>,
         call: &Call<'py>,
     ) -> Result<'py, Option<Object<'py>>> {
-        let id = call.environ.item_opt(&py.text("mod_wsgi.request_id")?)?;
+        let id = call.environ.item_opt(&py.name(c"mod_wsgi.request_id")?)?;
         if let Some(id) = &id {
             self.environment.active_requests.bind(py).set_item(id, &call.data)?;
         }

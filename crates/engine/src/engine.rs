@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use python::{Attached, Interpreter, InterpreterId, Object};
 use wsgi::hook::{Answer, Question};
@@ -19,6 +19,7 @@ use crate::environment::Environment;
 use crate::events;
 use crate::exchange::{Exchange, Outcome};
 use crate::lease::Lease;
+use crate::lock::lock;
 use crate::metrics::Recorder;
 use crate::preload::Preloaded;
 use crate::settings::Settings;
@@ -331,11 +332,6 @@ fn log_server(settings: &Settings, records: &Records) {
     for (level, text) in records {
         settings.log.line(*level, text.as_bytes());
     }
-}
-
-/// A panic while one of these is held leaves nothing half done in it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

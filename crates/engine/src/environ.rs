@@ -1,5 +1,6 @@
 //! The environ dict: what came from Apache, and what only the engine knows.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,30 +9,77 @@ use wsgi::request::Request;
 
 use crate::MOD_WSGI_VERSION;
 use crate::account::Stamps;
-use crate::environment::Environment;
+use crate::call::Job;
+use crate::environment::Classes;
+use crate::errors::Errors;
 use crate::input::Input;
-use crate::lease::Lease;
-use crate::log::Log;
 use crate::settings::Settings;
-use crate::{streams, thread};
+use crate::thread;
 
 /// Seconds of the epoch, now.
 pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
+/// What is the same in all environs of an interpreter, and the keys of what is not.
+pub(crate) fn constants<'py>(
+    py: Attached<'py>,
+    settings: &Settings,
+    classes: &Classes,
+) -> Result<'py, Object<'py>> {
+    let dict = py.dict()?;
+    dict.set_named(c"wsgi.version", &py.tuple(&[&py.int(1)?, &py.int(0)?])?)?;
+    dict.set_named(c"wsgi.input_terminated", &py.bool(true))?;
+    dict.set_named(c"wsgi.file_wrapper", classes.file_wrapper.bind(py).object())?;
+    dict.set_named(c"wsgi.multithread", &py.bool(settings.multithread))?;
+    dict.set_named(c"wsgi.multiprocess", &py.bool(settings.multiprocess))?;
+    dict.set_named(c"wsgi.run_once", &py.bool(settings.run_once))?;
+    let (major, minor, patch) = settings.apache.version;
+    let apache = version(py, (major.into(), minor.into(), patch.into()))?;
+    dict.set_named(c"apache.version", &apache)?;
+    dict.set_named(c"mod_wsgi.version", &version(py, MOD_WSGI_VERSION)?)?;
+    for key in KEYS {
+        dict.set_named(key, &py.none())?;
+    }
+    Ok(dict)
+}
+
+/// What every request has its own of. Kept with the constants, the strings are made but once.
+const KEYS: [&CStr; 11] = [
+    c"wsgi.url_scheme",
+    c"wsgi.input",
+    c"wsgi.errors",
+    c"mod_wsgi.process_group",
+    c"mod_wsgi.application_group",
+    c"mod_wsgi.callable_object",
+    c"mod_wsgi.thread_id",
+    c"mod_wsgi.request_start",
+    c"mod_wsgi.queue_start",
+    c"mod_wsgi.daemon_start",
+    c"mod_wsgi.application_start",
+];
+
 /// Builds the environ of a request.
 pub(crate) fn build<'py>(
     py: Attached<'py>,
-    settings: &Settings,
-    environment: &Environment,
-    request: &Request<'_>,
-    lease: &Arc<Lease>,
+    job: &Job<'_>,
+    errors: &Errors<'py>,
     stamps: &Stamps,
 ) -> Result<'py, Object<'py>> {
-    let (environ, https) = text(py, request)?;
-    add_wsgi_keys(py, &environ, settings, environment, lease, https)?;
-    add_own_keys(py, &environ, settings, request, stamps)?;
+    let (environ, https) = text(py, job.request)?;
+    environ.update(&job.environment.constants.bind(py))?;
+    let input = Input::new(Arc::clone(job.lease));
+    let input = job.environment.classes.input.bind(py).instance(input)?;
+    environ.set_named(c"wsgi.url_scheme", &py.text(if https { "https" } else { "http" })?)?;
+    environ.set_named(c"wsgi.input", &input)?;
+    environ.set_named(c"wsgi.errors", errors.text())?;
+    add_groups(py, &environ, job.request)?;
+    environ.set_named(c"mod_wsgi.callable_object", &py.latin1(job.request.callable)?)?;
+    environ.set_named(c"mod_wsgi.thread_id", &py.int(thread::number())?)?;
+    environ.set_named(c"mod_wsgi.request_start", &py.float(stamps.request_start)?)?;
+    environ.set_named(c"mod_wsgi.queue_start", &py.float(stamps.queue_start)?)?;
+    environ.set_named(c"mod_wsgi.daemon_start", &py.float(stamps.daemon_start)?)?;
+    environ.set_named(c"mod_wsgi.application_start", &py.float(stamps.application_start)?)?;
     Ok(environ)
 }
 
@@ -63,57 +111,26 @@ fn decode<'py>(py: Attached<'py>, name: &[u8], value: &[u8]) -> Result<'py, Obje
     }
 }
 
-fn add_wsgi_keys<'py>(
-    py: Attached<'py>,
-    environ: &Object<'py>,
-    settings: &Settings,
-    environment: &Environment,
-    lease: &Arc<Lease>,
-    https: bool,
-) -> Result<'py, ()> {
-    let classes = &environment.classes;
-    let input = classes.input.bind(py).instance(Input::new(Arc::clone(lease)))?;
-    let errors = classes.log.bind(py).instance(Log::of_request(Arc::clone(lease)))?;
-    environ.set("wsgi.version", &py.tuple(&[&py.int(1)?, &py.int(0)?])?)?;
-    environ.set("wsgi.url_scheme", &py.text(if https { "https" } else { "http" })?)?;
-    environ.set("wsgi.input", &input)?;
-    environ.set("wsgi.errors", &streams::text_over(&errors)?)?;
-    environ.set("wsgi.input_terminated", &py.bool(true))?;
-    environ.set("wsgi.file_wrapper", classes.file_wrapper.bind(py).object())?;
-    environ.set("wsgi.multithread", &py.bool(settings.multithread))?;
-    environ.set("wsgi.multiprocess", &py.bool(settings.multiprocess))?;
-    environ.set("wsgi.run_once", &py.bool(settings.run_once))
-}
-
-fn add_own_keys<'py>(
-    py: Attached<'py>,
-    environ: &Object<'py>,
-    settings: &Settings,
-    request: &Request<'_>,
-    stamps: &Stamps,
-) -> Result<'py, ()> {
-    add_place(py, environ, settings, request)?;
-    environ.set("mod_wsgi.callable_object", &py.latin1(request.callable)?)?;
-    environ.set("mod_wsgi.thread_id", &py.int(thread::number())?)?;
-    environ.set("mod_wsgi.request_start", &py.float(stamps.request_start)?)?;
-    environ.set("mod_wsgi.queue_start", &py.float(stamps.queue_start)?)?;
-    environ.set("mod_wsgi.daemon_start", &py.float(stamps.daemon_start)?)?;
-    environ.set("mod_wsgi.application_start", &py.float(stamps.application_start)?)
-}
-
-/// What it runs under, and where.
+/// What of the constants a hook gets, and what it runs under.
 pub(crate) fn add_place<'py>(
     py: Attached<'py>,
     environ: &Object<'py>,
-    settings: &Settings,
+    job: &Job<'_>,
+) -> Result<'py, ()> {
+    let constants = job.environment.constants.bind(py);
+    for key in [c"apache.version", c"mod_wsgi.version"] {
+        environ.set_named(key, &constants.item(&py.name(key)?)?)?;
+    }
+    add_groups(py, environ, job.request)
+}
+
+fn add_groups<'py>(
+    py: Attached<'py>,
+    environ: &Object<'py>,
     request: &Request<'_>,
 ) -> Result<'py, ()> {
-    let (major, minor, patch) = settings.apache.version;
-    let apache = version(py, (major.into(), minor.into(), patch.into()))?;
-    environ.set("apache.version", &apache)?;
-    environ.set("mod_wsgi.version", &version(py, MOD_WSGI_VERSION)?)?;
-    environ.set("mod_wsgi.process_group", &py.latin1(request.process_group)?)?;
-    environ.set("mod_wsgi.application_group", &py.latin1(request.application_group)?)
+    environ.set_named(c"mod_wsgi.process_group", &py.latin1(request.process_group)?)?;
+    environ.set_named(c"mod_wsgi.application_group", &py.latin1(request.application_group)?)
 }
 
 /// A version as the tuple that applications compare.

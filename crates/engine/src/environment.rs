@@ -6,16 +6,18 @@ use python::{Attached, ClassHandle, ClassObject, Handle, Interpreter, Result};
 use wsgi::interpreter_rules::Rules;
 use wsgi::level::Level;
 
+use crate::errors::{Errors, Unused};
 use crate::events::Subscribers;
 use crate::fault::Sink;
 use crate::file_wrapper::FileWrapper;
 use crate::hook::TlsFunction;
 use crate::input::Input;
+use crate::lease::Lease;
 use crate::log::Log;
 use crate::metrics::Recorder;
 use crate::settings::Settings;
 use crate::start_response::StartResponse;
-use crate::{module, path, signal, streams};
+use crate::{environ, module, path, signal, streams};
 
 /// The classes of an interpreter.
 pub(crate) struct Classes {
@@ -32,6 +34,9 @@ pub(crate) struct Environment {
     pub(crate) request_timeout: Handle,
     pub(crate) active_requests: Handle,
     pub(crate) subscribers: Arc<Subscribers>,
+    /// The entries of every environ that are alike, and the keys of the others.
+    pub(crate) constants: Handle,
+    unused_errors: Unused,
     module: Handle,
     /// The application group that the main interpreter also goes by.
     alias: OnceLock<()>,
@@ -62,6 +67,7 @@ impl Environment {
         if rules.restrict_signal && settings.threads > 0 {
             python::signals::preserved(|| signal::install(py, &settings.log))?;
         }
+        let constants = environ::constants(py, settings, &classes)?.handle();
         let parts = module::install(py, settings, recorder, &classes, name, sink)?;
         Ok(Self {
             interpreter: Interpreter::current(py),
@@ -69,10 +75,27 @@ impl Environment {
             request_timeout: parts.request_timeout.handle(),
             active_requests: parts.active_requests.handle(),
             subscribers: parts.subscribers,
+            constants,
+            unused_errors: Unused::default(),
             module: parts.module.handle(),
             alias: OnceLock::new(),
             tls_function: OnceLock::new(),
         })
+    }
+
+    /// `wsgi.errors` of a request.
+    pub(crate) fn errors<'py>(
+        &self,
+        py: Attached<'py>,
+        lease: &Arc<Lease>,
+    ) -> Result<'py, Errors<'py>> {
+        self.unused_errors.take(py, &self.classes.log, lease)
+    }
+
+    /// Takes `wsgi.errors` back at the end of its request, when nobody but the application can have
+    /// kept it.
+    pub(crate) fn take_back(&self, errors: Errors<'_>) {
+        self.unused_errors.give_back(&self.classes.log, errors);
     }
 
     /// The class of the functions about TLS that hooks get.

@@ -14,10 +14,9 @@ use wsgi::level::Level;
 
 use crate::call::{Job, Records};
 use crate::environ;
+use crate::errors::Errors;
 use crate::exchange::Outcome;
 use crate::fault;
-use crate::log::Log;
-use crate::streams;
 use crate::thread::Inside;
 
 mod answer;
@@ -39,6 +38,9 @@ const CHECK_PASSWORD: Function = Function { name: c"check_password", missing: "W
 const GET_REALM_HASH: Function = Function { name: c"get_realm_hash", missing: "WSGI0046" };
 const GROUPS_FOR_USER: Function = Function { name: c"groups_for_user", missing: "WSGI0052" };
 
+/// The environ of a hook, its `request_data()`, its `wsgi.errors`, and httpd's record if the script sees it.
+type Prepared<'py> = (Object<'py>, Object<'py>, Errors<'py>, Option<Capsule<'py>>);
+
 /// A hook that runs.
 struct Hook<'a, 'py> {
     py: Attached<'py>,
@@ -56,7 +58,7 @@ impl Job<'_> {
         question: &Question<'_>,
     ) -> std::result::Result<Answer, Outcome> {
         let prepared = self.prepare_hook(py, question);
-        let (environ, data, record) = match prepared {
+        let (environ, data, errors, record) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Err(Outcome::Failed(self.report(py, &error))),
         };
@@ -66,6 +68,7 @@ impl Job<'_> {
         let answer = hook.ask(&question.query).and_then(fits_a_frame);
         // What the script leaves behind still ends inside of its request.
         drop((hook, data));
+        self.environment.take_back(errors);
         self.control.leave(py);
         drop(inside);
         if let Some(record) = record {
@@ -80,31 +83,30 @@ impl Job<'_> {
         })
     }
 
-    /// The environ of a hook, its `request_data()`, and httpd's record if the script sees it.
+    /// What a hook gets.
     fn prepare_hook<'py>(
         &self,
         py: Attached<'py>,
         question: &Question<'_>,
-    ) -> Result<'py, (Object<'py>, Object<'py>, Option<Capsule<'py>>)> {
-        let Self { settings, environment, request, lease, .. } = self;
+    ) -> Result<'py, Prepared<'py>> {
+        let Self { environment, request, lease, .. } = self;
         let (environ, _) = environ::text(py, request)?;
-        let errors =
-            environment.classes.log.bind(py).instance(Log::of_request(Arc::clone(lease)))?;
-        environ.set("wsgi.errors", &streams::text_over(&errors)?)?;
-        environ::add_place(py, &environ, settings, request)?;
+        let errors = environment.errors(py, lease)?;
+        environ.set_named(c"wsgi.errors", errors.text())?;
+        environ::add_place(py, &environ, self)?;
         if question.query != Query::Dispatch {
             let class = environment.tls_function(py)?;
             let is_https = TlsFunction::IsHttps(Arc::clone(lease), question.tls);
-            environ.set("mod_ssl.is_https", &class.instance(is_https)?)?;
+            environ.set_named(c"mod_ssl.is_https", &class.instance(is_https)?)?;
             let var_lookup = TlsFunction::VarLookup(Arc::clone(lease));
-            environ.set("mod_ssl.var_lookup", &class.instance(var_lookup)?)?;
+            environ.set_named(c"mod_ssl.var_lookup", &class.instance(var_lookup)?)?;
         }
         let record = lease.quick(py, |live| live.exchange.apache_request())?;
         let record = record.map(|address| Capsule::new(py, address)).transpose()?;
         if let Some(record) = &record {
-            environ.set("apache.request_rec", record.object())?;
+            environ.set_named(c"apache.request_rec", record.object())?;
         }
-        Ok((environ, py.dict()?, record))
+        Ok((environ, py.dict()?, errors, record))
     }
 }
 

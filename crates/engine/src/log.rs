@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 use std::ffi::CStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 
 use python::{
@@ -15,6 +16,7 @@ use python::{
 use wsgi::level::Level;
 
 use crate::lease::{Lease, Live};
+use crate::lock::lock;
 use crate::settings::ServerLog;
 use crate::thread;
 
@@ -55,27 +57,63 @@ impl Lines {
 pub(crate) struct Log {
     name: &'static str,
     target: Target,
+    /// Whether anybody has asked it for anything.
+    used: AtomicBool,
 }
 
 enum Target {
-    Request(Arc<Lease>),
-    Server { log: Arc<dyn ServerLog>, unfinished: Mutex<HashMap<ThreadId, Lines>> },
+    /// One request after the other.
+    Request(Mutex<Arc<Lease>>),
+    Server {
+        log: Arc<dyn ServerLog>,
+        unfinished: Mutex<HashMap<ThreadId, Lines>>,
+    },
 }
 
 impl Log {
     /// `wsgi.errors` of a request.
     pub(crate) fn of_request(lease: Arc<Lease>) -> Self {
-        Self { name: "<wsgi.errors>", target: Target::Request(lease) }
+        Self {
+            name: "<wsgi.errors>",
+            target: Target::Request(Mutex::new(lease)),
+            used: AtomicBool::new(false),
+        }
+    }
+
+    /// Serves another request, if it serves requests.
+    pub(crate) fn serve(&self, lease: Arc<Lease>) {
+        if let Target::Request(current) = &self.target {
+            *lock(current) = lease;
+        }
+    }
+
+    /// Forgets that it was asked, by whoever has made the text stream above it.
+    pub(crate) fn is_new(&self) {
+        self.used.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether nobody has asked it for anything: the text stream above it is as it was made.
+    pub(crate) fn is_unused(&self) -> bool {
+        !self.used.load(Ordering::Relaxed)
+    }
+
+    fn note_use(&self) {
+        self.used.store(true, Ordering::Relaxed);
     }
 
     /// A standard stream.
     pub(crate) fn of_server(name: &'static str, log: Arc<dyn ServerLog>) -> Self {
-        Self { name, target: Target::Server { log, unfinished: Mutex::default() } }
+        let target = Target::Server { log, unfinished: Mutex::default() };
+        Self { name, target, used: AtomicBool::new(false) }
     }
 
     fn write<'py>(&self, py: Attached<'py>, text: &[u8]) -> Result<'py, ()> {
+        self.note_use();
         match (&self.target, thread::lease()) {
-            (Target::Request(lease), _) => lease.with(py, |live| live.write_errors(text)),
+            (Target::Request(lease), _) => {
+                let lease = Arc::clone(&lock(lease));
+                lease.with(py, |live| live.write_errors(text))
+            }
             (Target::Server { .. }, Some(lease)) => lease.with(py, |live| live.write_errors(text)),
             (Target::Server { log, unfinished }, None) => {
                 let id = std::thread::current().id();
@@ -96,8 +134,12 @@ impl Log {
 
     /// Nothing is an error here: TextIOWrapper flushes when it is dropped, whenever that is.
     fn flush(&self, py: Attached<'_>) {
+        self.note_use();
         match (&self.target, thread::lease()) {
-            (Target::Request(lease), _) => _ = lease.with(py, Live::flush_errors),
+            (Target::Request(lease), _) => {
+                let lease = Arc::clone(&lock(lease));
+                _ = lease.with(py, Live::flush_errors);
+            }
             (Target::Server { .. }, Some(lease)) => _ = lease.with(py, Live::flush_errors),
             (Target::Server { log, unfinished }, None) => {
                 let own = lock(unfinished).remove(&std::thread::current().id());
@@ -107,11 +149,6 @@ impl Log {
             }
         }
     }
-}
-
-/// The lock is only held for moments, and nothing is waited for meanwhile.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Class for Log {
@@ -208,10 +245,11 @@ macro_rules! answer {
             const DOC: &'static CStr = c"As of every raw stream.";
 
             fn call<'py>(
-                _this: &Log,
+                this: &Log,
                 object: &Object<'py>,
                 _arguments: Arguments<'py>,
             ) -> Result<'py, Object<'py>> {
+                this.note_use();
                 Ok(object.py().bool($value))
             }
         }

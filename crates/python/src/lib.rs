@@ -26,6 +26,7 @@ mod initialize;
 mod interpreter;
 mod interrupt;
 pub mod module;
+mod name;
 mod object;
 mod shutdown;
 pub mod signals;

@@ -1,6 +1,5 @@
 //! References to Python objects: [`Object`] while attached, [`Handle`] for longer.
 
-use std::ffi::CStr;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -96,29 +95,6 @@ impl<'py> Object<'py> {
         Handle { pointer, interpreter }
     }
 
-    /// The attribute `name`.
-    pub fn attr(&self, name: &CStr) -> Result<'py, Object<'py>> {
-        // SAFETY: both pointers are alive, and the thread is attached.
-        unsafe { Self::owned(self.py(), ffi::PyObject_GetAttrString(self.as_ptr(), name.as_ptr())) }
-    }
-
-    /// The attribute `name`; `None` if there is none. Other errors of the look-up come out.
-    pub fn attr_opt(&self, name: &CStr) -> Result<'py, Option<Object<'py>>> {
-        match self.attr(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if error.is_instance_of(Exception::AttributeError) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Sets the attribute `name`.
-    pub fn set_attr(&self, name: &CStr, value: &Object<'py>) -> Result<'py, ()> {
-        // SAFETY: all pointers are alive, and the thread is attached.
-        let done =
-            unsafe { ffi::PyObject_SetAttrString(self.as_ptr(), name.as_ptr(), value.as_ptr()) };
-        self.checked(done)
-    }
-
     /// `self[key]`.
     pub fn item(&self, key: &Object<'py>) -> Result<'py, Object<'py>> {
         // SAFETY: both objects are alive, and the thread is attached.
@@ -139,6 +115,19 @@ impl<'py> Object<'py> {
         // SAFETY: all objects are alive, and the thread is attached.
         let done = unsafe { ffi::PyObject_SetItem(self.as_ptr(), key.as_ptr(), value.as_ptr()) };
         self.checked(done)
+    }
+
+    /// `self.update(other)` of two dicts.
+    pub fn update(&self, other: &Object<'py>) -> Result<'py, ()> {
+        // SAFETY: both objects are alive, and the thread is attached; what is no dict is refused.
+        let done = unsafe { ffi::PyDict_Update(self.as_ptr(), other.as_ptr()) };
+        self.checked(done)
+    }
+
+    /// How many references there are to the object.
+    pub fn references(&self) -> isize {
+        // SAFETY: the object is alive, and the thread is attached.
+        unsafe { ffi::Py_REFCNT(self.as_ptr()) }
     }
 
     /// `self[key] = value` with a `str` as key.
@@ -200,11 +189,6 @@ impl<'py> Object<'py> {
         unsafe { Self::owned(py, ffi::PyObject_Call(self.as_ptr(), arguments.as_ptr(), keywords)) }
     }
 
-    /// `self.name(*arguments)`.
-    pub fn call_method(&self, name: &CStr, arguments: &[&Object<'py>]) -> Result<'py, Object<'py>> {
-        self.attr(name)?.call(arguments)
-    }
-
     /// `iter(self)`.
     pub fn iterate(&self) -> Result<'py, Iter<'py>> {
         // SAFETY: the object is alive, and the thread is attached.
@@ -230,7 +214,7 @@ impl<'py> Object<'py> {
         self.checked(answer).map(|()| answer == 1)
     }
 
-    fn checked(&self, answer: std::ffi::c_int) -> Result<'py, ()> {
+    pub(crate) fn checked(&self, answer: std::ffi::c_int) -> Result<'py, ()> {
         if answer < 0 { Err(Error::fetch(self.py())) } else { Ok(()) }
     }
 }

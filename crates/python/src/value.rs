@@ -111,7 +111,12 @@ impl<'py> Attached<'py> {
 
     /// `sys.modules`.
     pub fn modules(self) -> Result<'py, Object<'py>> {
-        self.import(c"sys")?.attr(c"modules")
+        // SAFETY: the thread is attached; the dict is there for as long as the interpreter.
+        let modules = unsafe { NonNull::new(ffi::PyImport_GetModuleDict()) };
+        // SAFETY: as above.
+        modules
+            .map(|modules| unsafe { Object::borrowed(self, modules) })
+            .ok_or_else(|| Error::fetch(self))
     }
 
     /// A module that is in `sys.modules` already.

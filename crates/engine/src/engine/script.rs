@@ -8,10 +8,10 @@ use python::{Attached, Exception, Object};
 use wsgi::level::Level;
 use wsgi::request::Request;
 
-use super::lock;
 use crate::call::{Job, Records};
 use crate::exchange::Outcome;
 use crate::fault;
+use crate::lock::lock;
 use crate::script::{self, Found, LoadError, Reload};
 
 /// The script of a request.

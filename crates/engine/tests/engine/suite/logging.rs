@@ -36,6 +36,42 @@ fn lines_are_kept_whole() {
 }
 
 #[test]
+fn a_stream_that_nobody_has_touched_serves_the_next_request() {
+    let ask = |body: &str| Ask::of(&app(body)).group("logging|again").run();
+    ask("import weakref\nsys.seen = weakref.ref(environ['wsgi.errors'])").text();
+    let again = "import weakref\ne = environ['wsgi.errors']\nassert sys.seen() is e\n";
+    ask(again).text();
+    let reply = ask(&format!("{again}e.write('mine')"));
+    reply.text();
+    assert_eq!(reply.log(), ["mine"]);
+    ask("assert sys.seen() is None").text();
+    for trace in [
+        "e.colour = 'red'",
+        "e.reconfigure(encoding='ascii', errors='strict', line_buffering=False)",
+        "e.close()",
+        "sys.raw = e.detach()",
+        "e.flush()",
+        "e.buffer.readable()",
+        "sys.kept = e",
+        "sys.kept = e.buffer",
+        "sys.kept = environ",
+        "e.write('left'); e.loop = e",
+    ] {
+        ask(&format!("e = environ['wsgi.errors']\n{trace}")).text();
+        let reply = ask("\
+            e = environ['wsgi.errors']\n\
+            assert (e.encoding, e.errors, e.line_buffering) == ('utf-8', 'replace', True)\n\
+            assert not e.closed and not hasattr(e, 'colour') and not hasattr(e, 'loop')\n\
+            kept = getattr(sys, 'kept', None)\n\
+            assert e is not kept and e.buffer is not kept\n\
+            assert getattr(kept, 'get', lambda key: None)('wsgi.errors') is not e\n\
+            e.write('clean')");
+        reply.text();
+        assert_eq!(reply.log(), ["clean"], "{trace}");
+    }
+}
+
+#[test]
 fn standard_streams_go_to_the_request() {
     logs("print('out'); print('err', file=sys.stderr)", &["out", "err"]);
     logs("print('tail', end='')", &["tail"]);

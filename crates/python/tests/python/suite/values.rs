@@ -94,6 +94,43 @@ fn wrong_types_are_errors() {
 }
 
 #[test]
+fn names_are_made_once() {
+    main(|py| {
+        let name = py.name(c"of_many_requests").unwrap();
+        assert!(name.is(&py.name(c"of_many_requests").unwrap()));
+        let dict = py.dict().unwrap();
+        dict.set_named(c"of_many_requests", &py.int(1).unwrap()).unwrap();
+        let other = py.dict().unwrap();
+        other.set("b", &py.int(2).unwrap()).unwrap();
+        dict.update(&other).unwrap();
+        assert_eq!(dict.display(), "{'of_many_requests': 1, 'b': 2}");
+        assert!(dict.update(&py.none()).is_err());
+        let references = other.references();
+        let again = other.clone();
+        assert_eq!(again.references(), references + 1);
+    });
+}
+
+#[test]
+fn an_attribute_may_be_missing_or_raise() {
+    main(|py| {
+        let source = "\
+            class Odd:\n    \
+                here = 1\n    \
+                @property\n    \
+                def broken(self): raise ValueError('no')\n\
+            odd = Odd()";
+        let odd = run(py, source, &[]).item(&py.text("odd").unwrap()).unwrap();
+        assert_eq!(odd.attr_opt(c"here").unwrap().unwrap().to_i64().unwrap(), 1);
+        assert!(odd.attr_opt(c"nowhere").unwrap().is_none());
+        let error = odd.attr_opt(c"broken").unwrap_err();
+        assert!(error.is_instance_of(Exception::ValueError), "{error}");
+        odd.set_attr(c"nowhere", &py.none()).unwrap();
+        assert!(odd.attr_opt(c"nowhere").unwrap().unwrap().is_none());
+    });
+}
+
+#[test]
 fn containers() {
     main(|py| {
         let dict = py.dict().unwrap();

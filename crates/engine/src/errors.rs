@@ -1,0 +1,80 @@
+//! `wsgi.errors`: a text stream for each request that goes to the request's log.
+//!
+//! To make one costs CPython dozens of objects, and most requests never touch theirs. One that nobody
+//! has written to, and that nobody has kept, is as good as new for the next request.
+
+use std::sync::{Arc, Mutex};
+
+use python::{Attached, ClassHandle, Handle, Object, Result};
+
+use crate::lease::Lease;
+use crate::lock::lock;
+use crate::log::Log;
+use crate::streams;
+
+/// The stream of a request.
+pub(crate) struct Errors<'py> {
+    text: Object<'py>,
+    /// The `mod_wsgi.Log` below it.
+    binary: Object<'py>,
+}
+
+impl<'py> Errors<'py> {
+    /// What the application gets.
+    pub(crate) fn text(&self) -> &Object<'py> {
+        &self.text
+    }
+}
+
+/// Streams of requests that have ended, for others.
+#[derive(Default)]
+pub(crate) struct Unused {
+    /// Text and binary. Held for moments, and nothing is waited for meanwhile.
+    streams: Mutex<Vec<(Handle, Handle)>>,
+}
+
+impl Unused {
+    /// A stream for the request.
+    pub(crate) fn take<'py>(
+        &self,
+        py: Attached<'py>,
+        class: &ClassHandle<Log>,
+        lease: &Arc<Lease>,
+    ) -> Result<'py, Errors<'py>> {
+        let class = class.bind(py);
+        let unused = lock(&self.streams).pop();
+        if let Some((text, binary)) = unused {
+            let errors = Errors { text: text.bind(py), binary: binary.bind(py) };
+            if let Some(log) = class.get(&errors.binary) {
+                log.serve(Arc::clone(lease));
+                return Ok(errors);
+            }
+        }
+        let binary = class.instance(Log::of_request(Arc::clone(lease)))?;
+        let text = streams::text_over(&binary)?;
+        if let Some(log) = class.get(&binary) {
+            log.is_new();
+        }
+        Ok(Errors { text, binary })
+    }
+
+    /// Keeps the stream for another request if this one has left no trace on it. The request's own
+    /// references are gone.
+    pub(crate) fn give_back(&self, class: &ClassHandle<Log>, errors: Errors<'_>) {
+        let Errors { text, binary } = errors;
+        // The text stream has the other reference.
+        let is_kept = text.references() > 1 || binary.references() > 2;
+        let log = class.bind(text.py());
+        let is_new = log.get(&binary).is_some_and(Log::is_unused);
+        if is_kept || !is_new || has_attributes(&text) {
+            return;
+        }
+        lock(&self.streams).push((text.handle(), binary.handle()));
+    }
+}
+
+/// Whether somebody has given the stream attributes of his own.
+fn has_attributes(text: &Object<'_>) -> bool {
+    let own = text.attr(c"__dict__").and_then(|own| own.length());
+    own.map_or(true, |count| count > 0)
+}

@@ -1,0 +1,89 @@
+//! What is found by a name that the program knows: attributes, and entries of a dict.
+//!
+//! CPython compares names by their address first, and its cache of attributes does nothing else: each
+//! look-up with a string of its own would take one more place of that cache, keep the string alive
+//! there, and write to one more page that forked processes share. So such names are interned.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::transmute;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+use pyo3_ffi as ffi;
+
+use crate::attached::Attached;
+use crate::error::{Error, Exception, Result};
+use crate::object::Object;
+use crate::symbol;
+
+impl<'py> Attached<'py> {
+    /// The `str` that stands for all of this value in the current interpreter.
+    pub fn name(self, value: &CStr) -> Result<'py, Object<'py>> {
+        // SAFETY: a C string, and the thread is attached.
+        unsafe { Object::owned(self, ffi::PyUnicode_InternFromString(value.as_ptr())) }
+    }
+}
+
+impl<'py> Object<'py> {
+    /// The attribute `name`.
+    pub fn attr(&self, name: &CStr) -> Result<'py, Object<'py>> {
+        let py = self.py();
+        let name = py.name(name)?;
+        // SAFETY: both objects are alive, and the thread is attached.
+        unsafe { Self::owned(py, ffi::PyObject_GetAttr(self.as_ptr(), name.as_ptr())) }
+    }
+
+    /// The attribute `name`; `None` if there is none. Other errors of the look-up come out.
+    pub fn attr_opt(&self, name: &CStr) -> Result<'py, Option<Object<'py>>> {
+        if let Some(get) = optional_getter() {
+            let py = self.py();
+            let name = py.name(name)?;
+            let mut found = std::ptr::null_mut();
+            // SAFETY: both objects are alive, the thread is attached, and there is a place for the
+            // result, which is a new reference or null.
+            let answer = unsafe { get(self.as_ptr(), name.as_ptr(), &raw mut found) };
+            if answer < 0 {
+                return Err(Error::fetch(py));
+            }
+            // SAFETY: a new reference, as CPython says it is then.
+            return (answer > 0).then(|| unsafe { Self::owned(py, found) }).transpose();
+        }
+        match self.attr(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_instance_of(Exception::AttributeError) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sets the attribute `name`.
+    pub fn set_attr(&self, name: &CStr, value: &Object<'py>) -> Result<'py, ()> {
+        let name = self.py().name(name)?;
+        // SAFETY: all objects are alive, and the thread is attached.
+        let done = unsafe { ffi::PyObject_SetAttr(self.as_ptr(), name.as_ptr(), value.as_ptr()) };
+        self.checked(done)
+    }
+
+    /// `self.name(*arguments)`.
+    pub fn call_method(&self, name: &CStr, arguments: &[&Object<'py>]) -> Result<'py, Object<'py>> {
+        self.attr(name)?.call(arguments)
+    }
+
+    /// `self[name] = value`, for a name that is used again and again.
+    pub fn set_named(&self, name: &CStr, value: &Object<'py>) -> Result<'py, ()> {
+        self.set_item(&self.py().name(name)?, value)
+    }
+}
+
+/// `PyObject_GetOptionalAttr`, which makes no exception only to have it thrown away. Part of the stable
+/// ABI since 3.13, which is later than what this program is built for.
+type OptionalGetter =
+    unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject, *mut *mut ffi::PyObject) -> c_int;
+
+fn optional_getter() -> Option<OptionalGetter> {
+    static GETTER: OnceLock<Option<OptionalGetter>> = OnceLock::new();
+    *GETTER.get_or_init(|| {
+        let address = symbol::find(c"PyObject_GetOptionalAttr")?;
+        // SAFETY: CPython declares the function so since 3.13.
+        Some(unsafe { transmute::<NonNull<c_void>, OptionalGetter>(address) })
+    })
+}
