@@ -56,13 +56,14 @@ fn keep(size: usize) -> usize {
     }
     // A page that is free for the most part is as good as a new one.
     let (kept, others): (Vec<_>, Vec<_>) =
-        blocks.into_iter().partition(|block| pages[&(block.addr() / PAGE)] < PAGE / 2);
+        blocks.into_iter().partition(|block| pages[&(block.addr() / PAGE)] < PAGE - size - 64);
     give_back(others.into_iter());
     kept.len() * size
 }
 
-fn give_back(blocks: impl Iterator<Item = *mut c_void>) {
-    for block in blocks {
+/// What was given back last is given out first: from the front to the back, again.
+fn give_back(blocks: impl DoubleEndedIterator<Item = *mut c_void>) {
+    for block in blocks.rev() {
         // SAFETY: the thread is attached; `keep` got the block and nobody uses it. Null is no block,
         // and nothing happens.
         unsafe { ffi::PyObject_Free(block) };

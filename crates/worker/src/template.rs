@@ -48,6 +48,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     }
     process.fellows = Fellows::new();
     settle(py, &process, usual);
+    sharing::keep_free_places(py);
     process
         .line
         .tell(News::Ready)

@@ -17,6 +17,7 @@ pub(crate) fn trim_heap() {}
 mod gnu {
     use core::ffi::c_void;
     use std::collections::HashMap;
+    use std::thread;
 
     /// What a fork copies at a time, in bytes.
     const PAGE: usize = 4096;
@@ -24,25 +25,38 @@ mod gnu {
     const LARGE_CHUNK: usize = PAGE / 2;
     const LARGE_CHUNKS: [usize; 8] =
         [128 << 10, 64 << 10, 32 << 10, 16 << 10, 8 << 10, 4 << 10, 3 << 10, LARGE_CHUNK];
+    /// The smallest chunk in malloc's own count, and what each has beyond what was asked for.
+    const SMALLEST: usize = 24;
+    const HEAD: usize = 8;
+    /// Room for so many from the start, since a list that grows leaves chunks behind. It lies in the heap:
+    /// to give back memory that malloc got from the kernel makes it get less from there.
+    const MANY: usize = 4 * 1024;
 
-    /// Takes the free chunks in pages that are in use for the most part, for the rest of the process's
-    /// life, and says how many bytes these are. What is allocated from now on lies side by side, and not
-    /// between what a forked process shares.
+    /// Takes the free chunks in pages that others use, for the rest of the process's life, and says how
+    /// many bytes these are. What is allocated from now on lies side by side, and not between what a
+    /// forked process shares. The process has no other threads.
     pub(crate) fn keep_free_chunks() -> usize {
         let top = top();
+        let mut large = Vec::with_capacity(MANY);
+        let mut small = Vec::with_capacity(MANY);
+        let mut behind = Vec::with_capacity(LARGE_CHUNK / 16 + LARGE_CHUNKS.len());
         // Large ones first, since a smaller one is cut out of them.
-        let large: Vec<_> = LARGE_CHUNKS.iter().flat_map(|size| free_chunks(*size, top)).collect();
-        let sizes = (24..LARGE_CHUNK).step_by(16).rev();
-        let small: Vec<Chunk> = sizes.flat_map(|size| free_chunks(size, top)).collect();
-        let mut pages: HashMap<usize, usize> = HashMap::new();
-        for chunk in &small {
-            *pages.entry(chunk.page()).or_default() += chunk.size;
+        for size in LARGE_CHUNKS {
+            behind.extend(take(size, top, &mut large));
         }
-        // A page that is free for the most part is as good as a new one.
-        let (kept, others): (Vec<_>, Vec<_>) =
-            small.into_iter().partition(|chunk| pages[&chunk.page()] < PAGE / 2);
-        large.into_iter().chain(others).for_each(Chunk::give_back);
-        kept.iter().map(|chunk| chunk.size).sum()
+        for size in (SMALLEST..LARGE_CHUNK).step_by(16).rev() {
+            behind.extend(take(size, top, &mut small));
+        }
+        let mut pages: HashMap<usize, usize> = HashMap::with_capacity(MANY / 4);
+        for chunk in &small {
+            *pages.entry(chunk.page()).or_default() += chunk.size + HEAD;
+        }
+        // A page that nobody uses is as good as a new one.
+        let is_kept = |chunk: &Chunk| pages[&chunk.page()] < PAGE;
+        let kept = small.iter().filter(|chunk| is_kept(chunk)).map(|chunk| chunk.size).sum();
+        small.retain(|chunk| !is_kept(chunk));
+        give_back(large.into_iter().chain(small).chain(behind).collect());
+        kept
     }
 
     /// Gives free memory back to the kernel.
@@ -58,6 +72,9 @@ mod gnu {
         start: *mut c_void,
         size: usize,
     }
+
+    // SAFETY: nobody else knows of it, and it may be given back by any thread.
+    unsafe impl Send for Chunk {}
 
     impl Chunk {
         fn page(&self) -> usize {
@@ -79,18 +96,30 @@ mod gnu {
         end.addr().saturating_sub(usize::try_from(facts.keepcost).unwrap_or(0))
     }
 
-    /// All free chunks from which one of this size can be cut and that lie before `top`.
-    fn free_chunks(size: usize, top: usize) -> Vec<Chunk> {
-        let mut chunks = Vec::new();
+    /// Takes all free chunks from which one of this size can be cut and that lie before `top`. Gives the
+    /// first that does not.
+    fn take(size: usize, top: usize, chunks: &mut Vec<Chunk>) -> Option<Chunk> {
         loop {
             // SAFETY: memory is asked for.
             let start = unsafe { libc::malloc(size) };
+            if start.is_null() {
+                return None;
+            }
             let chunk = Chunk { start, size };
-            if start.is_null() || start.addr() >= top {
-                chunk.give_back();
-                return chunks;
+            if start.addr() >= top {
+                return Some(chunk);
             }
             chunks.push(chunk);
         }
+    }
+
+    /// Gives chunks back so that neighbours become one again. A thread keeps the last few of each size
+    /// for itself, apart from each other, until it ends: so that is done by one that ends.
+    fn give_back(chunks: Vec<Chunk>) {
+        let builder = thread::Builder::new().stack_size(64 * 1024);
+        let ended = builder.spawn(move || chunks.into_iter().for_each(Chunk::give_back));
+        // What cannot be given back stays taken, which costs no page that was not there.
+        let _ = ended.map(thread::JoinHandle::join);
+        trim_heap();
     }
 }

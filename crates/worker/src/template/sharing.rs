@@ -42,7 +42,6 @@ pub(super) fn settle(
         let numbers = [&py.int(first)?, &py.int(second)?, &py.int(third)?];
         gc.call_method(c"set_threshold", &numbers)?;
     }
-    keep_free_places(py);
     sys::trim_heap();
     forget_files();
     Ok(count)
@@ -62,9 +61,20 @@ pub(super) fn fill(py: Attached<'_>) -> python::Result<'_, ()> {
     Ok(())
 }
 
-fn keep_free_places(py: Attached<'_>) {
+pub(super) fn keep_free_places(py: Attached<'_>) {
     py.keep_free_blocks();
     sys::keep_free_chunks();
+}
+
+/// Has Python do what it does in a process that was forked: in this one, which has a single thread as
+/// well, it changes nothing. CPython has found these functions and made their code quick then, and does
+/// not write to it in each worker.
+pub(super) fn rehearse_fork(py: Attached<'_>) {
+    let hook = || {
+        py.import(c"threading")?.attr_opt(c"_after_fork")?.map(|hook| hook.call(&[])).transpose()
+    };
+    // An internal function of Python's library that is not what it was is left alone.
+    let _ = hook();
 }
 
 /// Whether the collector has three generations: later ones take the thresholds for something else.

@@ -41,6 +41,9 @@ pub(super) fn run(py: Attached<'_>, process: &Process) {
                 }
             }
         });
+        for _ in 0..count {
+            sharing::rehearse_fork(py);
+        }
     };
     let gather = || -> python::Result<'_, usize> {
         passes(SETTLING_PASSES);
