@@ -32,9 +32,9 @@ const PLACES: usize = 512;
 const WAITING: u64 = 1 << 31;
 const BUSY: u64 = WAITING - 1;
 
-/// How long a fellow with less to do is waited for, and how often that is looked at.
-const STEPS: u32 = 50;
-const STEP: Duration = Duration::from_micros(100);
+/// How long somebody who should take a connection first is waited for, and how often that is looked at.
+pub(crate) const STEPS: u32 = 50;
+pub(crate) const STEP: Duration = Duration::from_micros(100);
 
 impl Fellows {
     /// For the workers that are going to be forked from this process; `None` if there is no memory.
@@ -68,7 +68,7 @@ impl Place {
         Serving(self)
     }
 
-    /// Says whether a thread waits for a connection or is about to take one.
+    /// Says whether a thread waits for a connection, or will as soon as it runs.
     pub(crate) fn waits(&self, waits: bool) {
         if waits {
             self.word.fetch_or(WAITING, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::thread;
 
 use engine::ServerLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -9,7 +10,7 @@ use wsgi::control::{Cause, News};
 use wsgi::level::Level;
 
 use crate::connection::Service;
-use crate::fellows::Place;
+use crate::fellows::{Place, STEP, STEPS};
 use crate::panics::caught;
 use crate::serve::Shared;
 use crate::turn::Held;
@@ -26,14 +27,19 @@ impl Shared {
         };
         let most = self.spec.group.limits.maximum_requests;
         while let Some(held) = self.ending.turn().take(number) {
-            let Some(stream) = self.next_connection(&held) else { continue };
+            let Some(stream) = self.next_connection(number, &held) else { continue };
             let serving = self.requests.begin();
             let placed = self.place.as_ref().map(Place::serving);
             if most > 0 && self.requests.taken() >= most {
                 // Nobody else takes one after this.
                 self.ending.want(Cause::MaximumRequests);
             }
-            if held.pass() && self.elastic && self.requests.busy_is_news() {
+            let mut is_full = false;
+            held.pass(|somebody| {
+                self.waits(somebody);
+                is_full = !somebody;
+            });
+            if is_full && self.elastic && self.requests.busy_is_news() {
                 self.tell(News::Busy);
             }
             if let Err(panic) = caught(|| service.serve(stream, &serving)) {
@@ -41,6 +47,25 @@ impl Shared {
             }
             drop((placed, serving));
             self.after_request();
+        }
+        self.waits(false);
+    }
+
+    /// Says to the workers of the same template whether a thread is there to take a connection. True already
+    /// when one was told to: it may take some time until it runs.
+    fn waits(&self, waits: bool) {
+        self.place.iter().for_each(|place| place.waits(waits));
+    }
+
+    /// Called when a connection has arrived: gives a thread with a lower number that has just served a
+    /// request the time to take the turn over. So one more thread is used only where one more is needed.
+    fn give_way(&self, number: u32, held: &Held<'_>) {
+        let lower = usize::try_from(number).unwrap_or(usize::MAX);
+        for _ in 0..STEPS {
+            if self.requests.count() >= lower || !held.is_still() {
+                break;
+            }
+            thread::sleep(STEP);
         }
     }
 
@@ -59,26 +84,26 @@ impl Shared {
     }
 
     /// The next connection; `None` if it is another thread's, or the process ends.
-    fn next_connection(&self, held: &Held<'_>) -> Option<UnixStream> {
+    fn next_connection(&self, number: u32, held: &Held<'_>) -> Option<UnixStream> {
         let mut descriptors = [
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.ending.descriptor(), PollFlags::POLLIN),
         ];
-        let waits = |waits| self.place.iter().for_each(|place| place.waits(waits));
-        waits(true);
+        self.waits(true);
         loop {
             let _ = poll(&mut descriptors, PollTimeout::NONE);
+            self.give_way(number, held);
             if !held.begins() {
                 return None;
             }
             let is_there = || poll(&mut descriptors[..1], PollTimeout::ZERO) != Ok(0);
             if self.place.as_ref().is_none_or(|place| place.gives_way(is_there)) {
+                if !held.keeps() {
+                    return None;
+                }
                 match self.listener.accept() {
                     // A new socket does not inherit that its listener never blocks.
-                    Ok((stream, _)) => {
-                        waits(false);
-                        return Some(stream);
-                    }
+                    Ok((stream, _)) => return Some(stream),
                     Err(error) if is_usual(&error) => {}
                     Err(error) => {
                         let text = format!("WSGI0018: no connection: {error}");

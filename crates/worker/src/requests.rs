@@ -123,6 +123,11 @@ impl Requests {
         }
     }
 
+    /// How many are served now.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().entries.len()
+    }
+
     /// What wakes the main thread.
     pub(crate) fn wake(&self) -> &EventFd {
         &self.wake

@@ -64,24 +64,47 @@ impl Held<'_> {
         !state.closed && state.turns.begin(self.number)
     }
 
-    /// Called when there was no connection after all.
-    pub(crate) fn waits_on(&self) {
-        self.turn.lock().turns.wait_on(self.number);
+    /// Whether the turn is still this thread's, and connections are still taken.
+    pub(crate) fn is_still(&self) -> bool {
+        let state = self.turn.lock();
+        !state.closed && state.turns.is_held_by(self.number)
     }
 
-    /// Hands the turn on; true if there is nobody to take it now.
-    pub(crate) fn pass(self) -> bool {
-        let turn = self.turn;
-        drop(self);
-        !turn.lock().turns.is_held()
+    /// Called before a connection is taken; false if that is left to a thread with a lower number, which
+    /// has come since this one began.
+    pub(crate) fn keeps(&self) -> bool {
+        let next = self.turn.lock().turns.yield_to_lower(self.number);
+        next.as_ref().map(Thread::unpark).is_none()
+    }
+
+    /// Called when there was no connection after all. It may be another thread's turn then.
+    pub(crate) fn waits_on(&self) {
+        let next = self.turn.lock().turns.wait_on(self.number);
+        if let Some(thread) = next {
+            thread.unpark();
+        }
+    }
+
+    /// Hands the turn on. `then` is told whether there is anybody to take it now, before anybody can
+    /// take it or hand it on.
+    pub(crate) fn pass(self, then: impl FnOnce(bool)) {
+        self.hand_on(then);
+    }
+
+    fn hand_on(&self, then: impl FnOnce(bool)) {
+        let mut state = self.turn.lock();
+        let next = state.turns.give_up(self.number);
+        then(state.turns.is_held());
+        drop(state);
+        if let Some(thread) = next {
+            thread.unpark();
+        }
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let next = self.turn.lock().turns.give_up(self.number);
-        if let Some(thread) = next {
-            thread.unpark();
-        }
+        // Nothing is left to do once it was handed on.
+        self.hand_on(|_| ());
     }
 }

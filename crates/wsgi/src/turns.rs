@@ -59,9 +59,17 @@ impl<W> Turns<W> {
         self.set_takes(number, true)
     }
 
-    /// There was no connection after all; the thread waits on.
-    pub fn wait_on(&mut self, number: u32) {
+    /// There was no connection after all: the thread waits on, unless it has to yield.
+    pub fn wait_on(&mut self, number: u32) -> Option<W> {
         self.set_takes(number, false);
+        self.yield_to_lower(number)
+    }
+
+    /// The thread gives the turn up if one with a lower number has come meanwhile, which gets it and has
+    /// to be woken.
+    pub fn yield_to_lower(&mut self, number: u32) -> Option<W> {
+        let (_, lowest) = self.lowest()?;
+        if lowest < number { self.give_up(number) } else { None }
     }
 
     /// The thread gives the turn up, if it still has it, and the one with the lowest number of those
@@ -71,8 +79,7 @@ impl<W> Turns<W> {
             return None;
         }
         self.holder = None;
-        let numbers = self.waiting.iter().map(|(number, _)| *number).enumerate();
-        let (place, number) = numbers.min_by_key(|(_, number)| *number)?;
+        let (place, number) = self.lowest()?;
         self.holder = Some(Holder { number, takes: false });
         Some(self.waiting.swap_remove(place).1)
     }
@@ -80,6 +87,12 @@ impl<W> Turns<W> {
     /// Everybody who waits, to be sent away.
     pub fn dismiss(&mut self) -> impl Iterator<Item = W> {
         self.waiting.drain(..).map(|(_, waiter)| waiter)
+    }
+
+    /// The place and the number of the waiting thread with the lowest number.
+    fn lowest(&self) -> Option<(usize, u32)> {
+        let numbers = self.waiting.iter().map(|(number, _)| *number).enumerate();
+        numbers.min_by_key(|(_, number)| *number)
     }
 
     fn set_takes(&mut self, number: u32, takes: bool) -> bool {
@@ -129,9 +142,22 @@ mod tests {
         let mut turns: Turns<()> = Turns::default();
         assert!(turns.take(2) && turns.begin(2));
         assert!(!turns.take(1), "not while a connection is taken");
-        turns.wait_on(2);
+        assert_eq!(turns.wait_on(2), None);
         assert!(turns.take(1) && !turns.begin(2));
-        turns.wait_on(2);
+        assert_eq!(turns.wait_on(2), None);
         assert!(turns.is_held_by(1));
+    }
+
+    #[test]
+    fn who_found_no_connection_leaves_the_turn_to_a_lower_number() {
+        let mut turns = Turns::default();
+        assert!(turns.take(2) && turns.begin(2) && !turns.take(0));
+        turns.wait(3, 3);
+        assert_eq!(turns.wait_on(2), None, "a higher number waits on");
+        assert!(turns.begin(2));
+        turns.wait(0, 0);
+        assert_eq!(turns.wait_on(2), Some(0));
+        assert!(turns.is_held_by(0) && !turns.is_held_by(2));
+        assert_eq!(turns.yield_to_lower(2), None, "what was lost is not handed on");
     }
 }
