@@ -8,16 +8,17 @@ use cargo_metadata::MetadataCommand;
 use testkit::installation;
 
 /// Which crates of the workspace each one may use.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("wsgi", &[]),
+    ("pages", &[]),
     ("httpd-sys", &[]),
     ("httpd", &["httpd-sys"]),
     ("python", &[]),
     ("engine", &["python", "wsgi"]),
     // It is the library that CPython loads, so it is the one to define a module for it.
-    ("worker", &["engine", "python", "wsgi"]),
-    ("module", &["httpd", "wsgi"]),
-    ("supervisor", &["wsgi"]),
+    ("worker", &["engine", "pages", "python", "wsgi"]),
+    ("module", &["httpd", "pages", "wsgi"]),
+    ("supervisor", &["pages", "wsgi"]),
     ("express", &["wsgi"]),
     ("testkit", &[]),
     ("xtask", &[]),

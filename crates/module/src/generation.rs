@@ -84,6 +84,8 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
     // The configuration is used once.
     let _ = runtime.generation.set(generation);
     pool.own(LetGo(Arc::clone(runtime)));
+    // From here on the parent only looks after its children.
+    pages::give_back_own();
     Ok(())
 }
 

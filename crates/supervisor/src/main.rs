@@ -14,7 +14,6 @@ mod launch;
 mod line;
 mod log;
 mod memory_kills;
-mod pages;
 mod probe;
 mod program;
 mod reach;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -15,8 +15,8 @@ use wsgi::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
 use crate::log::{Log, is_open};
+use crate::memory_kills;
 use crate::sys::{close_inherited, inherited};
-use crate::{memory_kills, pages};
 
 /// Runs the groups of a plan until nobody can send them work any more.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
@@ -41,6 +41,9 @@ fn tell(text: &str) {
     let _ = ready.write_all(text.as_bytes()).and_then(|()| ready.flush());
     crate::sys::close_ready();
 }
+
+/// For so long nothing must have happened before pages are given back: what happens comes in bursts.
+const QUIET: Duration = Duration::from_millis(200);
 
 struct Supervisor {
     groups: Vec<Group>,
@@ -130,7 +133,7 @@ impl Supervisor {
         }
         let moment = self.groups.iter().filter_map(Group::next_moment).min();
         let left = moment.map(|moment| moment.saturating_duration_since(Instant::now()));
-        let quiet = self.touched.then_some(pages::QUIET);
+        let quiet = self.touched.then_some(QUIET);
         let is_quiet_first = quiet.is_some_and(|quiet| left.is_none_or(|left| quiet < left));
         let timeout = left.into_iter().chain(quiet).min().map_or(PollTimeout::NONE, |left| {
             // Rounded up, so that the moment has come when we wake.
@@ -140,6 +143,7 @@ impl Supervisor {
         let count = poll(&mut descriptors, timeout);
         self.touched = count != Ok(0) || !is_quiet_first;
         if !self.touched {
+            // Most of what starting and ending processes has touched is not needed until the next one.
             pages::give_back();
         }
         let happened = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(false);

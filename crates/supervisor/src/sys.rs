@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::unistd::{Gid, Uid};
-use wsgi::mappings::FileMapping;
 
 use crate::account::Identity;
 
@@ -176,20 +175,6 @@ pub(crate) fn raised(descriptor: &OwnedFd) -> io::Result<OwnedFd> {
     let number = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(ABOVE + 1))?;
     // SAFETY: the call has just made this descriptor for us.
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(number) })
-}
-
-/// Lets the kernel take the pages of a mapping from this process.
-///
-/// # Panics
-/// If the mapping holds pages of this process alone: what is in those would be lost.
-pub(crate) fn forget(mapping: &FileMapping) {
-    assert!(mapping.is_unchanged(), "what was written would be lost");
-    // SAFETY: the range is a private mapping of a file that nothing was written to, as the kernel has
-    // just said, and this process has one thread; whoever looks there gets the file's content again.
-    unsafe {
-        let length = mapping.end - mapping.start;
-        libc::madvise(mapping.start as *mut libc::c_void, length, libc::MADV_DONTNEED);
-    }
 }
 
 /// A moment in local time as httpd's log writes it.

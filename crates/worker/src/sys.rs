@@ -23,7 +23,6 @@ use wsgi::embed::{
 use wsgi::frame::BodyFault;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
-use wsgi::mappings::FileMapping;
 use wsgi::scoreboard::Scoreboard;
 
 use crate::{Extension, embedded};
@@ -107,20 +106,6 @@ pub(crate) fn shared_words(count: usize) -> Option<&'static [AtomicU64]> {
 /// How many threads this process has.
 pub(crate) fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
-}
-
-/// Lets the kernel take the pages of a mapping from this process.
-///
-/// # Panics
-/// If the mapping holds pages of this process alone: what is in those would be lost.
-pub(crate) fn forget(mapping: &FileMapping) {
-    assert!(mapping.is_unchanged(), "what was written would be lost");
-    // SAFETY: the range is a private mapping of a file that nothing was written to, as the kernel has
-    // just said, and this process has one thread; whoever looks there gets the file's content again.
-    unsafe {
-        let length = mapping.end - mapping.start;
-        libc::madvise(mapping.start as *mut c_void, length, libc::MADV_DONTNEED);
-    }
 }
 
 static SIGNALS: AtomicI32 = AtomicI32::new(-1);

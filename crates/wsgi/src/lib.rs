@@ -20,7 +20,6 @@ pub mod inbox;
 pub mod interpreter_rules;
 pub mod level;
 pub mod log_line;
-pub mod mappings;
 pub mod memory;
 pub mod plan;
 pub mod proxy;

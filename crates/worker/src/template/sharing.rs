@@ -5,11 +5,7 @@
 //! write to it; the free places between shared objects are taken, so that new ones lie elsewhere; and
 //! what only loading has touched is given back.
 
-use std::fs::File;
-use std::io::BufReader;
-
 use python::Attached;
-use wsgi::mappings;
 
 use crate::sys;
 
@@ -43,15 +39,10 @@ pub(super) fn settle(
         gc.call_method(c"set_threshold", &numbers)?;
     }
     sys::trim_heap();
-    forget_files();
+    // Loading has touched much of many libraries once. A process that only forks would keep these pages to
+    // itself: workers get their own view of a file, page by page, as they use it.
+    pages::give_back();
     Ok(count)
-}
-
-/// Loading has touched much of many libraries once. A process that only forks would keep these pages
-/// to itself: workers get their own view of a file, page by page, as they use it.
-fn forget_files() {
-    let Ok(text) = File::open("/proc/self/smaps").map(BufReader::new) else { return };
-    mappings::parse(text).iter().filter(|one| one.is_unchanged()).for_each(sys::forget);
 }
 
 /// Lets what is made from now on lie side by side.
