@@ -328,6 +328,44 @@ fn processes_have_what_the_options_say() {
     assert_eq!(flood.body.len(), 2000 * 65536);
 }
 
+/// Uses up the descriptors of its process; a thread gives them back once somebody says so.
+const SHORT_OF_FILES: &str = r#"
+import os, resource, threading, time
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+def relieve(limits):
+    while not os.path.exists(os.path.join(HERE, "go")):
+        time.sleep(0.01)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/short":
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        threading.Thread(target=relieve, args=[limits], daemon=True).start()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+"#;
+
+#[test]
+fn connections_wait_while_a_process_has_too_many_open_files() {
+    let httpd = Httpd::new("short-of-files")
+        .file("app/short.wsgi", SHORT_OF_FILES)
+        .conf("WSGIScriptAlias / {root}/app/short.wsgi")
+        .mode(Mode::Daemon)
+        .daemon("threads=2")
+        .start();
+    let before = httpd.get("/short").send().text();
+    httpd.expect_log("WSGI0018: connections have to wait");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| httpd.get("/").send());
+        httpd.wait_for_log("WSGI0018: connections have to wait");
+        fs::write(httpd.root().join("app/go"), "").unwrap();
+        let reply = waiting.join().unwrap();
+        assert_eq!((reply.status, reply.text()), (200, before));
+    });
+}
+
 #[test]
 fn a_header_may_be_so_long() {
     let httpd = limited("header", "threads=1 header-buffer-size=8192").start();

@@ -90,7 +90,12 @@ impl Shared {
             PollFd::new(self.ending.descriptor(), PollFlags::POLLIN),
         ];
         self.waits(true);
+        let mut is_short = false;
         loop {
+            if is_short {
+                // Others have no more than this one; what is there comes back when requests end.
+                let _ = poll(&mut descriptors[1..], PollTimeout::from(SHORTAGE));
+            }
             let _ = poll(&mut descriptors, PollTimeout::NONE);
             self.give_way(number, held);
             if !held.begins() {
@@ -105,6 +110,13 @@ impl Shared {
                     // A new socket does not inherit that its listener never blocks.
                     Ok((stream, _)) => return Some(stream),
                     Err(error) if is_usual(&error) => {}
+                    Err(error) if is_shortage(&error) => {
+                        if !is_short {
+                            let text = format!("WSGI0018: connections have to wait: {error}");
+                            self.log.line(Level::Crit, text.as_bytes());
+                        }
+                        is_short = true;
+                    }
                     Err(error) => {
                         let text = format!("WSGI0018: no connection: {error}");
                         self.log.line(Level::Crit, text.as_bytes());
@@ -116,6 +128,15 @@ impl Shared {
             held.waits_on();
         }
     }
+}
+
+/// How many milliseconds a thread waits after a shortage before it tries again.
+const SHORTAGE: u8 = 100;
+
+/// Whether there are too many open files, or there is no memory, for another connection.
+fn is_shortage(error: &std::io::Error) -> bool {
+    let short = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|number| short.contains(&number))
 }
 
 /// Whether this happens when another process of the group was faster.

@@ -32,6 +32,8 @@ use crate::{imports, limits, sys};
 
 /// Exit status of a worker that did not end in time.
 const FORCED: i32 = 255;
+/// Exit status of a worker that cannot take connections.
+const BROKEN: i32 = 1;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
@@ -155,8 +157,11 @@ impl Worker {
         let shared = &self.shared;
         shared.ending.want(cause);
         shared.requests.tell_ends();
-        // Whoever was told to end by wsgid need not say so; to say it again does no harm.
-        shared.tell(News::Leaving);
+        // Whoever was told to end by wsgid need not say so; to say it again does no harm. Who cannot serve
+        // has failed, and the next one may have to wait.
+        if cause != Cause::Broken {
+            shared.tell(News::Leaving);
+        }
         shared.line(Level::Info, &format!("shutdown requested: {}", cause.text()));
         let timeouts = &shared.spec.group.timeouts;
         let seconds = match cause {
@@ -258,7 +263,7 @@ impl Worker {
         }
         shared.engine.shutdown(cause.reason());
         shared.line(Level::Info, "the worker ends");
-        sys::exit_now(0)
+        sys::exit_now(if cause == Cause::Broken { BROKEN } else { 0 })
     }
 
     /// Ends the process after `shutdown-timeout`: whatever keeps the GIL, or waits for a thread that does not
