@@ -456,3 +456,41 @@ fn what_cannot_be_preloaded_is_found_before_the_start() {
     Httpd::configtest("WSGIDaemonProcess x preload=application")
         .assert_refused("the configuration does not say which script runs in x");
 }
+
+/// Hangs in a hook around the fork while the file `stuck` is there.
+const STUCK: &str = r#"
+import os, time
+STUCK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stuck")
+
+def hang():
+    while os.path.exists(STUCK):
+        time.sleep(0.01)
+
+os.register_at_fork(HOOK=hang)
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+"#;
+
+#[test]
+fn a_template_or_a_worker_that_is_stuck_in_a_fork_is_replaced() {
+    for (hook, line) in [
+        ("before", "has forked no worker within startup-timeout=1 and is killed"),
+        ("after_in_child", "was not ready within startup-timeout=1 and is killed"),
+    ] {
+        let options = "preload=application startup-timeout=1";
+        let httpd = script("template-stuck", &STUCK.replace("HOOK", hook), options).start();
+        httpd.expect_log("and is killed");
+        httpd.allow_log("its workers go on");
+        let first: i32 = httpd.get("/app/").send().text().parse().unwrap();
+        fs::write(httpd.root().join("app/stuck"), "").unwrap();
+        httpd.expect_log(&format!("worker {first} of process group test ended"));
+        httpd.signal(first, Signal::SIGKILL);
+        httpd.wait_for_log(line);
+        fs::remove_file(httpd.root().join("app/stuck")).unwrap();
+        let reply = httpd.get("/app/").send();
+        assert_eq!(reply.status, 200, "{hook}: {}", reply.text());
+        assert_ne!(reply.text(), first.to_string(), "{hook}");
+    }
+}

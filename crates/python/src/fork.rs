@@ -20,14 +20,14 @@ pub enum Fork {
 impl Attached<'_> {
     /// Makes a copy of this process, with Python's own hooks around the fork (`os.register_at_fork`),
     /// and leaves it to whoever takes in orphans. The copy goes on where the original does, with the
-    /// calling thread alone.
+    /// calling thread alone, and first of all does `begin`, before any hook that could keep it.
     ///
     /// # Errors
     /// The kernel makes no process: there are too many, or there is no memory.
     ///
     /// # Panics
     /// If the thread is not attached to the main interpreter: CPython ends all others in the copy.
-    pub fn fork_orphan(self) -> io::Result<Fork> {
+    pub fn fork_orphan(self, begin: impl FnOnce()) -> io::Result<Fork> {
         assert_eq!(self.interpreter(), InterpreterId::MAIN, "forks keep the main interpreter only");
         // SAFETY: attached; what was begun here is ended below in each process that goes on.
         unsafe { ffi::PyOS_BeforeFork() };
@@ -38,6 +38,7 @@ impl Attached<'_> {
             // SAFETY: as above.
             match unsafe { libc::fork() } {
                 0 => {
+                    begin();
                     // SAFETY: the pair of `PyOS_BeforeFork` in a child.
                     unsafe { ffi::PyOS_AfterFork_Child() };
                     return Ok(Fork::Copy);

@@ -18,7 +18,7 @@ use crate::account::{self, AccountError, Identity};
 use crate::backoff::Backoff;
 use crate::demand::Demand;
 use crate::launch::{Start, StartError};
-use crate::line::Line;
+use crate::line::{Line, MOST_WORDS};
 use crate::log::Log;
 use crate::program::{self, ProgramError};
 use crate::socket::Socket;
@@ -153,7 +153,8 @@ impl Group {
     /// Hears what its processes have to say.
     pub(crate) fn hear(&mut self) {
         for place in 0..self.workers.len() {
-            while let Some((news, speaker)) = self.workers[place].line().hear() {
+            for _ in 0..MOST_WORDS {
+                let Some((news, speaker)) = self.workers[place].line().hear() else { break };
                 self.heard(place, news, speaker);
             }
         }

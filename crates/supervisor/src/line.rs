@@ -17,6 +17,9 @@ pub(crate) struct Line {
     ended: bool,
 }
 
+/// How many words of one process are heard before the others have their say: nobody has that much to tell.
+pub(crate) const MOST_WORDS: usize = 64;
+
 /// What was heard, and from which process.
 pub(crate) type Heard = (News, i32);
 
@@ -60,9 +63,8 @@ impl Line {
                 self.ended = true;
                 return None;
             }
-            if let (Some(news), Some(speaker)) = (News::decode(byte[0]), speaker) {
-                return Some((news, speaker));
-            }
+            // What is no word is as good as silence; the kernel says that there is more.
+            return News::decode(byte[0]).zip(speaker);
         }
     }
 

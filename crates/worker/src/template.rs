@@ -55,22 +55,28 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         .map_err(|error| format!("wsgid cannot be told that the template is ready: {error}"))?;
     loop {
         match py.detach(|| process.line.order_with_descriptor()) {
-            Word::Order(Order::Fork, Some(socket)) => match py.fork_orphan() {
-                Ok(Fork::Original) => {}
-                Ok(Fork::Copy) => {
-                    process.line = Line::new(socket);
-                    process.engine.forked();
+            Word::Order(Order::Fork, Some(socket)) => {
+                let new = Line::new(socket);
+                let mut told = Ok(());
+                let begin = || {
                     // From then on it is wsgid's own child, which wsgid makes sure of.
                     sys::end_with(process.supervisor);
-                    let hello = process.line.tell(News::Forked);
-                    hello.map_err(|error| format!("wsgid cannot be told of a worker: {error}"))?;
-                    return Ok(process);
+                    told = new.tell(News::Forked);
+                };
+                match py.fork_orphan(begin) {
+                    Ok(Fork::Original) => {}
+                    Ok(Fork::Copy) => {
+                        told.map_err(|error| format!("wsgid cannot be told of a worker: {error}"))?;
+                        process.line = new;
+                        process.engine.forked();
+                        return Ok(process);
+                    }
+                    Err(error) => {
+                        let text = format!("no worker can be forked: {error}");
+                        py.detach(|| line(&process, Level::Error, &text));
+                    }
                 }
-                Err(error) => {
-                    let text = format!("no worker can be forked: {error}");
-                    py.detach(|| line(&process, Level::Error, &text));
-                }
-            },
+            }
             Word::End => sys::exit_now(0),
             Word::Order(..) | Word::Nothing => {}
         }

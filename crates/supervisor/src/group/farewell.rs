@@ -92,6 +92,9 @@ impl Group {
         let name = self.launch.spec.group.name.clone();
         let timeouts = self.launch.spec.group.timeouts;
         let limit = self.start_limit();
+        if let Some(limit) = limit {
+            self.give_up_stuck_template(limit);
+        }
         for worker in &mut self.workers {
             let pid = worker.name();
             let (what, level) = if worker.kill_at().is_some_and(|moment| moment <= now) {
@@ -127,6 +130,26 @@ impl Group {
                 "template {pid} was not ready within startup-timeout={seconds} and is killed"
             );
             self.note(Level::Error, &text);
+        }
+    }
+
+    /// Kills the template if a worker that it was to fork has not said its first word after `limit`: a
+    /// hook of `os.register_at_fork` keeps it.
+    fn give_up_stuck_template(&mut self, limit: Duration) {
+        let is_late = |worker: &Worker| worker.pid().is_none() && worker.age() >= limit;
+        let generations: Vec<u64> =
+            self.workers.iter().filter(|worker| is_late(worker)).map(Worker::generation).collect();
+        // If one comes after all, it finds that nobody listens to it, and ends.
+        self.workers.retain(|worker| !is_late(worker));
+        for generation in generations {
+            if let Some(pid) = self.templates.give_up_current(generation) {
+                let (seconds, delay) = (limit.as_secs(), self.delay(None));
+                let text = format!(
+                    "template {pid} has forked no worker within startup-timeout={seconds} and is killed; \
+                     the next one starts in {delay:.1?}"
+                );
+                self.note(Level::Error, &text);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use wsgi::daemon::Preload;
 use wsgi::level::Level;
 
 use super::Group;
-use crate::line::Line;
+use crate::line::{Line, MOST_WORDS};
 use crate::template::{Template, Versions};
 
 /// How often scripts are looked at that could not be preloaded.
@@ -70,6 +70,14 @@ impl Templates {
         let late = self.next.as_mut().filter(|next| next.age() >= limit && !next.is_given_up())?;
         late.give_up();
         Some(late.pid())
+    }
+
+    /// Kills the template that is ready if its workers are of this generation; gives its process id.
+    pub(super) fn give_up_current(&mut self, generation: u64) -> Option<i32> {
+        let same = |template: &&mut Template| template.generation() == generation;
+        let stuck = self.current.as_mut().filter(same).filter(|current| !current.is_given_up())?;
+        stuck.give_up();
+        Some(stuck.pid())
     }
 
     /// How long the template has been starting that is not ready yet.
@@ -156,7 +164,7 @@ impl Group {
     pub(super) fn hear_templates(&mut self) {
         if let Some(current) = &mut self.templates.current {
             // It has nothing more to say; its end comes as a signal.
-            while current.line().hear().is_some() {}
+            (0..MOST_WORDS).take_while(|_| current.line().hear().is_some()).for_each(drop);
         }
         let Some(next) = &mut self.templates.next else { return };
         let Some((news, _)) = next.line().hear() else { return };
