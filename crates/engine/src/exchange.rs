@@ -75,6 +75,10 @@ pub trait Exchange: Send {
         let _ = answer;
     }
 
+    /// Waits for nobody from now on: what cannot be sent at once is lost, and the request broken off. For an
+    /// end that somebody else brings about, who must not be kept.
+    fn hurry(&mut self) {}
+
     /// Called once by whoever ran the request, when the engine is done with it. The default does
     /// nothing: it is for exchanges whose owner looks at the outcome himself.
     fn finish(&mut self, outcome: Outcome) {

@@ -126,6 +126,8 @@ impl Lease {
         let Some(live) = live.as_mut() else { return false };
         let sent = live.response.sent;
         let outcome = if sent { Outcome::Aborted } else { Outcome::Failed(status) };
+        // Whoever calls this has others to look after, too.
+        live.exchange.hurry();
         live.flush_errors();
         std::mem::replace(&mut live.exchange, Box::new(Nobody)).finish(outcome);
         live.response.gone = true;

@@ -306,6 +306,11 @@ impl Exchange for Connection {
         }
     }
 
+    fn hurry(&mut self) {
+        // It can only fail for a socket that is none.
+        let _ = self.stream.set_nonblocking(true);
+    }
+
     fn head(&mut self, status: &Status, headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
         let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
         // It leaves with the first data: one call to the kernel for both.
