@@ -31,6 +31,13 @@ impl Attached<'_> {
     pub fn keep_free_blocks(self) -> usize {
         (STEP..=LARGEST).step_by(STEP).map(keep).sum()
     }
+
+    /// Forgets what CPython remembers of the attributes of classes. It finds them again; but names that
+    /// code has put together, such as for `getattr`, were kept alive by that, each in another page.
+    pub fn forget_attributes(self) {
+        // SAFETY: the thread is attached.
+        unsafe { ffi::PyType_ClearCache() };
+    }
 }
 
 /// The same for blocks of one size. Python's allocator first gives what is free in pools that are in

@@ -48,6 +48,7 @@ pub(super) fn settle(
 /// Lets what is made from now on lie side by side.
 pub(super) fn fill(py: Attached<'_>) -> python::Result<'_, ()> {
     py.import(c"gc")?.call_method(c"collect", &[])?;
+    py.forget_attributes();
     keep_free_places(py);
     Ok(())
 }
