@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 use crate::client::{Call, ClientError, Connection};
 use crate::log::{Line, Log};
+use crate::port;
 use crate::tree::{self, Kind, Memory, Process, Tree};
 use crate::wait::{LIMIT, holds_within};
 
@@ -253,6 +254,7 @@ impl Httpd {
     }
 
     fn finish_once(&mut self) -> Result<()> {
+        settle(self.address);
         let root = self.root().to_owned();
         let mut state = self.state();
         state.finished = true;
@@ -282,6 +284,7 @@ impl Httpd {
     #[track_caller]
     fn restart_by(&self, signal: Signal) {
         let served = self.log_lines(SERVING).len();
+        settle(self.address);
         self.signal(self.parent(), signal);
         let restarted = holds_within(LIMIT, || self.log_lines(SERVING).len() > served);
         assert!(restarted, "httpd does not serve again after {signal}:\n{}", self.log());
@@ -289,6 +292,7 @@ impl Httpd {
 
     #[track_caller]
     fn end_by(&self, signal: Signal, ended: Ended) -> ExitStatus {
+        settle(self.address);
         // Remembers the processes while their parents can still be seen.
         self.signal(self.parent(), signal);
         let mut state = self.state();
@@ -305,6 +309,16 @@ impl Httpd {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A child of the event MPM that is told to end while a thread of it closes a connection may die of it (a
+/// plain httpd as well, once in some hundred times), and then does nothing of what it does at its end. So
+/// connections are waited for that the last request has left behind, unless a test keeps them.
+fn settle(address: SocketAddr) {
+    holds_within(CLOSING, || port::is_quiet(address.port()));
+}
+
+/// How long connections are waited for that somebody may want to keep.
+const CLOSING: Duration = Duration::from_millis(200);
 
 impl Drop for Httpd {
     fn drop(&mut self) {
