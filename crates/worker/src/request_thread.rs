@@ -93,7 +93,7 @@ impl Shared {
         let mut is_short = false;
         loop {
             if is_short {
-                // Others have no more than this one; what is there comes back when requests end.
+                // Requests that end give descriptors back; another process may be faster.
                 let _ = poll(&mut descriptors[1..], PollTimeout::from(SHORTAGE));
             }
             let _ = poll(&mut descriptors, PollTimeout::NONE);

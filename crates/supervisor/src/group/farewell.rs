@@ -52,6 +52,10 @@ impl Group {
         let ended = format!("worker {pid} of process group {name} has ended");
         let line = |level, text: &str| self.log.line(level, text);
         if self.ending || worker.is_leaving() {
+            if worker.is_ready() && status.success() {
+                // It was well until it was asked to go, and so may the next one be.
+                self.backoff.after_success();
+            }
             // That wsgid has killed it was said.
             let crashed = status.signal().is_some_and(|signal| {
                 signal != Signal::SIGKILL as i32 && signal != Signal::SIGTERM as i32
