@@ -1,7 +1,8 @@
 //! `wsgi.errors`: a text stream for each request that goes to the request's log.
 //!
 //! To make one costs CPython dozens of objects, and most requests never touch theirs. One that nobody
-//! has written to, and that nobody has kept, is as good as new for the next request.
+//! has written to, and that nobody has kept, is as good as new for the next request. A weak reference keeps
+//! nothing, and finds the stream again there.
 
 use std::sync::{Arc, Mutex};
 
@@ -53,7 +54,7 @@ impl Unused {
         let binary = class.instance(Log::of_request(Arc::clone(lease)))?;
         let text = streams::text_over(&binary)?;
         if let Some(log) = class.get(&binary) {
-            log.is_new();
+            log.forget_use();
         }
         Ok(Errors { text, binary })
     }
@@ -65,8 +66,8 @@ impl Unused {
         // The text stream has the other reference.
         let is_kept = text.references() > 1 || binary.references() > 2;
         let log = class.bind(text.py());
-        let is_new = log.get(&binary).is_some_and(Log::is_unused);
-        if is_kept || !is_new || has_attributes(&text) {
+        let is_unused = log.get(&binary).is_some_and(Log::is_unused);
+        if is_kept || !is_unused || has_attributes(&text) {
             return;
         }
         lock(&self.streams).push((text.handle(), binary.handle()));

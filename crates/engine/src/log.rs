@@ -88,7 +88,7 @@ impl Log {
     }
 
     /// Forgets that it was asked, by whoever has made the text stream above it.
-    pub(crate) fn is_new(&self) {
+    pub(crate) fn forget_use(&self) {
         self.used.store(false, Ordering::Relaxed);
     }
 

@@ -21,12 +21,13 @@ const LARGEST: usize = 512;
 const ROW: usize = 16 * 1024 - LARGEST - 64;
 /// So many bytes of a size without such a row: this allocator works differently.
 const MOST: usize = 4 << 20;
+/// The head of a pool has no more bytes.
+const HEAD: usize = 64;
 /// What a fork copies at a time.
 const PAGE: usize = 4096;
 
 impl Attached<'_> {
-    /// Takes the free blocks of pages that are in use for the most part, for the rest of the
-    /// process's life, and says how many bytes these are. Other allocators than Python's own are
+    /// Takes the free blocks of pages that are in use, for the rest of the process's life, and says how many bytes these are. Other allocators than Python's own are
     /// left as they were.
     pub fn keep_free_blocks(self) -> usize {
         (STEP..=LARGEST).step_by(STEP).map(keep).sum()
@@ -61,9 +62,10 @@ fn keep(size: usize) -> usize {
     for block in &blocks {
         *pages.entry(block.addr() / PAGE).or_default() += size;
     }
-    // A page that is free for the most part is as good as a new one.
+    // A page that holds nothing else is as good as a new one. Blocks do not fill a page, and one may have
+    // the head of its pool.
     let (kept, others): (Vec<_>, Vec<_>) =
-        blocks.into_iter().partition(|block| pages[&(block.addr() / PAGE)] < PAGE - size - 64);
+        blocks.into_iter().partition(|block| pages[&(block.addr() / PAGE)] < PAGE - size - HEAD);
     give_back(others.into_iter());
     kept.len() * size
 }

@@ -112,7 +112,10 @@ impl Shared {
                     Err(error) if is_usual(&error) => {}
                     Err(error) if is_shortage(&error) => {
                         if !is_short {
-                            let text = format!("WSGI0018: connections have to wait: {error}");
+                            let text = format!(
+                                "WSGI0018: connections have to wait: {error}; the application may leave \
+                                 files open, or the limit of open files is too low"
+                            );
                             self.log.line(Level::Crit, text.as_bytes());
                         }
                         is_short = true;

@@ -1,6 +1,7 @@
 //! Whose turn it is to take the next connection: the threads of a worker wait for it here. A thread
 //! that has lost the turn to another notices when it wakes.
 
+use std::mem::ManuallyDrop;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
@@ -88,7 +89,8 @@ impl Held<'_> {
     /// Hands the turn on. `then` is told whether there is anybody to take it now, before anybody can
     /// take it or hand it on.
     pub(crate) fn pass(self, then: impl FnOnce(bool)) {
-        self.hand_on(then);
+        // It owns nothing but the turn.
+        ManuallyDrop::new(self).hand_on(then);
     }
 
     fn hand_on(&self, then: impl FnOnce(bool)) {
@@ -104,7 +106,6 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // Nothing is left to do once it was handed on.
         self.hand_on(|_| ());
     }
 }

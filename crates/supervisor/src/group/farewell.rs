@@ -149,8 +149,8 @@ impl Group {
             if let Some(pid) = self.templates.give_up_current(generation) {
                 let (seconds, delay) = (limit.as_secs(), self.delay(None));
                 let text = format!(
-                    "template {pid} has forked no worker within startup-timeout={seconds} and is killed; \
-                     the next one starts in {delay:.1?}"
+                    "template {pid} has forked no worker within startup-timeout={seconds} and is killed: a \
+                     hook of os.register_at_fork may hang; the next one starts in {delay:.1?}"
                 );
                 self.note(Level::Error, &text);
             }
