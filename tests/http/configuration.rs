@@ -117,15 +117,6 @@ fn a_python_without_a_shared_library_is_for_process_groups_only() {
         .assert_accepted();
 }
 
-#[test]
-fn sockets_need_a_directory_and_a_short_path() {
-    let long = "x".repeat(110);
-    check(&format!("WSGIDaemonProcess x\nWSGISocketPrefix /tmp/{long}"))
-        .assert_refused("set WSGISocketPrefix to a shorter one");
-    check("WSGIDaemonProcess x\nWSGISocketPrefix /no/such/dir/wsgi")
-        .assert_refused("the directory /no/such/dir does not exist");
-}
-
 fn shown(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }

@@ -102,7 +102,6 @@ fn owners_that_do_not_exist_are_found() {
         ("script-user=nobody-here", "script-user=nobody-here: there is no such user"),
         ("script-group=nobody-here", "script-group=nobody-here: there is no such group"),
         ("script-user=a script-group=b", "script-user and script-group exclude each other"),
-        ("socket-user=nobody-here", "socket-user: there is no user \"nobody-here\""),
     ] {
         check(&format!("WSGIDaemonProcess x python-home={{home}} {option}")).assert_refused(text);
     }

@@ -348,7 +348,7 @@ def application(environ, start_response):
 "#;
 
 #[test]
-fn connections_wait_while_a_process_has_too_many_open_files() {
+fn requests_wait_while_a_process_has_too_many_open_files() {
     let httpd = Httpd::new("short-of-files")
         .file("app/short.wsgi", SHORT_OF_FILES)
         .conf("WSGIScriptAlias / {root}/app/short.wsgi")
@@ -356,10 +356,10 @@ fn connections_wait_while_a_process_has_too_many_open_files() {
         .daemon("threads=2")
         .start();
     let before = httpd.get("/short").send().text();
-    httpd.expect_log("WSGI0018: connections have to wait");
+    httpd.expect_log("WSGI0018: requests have to wait");
     thread::scope(|scope| {
         let waiting = scope.spawn(|| httpd.get("/").send());
-        httpd.wait_for_log("WSGI0018: connections have to wait");
+        httpd.wait_for_log("WSGI0018: requests have to wait");
         fs::write(httpd.root().join("app/go"), "").unwrap();
         let reply = waiting.join().unwrap();
         assert_eq!((reply.status, reply.text()), (200, before));

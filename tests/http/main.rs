@@ -38,6 +38,7 @@ mod once;
 mod privileges;
 mod python_module;
 mod pythons;
+mod queue;
 mod reload;
 mod restarts;
 mod routing;

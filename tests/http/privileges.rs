@@ -1,11 +1,11 @@
 //! Whom the processes of a group run as, what they see, and whose scripts they run.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::unistd::{Group, Uid, User};
+use nix::unistd::{Group, Uid};
 use serde_json::{Value, json};
 use testkit::{Httpd, Mode, Setup, installation};
 
@@ -41,66 +41,6 @@ fn supplementary_groups_are_those_that_are_named() {
     } else {
         assert!(!groups.as_array().unwrap().contains(&7.into()), "nothing can be changed");
     }
-}
-
-#[test]
-fn the_socket_belongs_to_who_is_named() {
-    let owner = if Uid::effective().is_root() { "nobody" } else { "root" };
-    let httpd = group("socket-user", &format!("threads=1 socket-user={owner}")).start();
-    let data = fs::metadata(socket_of(&httpd)).unwrap();
-    assert_eq!(data.mode() & 0o777, 0o600);
-    if !Uid::effective().is_root() {
-        assert_eq!(data.uid(), Uid::effective().as_raw(), "nothing can be changed");
-        assert_eq!(httpd.get("/").send().status, 200);
-        return;
-    }
-    let nobody = User::from_name("nobody").unwrap().unwrap().uid.as_raw();
-    assert_eq!(data.uid(), nobody);
-    // The children run as another user, and may not connect.
-    httpd.expect_log("WSGI0117");
-    assert_eq!(httpd.get("/").send().status, 503);
-}
-
-/// The file of the server's only socket.
-fn socket_of(httpd: &Httpd) -> PathBuf {
-    let files = fs::read_dir(httpd.root().join("run")).unwrap();
-    let mut paths = files.map(|entry| entry.unwrap().path());
-    paths.find(|path| path.extension().is_some_and(|end| end == "sock")).unwrap()
-}
-
-#[test]
-fn a_worker_hears_nobody_but_httpd() {
-    if !Uid::effective().is_root() {
-        // Another user is needed; that nobody else can reach the socket is its mode.
-        let httpd = group("peer", "threads=1").start();
-        assert_eq!(fs::metadata(socket_of(&httpd)).unwrap().mode() & 0o777, 0o600);
-        return;
-    }
-    let httpd = group("peer", "threads=1").start();
-    let socket = socket_of(&httpd);
-    let knock = "
-import os, socket, sys
-os.setgroups([])
-os.setgid(65534)
-os.setuid(65534)
-line = socket.socket(socket.AF_UNIX)
-try:
-    line.connect(sys.argv[1])
-    print(line.recv(1))
-except OSError as error:
-    print(type(error).__name__)
-";
-    let try_it = || {
-        let knock = Command::new("/usr/bin/python3").args(["-c", knock]).arg(&socket).output();
-        String::from_utf8(knock.unwrap().stdout).unwrap().trim().to_owned()
-    };
-    assert_eq!(try_it(), "PermissionError");
-    // Somebody has opened the way: the worker itself does not listen either.
-    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
-    httpd.expect_log("WSGI0034: a connection from user 65534 is refused");
-    let answer = try_it();
-    assert!(answer == "b''" || answer == "ConnectionResetError", "{answer}");
-    assert_eq!(httpd.get("/").send().status, 200);
 }
 
 #[test]

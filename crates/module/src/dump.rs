@@ -82,7 +82,6 @@ impl Groups<'_> {
             let _ = writeln!(text, "* process group {name} ({})", definition.place);
             let _ = writeln!(text, "    {}", self.summary(place));
             let Some(planned) = self.plan.groups.get(place) else { continue };
-            let _ = writeln!(text, "    socket {}", planned.socket.display());
             for import in &planned.imports {
                 let group = interpreter(&import.application_group);
                 let _ = writeln!(text, "    imports {} ({group})", import.script.display());

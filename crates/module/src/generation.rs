@@ -4,7 +4,7 @@
 //! live on for a while after a graceful restart. `wsgid` and its groups live exactly as long as any of
 //! them, by way of the [`Lifeline`].
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,10 @@ use wsgi::plan::Plan;
 use crate::config::Runtime;
 use crate::lifeline::Lifeline;
 use crate::ownership::Owner;
-use crate::routing::{Route, Routes, definitions, main_config, server_name};
+use crate::queue::Queue;
+use crate::routing::{Definition, Route, Routes, definitions, main_config, server_name};
 use crate::scripts::{Scripts, scripts};
+use crate::sys::States;
 use crate::{Wsgi, log, parent, plan, supervisor, sys};
 
 /// What the server's banner says.
@@ -27,6 +29,10 @@ const BANNER: [&core::ffi::CStr; 2] =
 pub(crate) struct Generation {
     /// Where its groups are.
     pub(crate) routes: Routes,
+    /// The queues of its groups, in the order of the plan.
+    queues: Vec<Arc<Queue>>,
+    /// The memory file with the states of the groups, for `wsgid`.
+    states: OwnedFd,
     /// The process that started it.
     parent: u32,
     plan: Plan,
@@ -39,10 +45,14 @@ struct Wsgid {
     /// `None` while it does not run.
     pid: Option<i32>,
     started: Instant,
+    /// How often in a row it has ended [`SOON`] after its start.
+    failures: u32,
 }
 
-/// `wsgid` is not started again at once if it ended so soon.
-const TOO_SOON: Duration = Duration::from_secs(5);
+/// A `wsgid` that ends so soon may have failed at its start.
+const SOON: Duration = Duration::from_secs(1);
+/// So often in a row it is started again at once all the same; then the parent takes its time.
+const AT_ONCE: u32 = 5;
 /// How long the parent waits for the groups to end when httpd stops.
 const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -62,12 +72,24 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
     }
     let runtime = &main.config::<Wsgi>().runtime;
     let plan = plan::plan(main);
-    let routes = routes(main, &plan);
     let lifeline =
         Lifeline::new().map_err(|error| format!("wsgid cannot be started: no pipe: {error}"))?;
-    let wsgid = Wsgid { lifeline: Some(lifeline), pid: None, started: Instant::now() };
-    let generation =
-        Generation { routes, parent: std::process::id(), plan, wsgid: Mutex::new(wsgid) };
+    let (states, file) = States::new(plan.groups.len())
+        .map_err(|error| format!("wsgid cannot be started: no memory file: {error}"))?;
+    let queues = queues(main, &Arc::new(states))?;
+    let generation = Generation {
+        routes: routes(main, &queues),
+        queues,
+        states: file,
+        parent: std::process::id(),
+        plan,
+        wsgid: Mutex::new(Wsgid {
+            lifeline: Some(lifeline),
+            pid: None,
+            started: Instant::now(),
+            failures: 0,
+        }),
+    };
     if !generation.plan.groups.is_empty() {
         let problems = match generation.start_wsgid(main) {
             Ok(problems) => problems,
@@ -94,8 +116,9 @@ pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
     if let Some(generation) = main.config::<Wsgi>().runtime.generation.get()
         && generation.parent != std::process::id()
     {
-        // A child of a parent that was killed would serve on, and nobody could tell it to stop.
+        // A child of a parent that was killed would serve on, and could not be told to stop.
         sys::end_with_parent(generation.parent);
+        generation.queues.iter().for_each(|queue| queue.close_receiver());
     }
     parent::enter_child(main);
     crate::embedded::enter_child(pool, main);
@@ -109,15 +132,33 @@ pub(crate) fn watch(main: Server<'_>) {
     }
 }
 
-fn routes(main: Server<'_>, plan: &Plan) -> Routes {
+/// A queue for each group, in the order of their definition.
+fn queues(main: Server<'_>, states: &Arc<States>) -> Result<Vec<Arc<Queue>>, String> {
+    let threads = httpd::mpm().threads;
+    let queue = |(index, definition): (usize, Definition<'_>)| {
+        let spec = definition.spec;
+        let share = threads.saturating_mul(spec.socket.wait_share) / 100;
+        let queue = Queue::new(spec.socket.backlog, share, Arc::clone(states), index);
+        queue.map(Arc::new).map_err(|error| {
+            format!(
+                "WSGIDaemonProcess \"{}\" ({}): the queue cannot be made: {error}; each process group takes \
+                 two descriptors of httpd's parent (ulimit -n)",
+                spec.name, definition.place
+            )
+        })
+    };
+    definitions(main).into_iter().enumerate().map(queue).collect()
+}
+
+fn routes(main: Server<'_>, queues: &[Arc<Queue>]) -> Routes {
     let scripts = scripts(main).unwrap_or_default();
     definitions(main)
         .into_iter()
-        .zip(&plan.groups)
-        .map(|(definition, planned)| {
+        .zip(queues)
+        .map(|(definition, queue)| {
             let name = definition.spec.name.clone();
             let route = Route {
-                socket: planned.socket.clone(),
+                queue: Arc::clone(queue),
                 processes: definition.spec.pool().most,
                 server_metrics: definition.spec.server_metrics,
                 timeouts: definition.spec.timeouts,
@@ -148,7 +189,11 @@ impl Generation {
         let mut wsgid = self.lock();
         let Some(lifeline) = &wsgid.lifeline else { return Ok(Vec::new()) };
         let logs = definitions(main).into_iter().filter_map(|group| plan::own_log(group.server));
-        let inherited: Vec<BorrowedFd<'_>> = [lifeline.watched()].into_iter().chain(logs).collect();
+        let receivers: Vec<Arc<OwnedFd>> =
+            self.queues.iter().filter_map(|queue| queue.receiver()).collect();
+        let own = [lifeline.watched(), self.states.as_fd()];
+        let queues = receivers.iter().map(|receiver| receiver.as_fd());
+        let inherited: Vec<BorrowedFd<'_>> = own.into_iter().chain(queues).chain(logs).collect();
         let serving = supervisor::serve(&self.plan, &inherited)?;
         wsgid.pid = Some(serving.pid);
         wsgid.started = Instant::now();
@@ -174,12 +219,6 @@ impl Generation {
     fn let_go(&self) -> Option<i32> {
         let mut wsgid = self.lock();
         let last = wsgid.lifeline.take()?.let_go();
-        if wsgid.pid.is_none() {
-            // Nobody else is left to take the sockets away.
-            for group in &self.plan.groups {
-                let _ = std::fs::remove_file(&group.socket);
-            }
-        }
         wsgid.pid.filter(|_| last)
     }
 }
@@ -196,13 +235,15 @@ impl OtherChild for Watch {
                 return;
             }
             wsgid.pid = None;
-            let soon = wsgid.started.elapsed() < TOO_SOON;
+            wsgid.failures =
+                if wsgid.started.elapsed() < SOON { wsgid.failures.saturating_add(1) } else { 0 };
+            let at_once = wsgid.failures <= AT_ONCE;
             drop(wsgid);
             let status = std::os::unix::process::ExitStatusExt::from_raw(status);
             let status: std::process::ExitStatus = status;
             let text = format!("wsgid {pid} has ended unasked ({status}); it is started again");
             log(&main, Level::Error, &text);
-            if !soon {
+            if at_once {
                 generation.restart_wsgid(main);
             }
         });

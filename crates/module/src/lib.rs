@@ -22,6 +22,7 @@ mod parent;
 mod payload;
 mod plan;
 mod preload;
+mod queue;
 mod refusal;
 mod relay;
 mod respond;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use httpd::{Log, Server};
-use wsgi::daemon::GroupSpec;
 use wsgi::plan::{Account, MappedScript, Plan, PlannedGroup, ServerFacts};
 
 use crate::config::ServerConfig;
@@ -24,11 +23,12 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         Account { uid, gid, user: format!("#{uid}") }
     };
-    let prefix = SocketPrefix::of(config);
-    let mut next_log = wsgi::plan::supervisor_descriptor::LOGS;
+    let first = wsgi::plan::supervisor_descriptor::GROUPS;
+    let definitions = definitions(main);
+    let mut next_log = first.saturating_add(descriptor(definitions.len()));
     let scripts = scripts(main).unwrap_or_default();
     let mappings = mappings(main);
-    let groups = definitions(main)
+    let groups = definitions
         .into_iter()
         .enumerate()
         .map(|(place, group)| PlannedGroup {
@@ -39,7 +39,7 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
             scripts: mapped_scripts(&mappings, &group.spec.name),
             spec: group.spec.clone(),
             place: group.place,
-            socket: prefix.of_group(group.spec, place + 1).into(),
+            queue: first.saturating_add(descriptor(place)),
             log: own_log(group.server).map(|_| {
                 next_log += 1;
                 next_log - 1
@@ -56,6 +56,11 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
         embedded: config.settings.global.allows_embedded(),
         scripts: mapped_scripts(&mappings, ""),
     }
+}
+
+/// A count as a number of descriptors.
+fn descriptor(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 /// The scripts that run in a process group, or embedded for the empty name, each once.
@@ -92,39 +97,5 @@ pub(crate) fn server_facts(config: &ServerConfig) -> ServerFacts {
         case_insensitive: config.settings.global.case_insensitive,
         keep_interpreters: config.settings.global.keep_interpreters,
         slow_requests: config.settings.global.slow_requests,
-    }
-}
-
-/// The beginning of the paths of a configuration's sockets.
-struct SocketPrefix {
-    path: String,
-    /// Whether each configuration has new ones.
-    rotates: bool,
-}
-
-impl SocketPrefix {
-    fn of(config: &ServerConfig) -> Self {
-        let prefix = config.settings.global.socket_prefix.as_deref();
-        let path = httpd::with_scratch_pool(|pool| match prefix {
-            Some(prefix) => httpd::server_root_path(pool, prefix),
-            None => httpd::runtime_path(pool, "wsgi"),
-        });
-        Self {
-            path: path.unwrap_or_else(|| prefix.unwrap_or("wsgi").to_owned()),
-            rotates: config.settings.global.socket_rotation.unwrap_or(true),
-        }
-    }
-
-    /// The path of the socket of the group with this number: the same for one configuration of one
-    /// httpd and for no other; without rotation, for all configurations that have the group there, as the
-    /// same user.
-    fn of_group(&self, spec: &GroupSpec, number: usize) -> String {
-        let (path, process) = (&self.path, std::process::id());
-        if self.rotates {
-            let generation = httpd::config_generation();
-            return format!("{path}.{process}.{generation}.{number}.sock");
-        }
-        let user = spec.user.as_ref().map_or_else(String::new, ToString::to_string);
-        format!("{path}.{process}.u{user}.{number}.sock")
     }
 }

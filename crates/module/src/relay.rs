@@ -1,16 +1,13 @@
 //! A request that a worker serves: the httpd child's side of the frames.
 //!
-//! The child sends the request, and then only does what the worker asks. It asks another worker only
-//! where nothing of the request can have been used: the worker declined, or was gone before it had all
-//! of the request's head.
+//! The child puts the request into the group's queue, and then only does what the worker asks. It asks
+//! another worker only where nothing of the request can have been used: the worker declined, or was gone
+//! before it had all of the request's head.
 
-use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use httpd::{Flush, ReadError, Request, SendError, Sendfile, Status};
-use nix::sys::socket::{setsockopt, sockopt};
 use wsgi::daemon::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER, Timeouts};
 use wsgi::frame::{self, BodyFault, FrameError, FrameType, HEADER, MAX_PAYLOAD};
 use wsgi::inbox::Inbox;
@@ -27,8 +24,7 @@ use crate::{Wsgi, log, log_of_script, respond, scoreboard};
 mod connection;
 mod error;
 
-use connection::is_readable;
-pub(crate) use connection::{errno, open, receive, socket_timeout};
+pub(crate) use connection::{Connection, HandOver, socket_timeout};
 pub(crate) use error::RelayError;
 
 /// Room for the beginning of an answer in bytes: every request that waits for its worker holds it.
@@ -136,43 +132,30 @@ impl<'a, 'r> Relay<'a, 'r> {
     }
 
     fn attempt(&mut self, frame: &mut [u8], tried: &mut Attempts) -> Result<Attempt, RelayError> {
-        let stream = open(self.route, &mut tried.connects)?;
-        tried.note(&mut frame[HEADER..]);
         let timeout = socket_timeout(self.request, self.route);
-        let limits = stream
-            .set_read_timeout(Some(timeout))
-            .and_then(|()| stream.set_write_timeout(Some(timeout)));
-        limits.map_err(|error| RelayError::Lost(errno(&error)))?;
-        let bytes = self.route.buffers.receive_buffer;
-        if bytes > 0 {
-            // What a Unix socket receives is held in the buffer of who sends.
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            setsockopt(&stream, sockopt::SndBuf, &bytes).map_err(RelayError::Lost)?;
+        // The frame tells of the attempt that it is sent with.
+        let connects = tried.connects.saturating_add(1);
+        Attempts { connects, ..*tried }.note(&mut frame[HEADER..]);
+        match Connection::open(self.route, frame, timeout, &mut tried.connects)? {
+            HandOver::Sent(mut connection) => self.exchange(&mut connection),
+            HandOver::Again => Ok(Attempt::Again),
         }
-        if let Err(error) = (&stream).write_all(frame) {
-            // The head did not get through, so nothing was started.
-            return match errno(&error) {
-                nix::Error::EAGAIN => Err(RelayError::Silent("Timeout")),
-                _ => Ok(Attempt::Again),
-            };
-        }
-        self.exchange(&stream)
     }
 
     /// Waits for more from the worker. What was passed on leaves first, unless more comes at once.
     fn more(
         &mut self,
-        stream: &UnixStream,
+        connection: &mut Connection<'_>,
         inbox: &mut Inbox,
         files: &mut Vec<OwnedFd>,
     ) -> Result<bool, RelayError> {
-        if self.under_way > 0 && !is_readable(stream, self.route.buffers.flush_delay) {
+        if self.under_way > 0 && !connection.is_readable(self.route.buffers.flush_delay) {
             self.under_way = 0;
             if self.request.flush().is_err() {
                 return Ok(false);
             }
         }
-        receive(stream, inbox, files).map(|()| true).map_err(|error| match error {
+        connection.receive(inbox, files).map(|()| true).map_err(|error| match error {
             RelayError::Silent(_) if self.route.timeouts.socket > 0 => {
                 RelayError::Silent("socket-timeout")
             }
@@ -181,17 +164,16 @@ impl<'a, 'r> Relay<'a, 'r> {
     }
 
     /// Does what the worker asks until the response is complete.
-    fn exchange(&mut self, stream: &UnixStream) -> Result<Attempt, RelayError> {
+    fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<Attempt, RelayError> {
         let (mut inbox, mut files) = (Inbox::with_room(FIRST_ROOM), Vec::new());
         let mut answered = false;
         loop {
             let Some(frame) = inbox.next_frame()? else {
-                match self.more(stream, &mut inbox, &mut files) {
+                match self.more(connection, &mut inbox, &mut files) {
                     // The client does not take the response any more.
                     Ok(false) => return Ok(Attempt::Done),
-                    // A Unix socket is reset when its other end goes away without having been
-                    // accepted, or with data in it that was not read. Either way the request's head
-                    // was not read to its end, so nothing was started.
+                    // A Unix socket is reset when its other end is closed with data in it that was not
+                    // read: the request's head was not read to its end, so nothing was begun.
                     Err(RelayError::Lost(nix::Error::ECONNRESET)) if !answered => {
                         return Ok(Attempt::Again);
                     }
@@ -217,9 +199,9 @@ impl<'a, 'r> Relay<'a, 'r> {
                     if std::mem::take(&mut self.under_way) > 0 && self.request.flush().is_err() {
                         return Ok(Attempt::Done);
                     }
-                    self.send_body(stream, wanted as usize)?;
+                    self.send_body(connection, wanted as usize)?;
                 }
-                FrameType::WantServer => self.send_server(stream)?,
+                FrameType::WantServer => self.send_server(connection)?,
                 FrameType::Head if self.request.is_answered() => return Ok(Attempt::Done),
                 FrameType::Head => {
                     let head = Head::decode(frame.payload).map_err(FrameError::from)?;
@@ -262,6 +244,7 @@ impl<'a, 'r> Relay<'a, 'r> {
                     return Ok(Attempt::Failed(status.clamp(400, 599)));
                 }
                 FrameType::Decline if !self.head_sent => return Ok(Attempt::Again),
+                FrameType::Unavailable if !self.head_sent => return Err(RelayError::Unavailable),
                 kind => return Err(FrameError::Turn(kind).into()),
             }
         }
@@ -320,7 +303,7 @@ impl<'a, 'r> Relay<'a, 'r> {
     }
 
     /// Answers a `WantBody`.
-    fn send_body(&mut self, stream: &UnixStream, wanted: usize) -> Result<(), RelayError> {
+    fn send_body(&mut self, connection: &Connection<'_>, wanted: usize) -> Result<(), RelayError> {
         let mut piece = vec![0; wanted.min(MAX_PAYLOAD)];
         let mut answer = Vec::new();
         match self.request.read(&mut piece) {
@@ -335,11 +318,11 @@ impl<'a, 'r> Relay<'a, 'r> {
                 });
             }
         }
-        answer_with(stream, &answer)
+        connection.answer(&answer)
     }
 
     /// Answers a `WantServer`.
-    fn send_server(&self, stream: &UnixStream) -> Result<(), RelayError> {
+    fn send_server(&self, connection: &Connection<'_>) -> Result<(), RelayError> {
         let mut board = Vec::new();
         if self.route.server_metrics
             && let Some(snapshot) = scoreboard::snapshot()
@@ -353,12 +336,8 @@ impl<'a, 'r> Relay<'a, 'r> {
                 payload.extend_from_slice(piece);
             });
         }
-        answer_with(stream, &answer)
+        connection.answer(&answer)
     }
-}
-
-pub(crate) fn answer_with(mut stream: &UnixStream, frames: &[u8]) -> Result<(), RelayError> {
-    stream.write_all(frames).map_err(|error| RelayError::Lost(errno(&error)))
 }
 
 /// The fault in the terms of the frames.

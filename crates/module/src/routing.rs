@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use httpd::{Server, main_server};
 use wsgi::daemon::{GroupSpec, SocketSpec, Timeouts};
@@ -10,19 +11,20 @@ use wsgi::group_name::with_port;
 use crate::Wsgi;
 use crate::config::ServerConfig;
 use crate::ownership::Owner;
+use crate::queue::Queue;
 
 /// A process group as an httpd child sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
-    /// Where it listens.
-    pub(crate) socket: PathBuf,
+    /// Where its requests wait for a worker.
+    pub(crate) queue: Arc<Queue>,
     /// How many processes it has.
     pub(crate) processes: u32,
     /// Whether its applications may see what httpd's threads do.
     pub(crate) server_metrics: bool,
     /// How long things may take.
     pub(crate) timeouts: Timeouts,
-    /// What passes through its socket.
+    /// What passes between a child and its workers.
     pub(crate) buffers: SocketSpec,
     /// Root directory of its processes.
     pub(crate) root: Option<PathBuf>,

@@ -27,7 +27,7 @@ pub(crate) enum SupervisorError {
     Nonsense(String),
 }
 
-/// How long `wsgid` may take to bind its sockets, or to check a plan with a Python that is slow.
+/// How long `wsgid` may take to begin, or to check a plan with a Python that is slow.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Has `wsgid` look for mistakes in a plan.
@@ -52,8 +52,8 @@ pub(crate) struct Serving {
     pub(crate) problems: Vec<String>,
 }
 
-/// Starts `wsgid` for a plan, and returns once its sockets are there. `inherited` are the lifeline and
-/// the log files, in the order of their numbers.
+/// Starts `wsgid` for a plan, and returns once it runs. `inherited` are the descriptors of
+/// [`wsgi::plan::supervisor_descriptor`], in the order of their numbers.
 pub(crate) fn serve(plan: &Plan, inherited: &[BorrowedFd<'_>]) -> Result<Serving, SupervisorError> {
     let mut wsgid = spawn("serve", inherited)?;
     let pid = i32::try_from(wsgid.id()).unwrap_or(0);

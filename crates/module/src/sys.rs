@@ -1,6 +1,8 @@
 //! What only the C interfaces of the linker, the kernel and the engine offer.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
 
+mod states;
+
 use core::ffi::{CStr, c_char, c_int, c_void};
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -16,6 +18,8 @@ use wsgi::level::Level;
 use wsgi::log_line::{LogLine, Source};
 
 use crate::{SOURCE_NAME, Wsgi, config, embedded, log_line};
+
+pub(crate) use states::States;
 
 static COMMANDS: CommandTable<{ config::COUNT + 1 }> =
     CommandTable::new::<Wsgi>(&config::commands());
@@ -91,12 +95,12 @@ pub(crate) fn own_directory() -> PathBuf {
 
 /// Makes `command` find these descriptors under the numbers from 3 on.
 pub(crate) fn hand_on(command: &mut Command, descriptors: &[BorrowedFd<'_>]) {
-    const ABOVE: RawFd = 64;
     // Copies above every number that is wanted, so that none is overwritten before it is used.
+    let above = RawFd::try_from(descriptors.len()).unwrap_or(RawFd::MAX).saturating_add(64);
     let copies: Vec<OwnedFd> = descriptors
         .iter()
         // SAFETY: the call makes a new descriptor, or a negative number, which is left out.
-        .map(|from| unsafe { libc::fcntl(from.as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE) })
+        .map(|from| unsafe { libc::fcntl(from.as_raw_fd(), libc::F_DUPFD_CLOEXEC, above) })
         .filter(|copy| *copy >= 0)
         // SAFETY: nobody else owns the new descriptor.
         .map(|copy| unsafe { OwnedFd::from_raw_fd(copy) })
@@ -142,6 +146,14 @@ pub(crate) fn wait_for_end(pid: i32, patience: Duration) {
     let timeout = c_int::try_from(patience.as_millis()).unwrap_or(c_int::MAX);
     // SAFETY: one structure, as the number says.
     unsafe { libc::poll(&raw mut watched, 1, timeout) };
+}
+
+/// How many bytes that were written to a Unix socket have not been read at its other end.
+pub(crate) fn unread(socket: BorrowedFd<'_>) -> usize {
+    let mut count: c_int = 0;
+    // SAFETY: the request writes one number to the place it is given.
+    unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// Receives bytes and the descriptors that come with them. 0 bytes is the end of the stream.

@@ -94,15 +94,6 @@ impl Identity {
     }
 }
 
-/// The user that the socket of a group belongs to.
-pub(crate) fn socket_owner(spec: &GroupSpec, children: &Account) -> Result<u32, AccountError> {
-    match &spec.socket.user {
-        None => Ok(children.uid),
-        Some(Principal::Id(uid)) => Ok(*uid),
-        Some(Principal::Name(name)) => named_user(name).map(|user| user.uid.as_raw()),
-    }
-}
-
 fn named_group(group: &Principal) -> Result<Gid, AccountError> {
     match group {
         Principal::Id(gid) => Ok(Gid::from_raw(*gid)),

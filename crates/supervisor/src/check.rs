@@ -10,13 +10,10 @@ use nix::unistd::Uid;
 use wsgi::daemon::GroupSpec;
 use wsgi::plan::{GroupReport, MappedScript, Plan, PlannedGroup, Report};
 
-use crate::account::{Identity, socket_owner};
+use crate::account::Identity;
 use crate::probe;
 use crate::program;
 use crate::reach::{Want, obstacle};
-
-/// The longest path of a Unix socket on Linux, in bytes.
-const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Writes a [`Report`] on the plan to standard output.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
@@ -81,7 +78,6 @@ impl Examined {
             Identity::of_group(spec, &plan.children).map_err(|error| error.to_string())?;
         self.report.user.clone_from(&identity.name);
         privileges(spec)?;
-        socket_owner(spec, &plan.children).map_err(|error| format!("socket-user: {error}"))?;
         let home = spec.python_home.as_deref().or(plan.python_home.as_deref());
         let program =
             program::python(home, root).map_err(|error| format!("python-home: {error}"))?;
@@ -93,9 +89,7 @@ impl Examined {
         }
         let version = asked[&key].clone().map_err(|problem| format!("python-home: {problem}"))?;
         self.report.version = version;
-        let problem = engine_problem(&identity, root)
-            .or_else(|| home_problem(group, &identity))
-            .or_else(|| socket_problem(group, plan));
+        let problem = engine_problem(&identity, root).or_else(|| home_problem(group, &identity));
         self.warnings.extend(unreadable(&group.scripts, &identity));
         self.warnings.extend(group.imports.iter().filter_map(|import| {
             let obstacle = obstacle(&import.script, &identity, Want::Read)?;
@@ -170,35 +164,6 @@ fn home_problem(group: &PlannedGroup, identity: &Identity) -> Option<String> {
     let obstacle = obstacle(home, identity, Want::Execute)?;
     let user = &identity.name;
     Some(format!("home={}: user {user} cannot work there: {obstacle}", home.display()))
-}
-
-fn socket_problem(group: &PlannedGroup, plan: &Plan) -> Option<String> {
-    let path = group.socket.as_os_str();
-    if path.len() > LONGEST_SOCKET_PATH {
-        return Some(format!(
-            "the path of its socket, {}, is longer than the {LONGEST_SOCKET_PATH} bytes that Unix \
-             allows; set WSGISocketPrefix to a shorter one",
-            group.socket.display()
-        ));
-    }
-    let directory = group.socket.parent()?;
-    if !directory.is_dir() {
-        return Some(format!(
-            "its socket cannot be made: the directory {} does not exist; create it, or set \
-             WSGISocketPrefix",
-            directory.display()
-        ));
-    }
-    let children = Identity::of_children(&plan.children).ok()?;
-    let obstacle = obstacle(&group.socket, &children, Want::Execute).filter(|obstacle| {
-        // The socket itself is not there yet.
-        matches!(obstacle, crate::reach::Obstacle::Closed(_))
-    })?;
-    let user = &children.name;
-    Some(format!(
-        "httpd's children (user {user}) cannot reach its socket {}: {obstacle}; set WSGISocketPrefix",
-        group.socket.display()
-    ))
 }
 
 /// The Python that httpd's children would load.

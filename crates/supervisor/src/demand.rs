@@ -48,6 +48,11 @@ impl Demand {
         self.wanted
     }
 
+    /// From now on there may be no worker at all while there is nothing to do.
+    pub(crate) fn retire(&mut self) {
+        self.pool.least = 0;
+    }
+
     /// Notes that all threads of a worker are busy.
     pub(crate) fn busy(&mut self, now: Instant) {
         if self.wanted < self.pool.most as usize && !matches!(self.watch, Watch::Suspicion { .. }) {

@@ -1,27 +1,31 @@
-//! A process group: its socket, its workers, and how many of them there have to be.
+//! A process group: its queue, its workers, and how many of them there have to be.
 //!
 //! Workers start by themselves, or are forked from the group's [`crate::template::Template`]. Workers of an older
 //! generation (their template was replaced, because a script has changed) and workers that have grown
 //! too large stay until others are ready in their place.
 
+use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use nix::unistd::Uid;
 use wsgi::control::{News, Order};
-use wsgi::daemon::Preload;
+use wsgi::daemon::{Preload, Processes};
 use wsgi::level::Level;
-use wsgi::plan::{Plan, PlannedGroup, WorkerSpec};
+use wsgi::plan::{Account, Plan, PlannedGroup, WorkerSpec};
+use wsgi::queue::GroupState;
 
-use crate::account::{self, AccountError, Identity};
+use crate::account::{AccountError, Identity};
 use crate::backoff::Backoff;
 use crate::demand::Demand;
 use crate::launch::{Start, StartError};
 use crate::line::{Line, MOST_WORDS};
 use crate::log::Log;
-use crate::program::{self, ProgramError};
-use crate::socket::Socket;
+use crate::program;
+use crate::queue::Queue;
+use crate::sys::States;
 use crate::worker::Worker;
 
 mod farewell;
@@ -30,18 +34,8 @@ mod templates;
 
 use templates::Templates;
 
-/// Why a group cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum GroupError {
-    #[error(transparent)]
-    Account(#[from] AccountError),
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    #[error("its socket {path} cannot be made: {error}")]
-    Socket { path: PathBuf, error: std::io::Error },
-    #[error("the engine cannot be found: {0}")]
-    Engine(std::io::Error),
-}
+/// Requests wait for a group whose workers fail while the next one is started sooner than this.
+const WORTH_WAITING: Duration = Duration::from_secs(2);
 
 /// A group that runs.
 #[derive(Debug)]
@@ -52,59 +46,81 @@ pub(crate) struct Group {
     demand: Demand,
     backoff: Backoff,
     not_before: Option<Instant>,
+    /// How long the pause is that ends then.
+    last_delay: Duration,
     ending: bool,
+    /// httpd uses another configuration by now.
+    retired: bool,
     log: Log,
+    /// What httpd's children know of it, and where that is published.
+    state: GroupState,
+    states: Rc<States>,
+    index: usize,
 }
 
-/// What starting a process of the group takes.
+/// What starting a process of the group takes. Its user and its Python are looked for when a process is
+/// started: either may be away for a while.
 #[derive(Debug)]
 struct Launch {
     spec: WorkerSpec,
-    identity: Identity,
-    program: PathBuf,
-    engine: PathBuf,
-    socket: Socket,
+    identity: OnceCell<Identity>,
+    python_home: Option<PathBuf>,
+    queue: Queue,
     log_file: Option<OwnedFd>,
-    children: u32,
+    children: Account,
 }
 
 impl Launch {
+    /// The user of the group's processes, once it was found.
+    fn identity(&self) -> Result<&Identity, AccountError> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let found = Identity::of_group(&self.spec.group, &self.children)?;
+        Ok(self.identity.get_or_init(|| found))
+    }
+
     /// How to start a process that loads as much as `level` says before it is forked.
-    fn with<R>(&self, level: Preload, act: impl FnOnce(&Start<'_>) -> R) -> R {
+    fn with<R>(
+        &self,
+        level: Preload,
+        act: impl FnOnce(&Start<'_>) -> Result<R, StartError>,
+    ) -> Result<R, StartError> {
+        let group = &self.spec.group;
+        let identity = self.identity()?;
+        let program = program::python(self.python_home.as_deref(), group.chroot.as_deref())?;
+        let engine = program::engine().map_err(StartError::Engine)?;
         let spec = WorkerSpec { preload: level, ..self.spec.clone() };
         act(&Start {
             spec: &spec,
-            identity: &self.identity,
-            program: &self.program,
-            engine: &self.engine,
-            listener: self.socket.listener(),
+            identity,
+            program: &program,
+            engine: &engine,
+            queue: self.queue.receiver(),
             log: self.log_file.as_ref(),
-            children: self.children,
+            children: self.children.uid,
         })
     }
 }
 
 impl Group {
-    /// Binds the group's socket. No worker is started yet.
+    /// The group that requests in `queue` are for, which has the index `index` in `states`. No worker is
+    /// started yet.
     pub(crate) fn new(
         plan: &Plan,
         group: PlannedGroup,
+        queue: OwnedFd,
         log_file: Option<OwnedFd>,
         log: Log,
-    ) -> Result<Self, GroupError> {
-        let identity = Identity::of_group(&group.spec, &plan.children)?;
-        let home = group.spec.python_home.as_deref().or(plan.python_home.as_deref());
-        let program = program::python(home, group.spec.chroot.as_deref())?;
-        let engine = program::engine().map_err(GroupError::Engine)?;
-        let owner = account::socket_owner(&group.spec, &plan.children)?;
-        let socket = Socket::bind(&group.socket, owner, group.spec.socket.backlog)
-            .map_err(|error| GroupError::Socket { path: group.socket.clone(), error })?;
+        (states, index): (Rc<States>, usize),
+    ) -> Self {
         let demand = Demand::new(group.spec.pool());
         let templates = Templates::new(group.spec.preload);
         let socket_timeout = match group.spec.timeouts.socket {
             0 => plan.socket_timeout,
             seconds => seconds.saturating_mul(1000),
         };
+        let python_home = group.spec.python_home.clone().or_else(|| plan.python_home.clone());
         let spec = WorkerSpec {
             group: group.spec,
             server: plan.server.clone(),
@@ -115,17 +131,29 @@ impl Group {
             applications: group.applications,
             imports: group.imports,
         };
-        let children = plan.children.uid;
-        Ok(Self {
-            launch: Launch { spec, identity, program, engine, socket, log_file, children },
+        let launch = Launch {
+            spec,
+            identity: OnceCell::new(),
+            python_home,
+            queue: Queue::new(queue),
+            log_file,
+            children: plan.children.clone(),
+        };
+        Self {
+            launch,
             templates,
             workers: Vec::new(),
             demand,
             backoff: Backoff::default(),
             not_before: None,
+            last_delay: Duration::ZERO,
             ending: false,
+            retired: false,
             log,
-        })
+            state: GroupState::Served,
+            states,
+            index,
+        }
     }
 
     fn name(&self) -> &str {
@@ -141,13 +169,15 @@ impl Group {
         self.workers.is_empty()
     }
 
-    /// The lines to its processes that may still say something, and the listener if the group wants
-    /// to know of connections.
+    /// The lines to its processes that may still say something, and the queue if the group wants to know
+    /// of requests that wait.
     pub(crate) fn listens(&self) -> (Vec<&Line>, Option<&OwnedFd>) {
         let workers = self.workers.iter().map(Worker::listens);
         let lines = workers.chain(self.templates.lines()).filter(|line| !line.has_ended());
-        let listener = self.demand.listens(Instant::now()).then_some(self.launch.socket.listener());
-        (lines.collect(), listener.filter(|_| !self.ending))
+        let queue = &self.launch.queue;
+        let wants = self.state == GroupState::Down || self.demand.listens(Instant::now());
+        let listens = wants && !self.ending && !queue.is_broken();
+        (lines.collect(), listens.then_some(queue.receiver()))
     }
 
     /// Hears what its processes have to say.
@@ -176,6 +206,9 @@ impl Group {
             }
             News::Ready if !worker.is_ready() => {
                 worker.set_ready();
+                if self.retired {
+                    worker.retire();
+                }
                 let (pid, milliseconds) = (worker.name(), worker.age().as_millis());
                 let name = self.name();
                 let text = format!(
@@ -213,14 +246,38 @@ impl Group {
         if self.ending {
             return;
         }
+        if self.launch.queue.is_to_report() {
+            let text = "one of its processes has shut its queue down; a graceful restart of httpd makes a new \
+                        one";
+            self.note(Level::Alert, text);
+        }
         let now = Instant::now();
-        let waiting = self.demand.looks(now) && self.launch.socket.has_waiting();
+        let waiting = self.demand.looks(now) && self.launch.queue.has_waiting();
         let staying = self.workers.iter().filter(|worker| !worker.is_leaving()).count();
         let starting = self.workers.iter().any(|worker| !worker.is_ready());
         self.demand.look(now, waiting, staying, starting);
         self.tend_templates();
         self.fill();
         self.relieve();
+        self.publish();
+    }
+
+    /// Tells httpd's children whether requests are worth waiting for, and refuses those that wait if they
+    /// are not: there is no worker, none is on its way, and none may be started for a while.
+    fn publish(&mut self) {
+        let is_down = self.demand.wanted() > 0
+            && !self.may_start()
+            && self.last_delay >= WORTH_WAITING
+            && !self.templates.is_starting()
+            && self.workers.iter().all(Worker::is_leaving);
+        let state = if is_down { GroupState::Down } else { GroupState::Served };
+        if state != self.state {
+            self.state = state;
+            self.states.set(self.index, state);
+        }
+        if is_down && self.launch.queue.has_waiting() {
+            self.launch.queue.refuse_waiting();
+        }
     }
 
     fn may_start(&self) -> bool {
@@ -254,11 +311,11 @@ impl Group {
 
     fn exec_worker(&self) -> Result<Worker, StartError> {
         let generation = self.templates.generation();
-        let worker = self.launch.with(Preload::Off, |start| {
+        let (worker, user) = self.launch.with(Preload::Off, |start| {
             let (pid, line) = start.start()?;
-            Ok::<_, StartError>(Worker::new(Some(pid), line, generation))
+            Ok((Worker::new(Some(pid), line, generation), start.identity.name.clone()))
         })?;
-        let (pid, name, user) = (worker.name(), self.name(), &self.launch.identity.name);
+        let (pid, name) = (worker.name(), self.name());
         let text = format!("worker {pid} of process group {name} starts as user {user}");
         self.log.line(Level::Info, &text);
         Ok(worker)
@@ -277,6 +334,25 @@ impl Group {
         }
     }
 
+    /// httpd uses another configuration: what is not needed for connections from before ends soon, and is
+    /// started again when it is.
+    pub(crate) fn retire(&mut self) {
+        self.retired = true;
+        self.demand.retire();
+        self.launch.spec.group.idle_template = false;
+        let (grace, is_service) = (self.patience(), self.launch.spec.group.is_service());
+        for worker in &mut self.workers {
+            if is_service {
+                worker.ask_to_end(None, grace);
+            } else {
+                worker.retire();
+            }
+        }
+        if is_service {
+            self.demand = Demand::new(Processes { least: 0, ..self.launch.spec.group.pool() });
+        }
+    }
+
     /// The next moment at which something is due.
     pub(crate) fn next_moment(&self) -> Option<Instant> {
         let kills = self.workers.iter().filter_map(Worker::kill_at).chain(self.next_start_limit());
@@ -284,6 +360,7 @@ impl Group {
             return self.workers.iter().filter_map(Worker::kill_at).min();
         }
         let start = self.not_before.filter(|moment| *moment > Instant::now());
-        kills.chain(start).chain(self.demand.next_look()).chain(self.templates.next_look()).min()
+        let looks = self.demand.next_look().into_iter().chain(self.templates.next_look());
+        kills.chain(start).chain(looks).chain(self.launch.queue.report_at()).min()
     }
 }

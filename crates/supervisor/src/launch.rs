@@ -9,9 +9,10 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use wsgi::plan::{GROUP_VARIABLE, WorkerSpec, descriptor};
 use wsgi::settings::PythonOptions;
 
-use crate::account::Identity;
+use crate::account::{AccountError, Identity};
 use crate::line::Line;
 use crate::probe::{ProbeError, start_error};
+use crate::program::ProgramError;
 use crate::sys::{Change, apply, raised};
 
 /// What the Python program runs: it loads the engine from the path in `sys.argv[1]`, which takes over
@@ -31,7 +32,7 @@ pub(crate) struct Start<'s> {
     pub(crate) identity: &'s Identity,
     pub(crate) program: &'s Path,
     pub(crate) engine: &'s Path,
-    pub(crate) listener: &'s OwnedFd,
+    pub(crate) queue: &'s OwnedFd,
     pub(crate) log: Option<&'s OwnedFd>,
     /// User id of httpd's children: workers of another user begin in their home directory.
     pub(crate) children: u32,
@@ -40,6 +41,12 @@ pub(crate) struct Start<'s> {
 /// Why a process was not started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error("python-home: {0}")]
+    Python(#[from] ProgramError),
+    #[error("the engine cannot be found: {0}")]
+    Engine(std::io::Error),
     #[error(transparent)]
     Program(#[from] ProbeError),
     #[error("a process cannot be prepared: {0}")]
@@ -70,7 +77,7 @@ impl Start<'_> {
             &Change {
                 identity: self.identity,
                 descriptors: vec![
-                    (descriptor::LISTENER, self.listener),
+                    (descriptor::QUEUE, self.queue),
                     (descriptor::CONTROL, &theirs),
                     (descriptor::SPEC, &spec),
                 ],

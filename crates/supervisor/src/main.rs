@@ -1,7 +1,7 @@
 //! `wsgid`: the supervisor of process groups.
 //!
-//! httpd's parent starts it once for each configuration, as mod_cgid starts its daemon. It binds the
-//! groups' sockets, starts their workers (each the group's own Python, under the group's own user),
+//! httpd's parent starts it once for each configuration, as mod_cgid starts its daemon. It holds the
+//! groups' queues, starts their workers (each the group's own Python, under the group's own user),
 //! replaces those that end, and ends with the last httpd process of its configuration. It never
 //! loads Python itself.
 
@@ -16,9 +16,9 @@ mod log;
 mod memory_kills;
 mod probe;
 mod program;
+mod queue;
 mod reach;
 mod serve;
-mod socket;
 mod sys;
 mod template;
 mod worker;

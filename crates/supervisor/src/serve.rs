@@ -4,19 +4,21 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use wsgi::control::RETIRED;
 use wsgi::level::Level;
 use wsgi::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
 use crate::log::{Log, is_open};
 use crate::memory_kills;
-use crate::sys::{close_inherited, inherited};
+use crate::sys::{States, close_inherited, inherited};
 
 /// Runs the groups of a plan until nobody can send them work any more.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
@@ -58,8 +60,9 @@ struct Supervisor {
 
 impl Supervisor {
     fn new(plan: &Plan, log: Log) -> Result<Self, String> {
-        let logs = plan.groups.iter().filter_map(|group| group.log).max();
-        close_inherited(1 + logs.unwrap_or(supervisor_descriptor::LIFELINE));
+        let groups = plan.groups.iter();
+        let last = groups.flat_map(|group| [group.queue, group.log.unwrap_or(0)]).max();
+        close_inherited(1 + last.unwrap_or(0).max(supervisor_descriptor::STATES));
         // A group of our own: Ctrl-C in httpd's terminal is httpd's to answer.
         let _ = nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0));
         let lifeline = inherited(supervisor_descriptor::LIFELINE)
@@ -69,16 +72,24 @@ impl Supervisor {
             .map_err(|error| format!("wsgid cannot take in workers: {error}"))?;
         memory_kills::begin();
         let signals = signals().map_err(|error| format!("wsgid cannot get signals: {error}"))?;
+        let states = inherited(supervisor_descriptor::STATES)
+            .and_then(|file| Ok(States::new(&file, plan.groups.len())?))
+            .map_err(|error| format!("wsgid cannot publish the states of groups: {error}"))?;
+        let states = Rc::new(states);
         let (mut groups, mut problems) = (Vec::new(), Vec::new());
-        for group in plan.groups.clone() {
+        for (index, group) in plan.groups.iter().cloned().enumerate() {
             let (name, place) = (group.spec.name.clone(), group.place.clone());
             // A log that was closed meanwhile is no reason to have no group.
             let log_file = group.log.and_then(|number| inherited(number).ok());
             let log_file = log_file.filter(|file| is_open(file.as_fd()));
-            match Group::new(plan, group, log_file, log) {
-                Ok(group) => groups.push(group),
-                Err(error) => problems
-                    .push(format!("process group {name} ({place}) cannot be started: {error}")),
+            match inherited(group.queue) {
+                Ok(queue) => {
+                    let state = (Rc::clone(&states), index);
+                    groups.push(Group::new(plan, group, queue, log_file, log, state));
+                }
+                Err(error) => {
+                    problems.push(format!("process group {name} ({place}) has no queue: {error}"));
+                }
             }
         }
         // The other groups go on in any case; httpd's parent decides whether that is enough.
@@ -122,13 +133,12 @@ impl Supervisor {
     /// Sleeps until something happens or is due, and hears of signals and of the end.
     fn wait(&mut self) {
         let mut descriptors = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        // Nobody writes to the lifeline: its end alone is news.
         let lifeline = self.lifeline.as_ref();
-        descriptors.extend(lifeline.map(|end| PollFd::new(end.as_fd(), PollFlags::empty())));
+        descriptors.extend(lifeline.map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN)));
         for group in &self.groups {
-            let (lines, listener) = group.listens();
-            let listener = listener.map(AsFd::as_fd);
-            let all = lines.into_iter().map(AsFd::as_fd).chain(listener);
+            let (lines, queue) = group.listens();
+            let queue = queue.map(AsFd::as_fd);
+            let all = lines.into_iter().map(AsFd::as_fd).chain(queue);
             descriptors.extend(all.map(|one| PollFd::new(one, PollFlags::POLLIN)));
         }
         let moment = self.groups.iter().filter_map(Group::next_moment).min();
@@ -147,11 +157,30 @@ impl Supervisor {
             pages::give_back();
         }
         let happened = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(false);
-        let lifeline_ended = lifeline.is_some() && descriptors.get(1).is_some_and(happened);
+        let lifeline_says = lifeline.is_some() && descriptors.get(1).is_some_and(happened);
         drop(descriptors);
+        let lifeline_ended = lifeline_says && self.hear_lifeline();
         let asked = self.hear_signals();
         if (lifeline_ended || asked) && !self.ending {
             self.end(if asked { "it was asked to" } else { "the last httpd process is gone" });
+        }
+    }
+
+    /// Reads what httpd's parent has said; true if the lifeline has ended. There is something to read.
+    fn hear_lifeline(&mut self) -> bool {
+        let mut bytes = [0; 8];
+        let Some(lifeline) = &self.lifeline else { return false };
+        match nix::unistd::read(lifeline, &mut bytes) {
+            Ok(0) => true,
+            Ok(count) if bytes[..count].contains(&RETIRED) => {
+                self.log.line(
+                    Level::Info,
+                    "httpd uses another configuration: only connections from before are served",
+                );
+                self.groups.iter_mut().for_each(Group::retire);
+                false
+            }
+            _ => false,
         }
     }
 

@@ -1,6 +1,8 @@
 //! What only the operating system's C interface offers.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to the kernel without nix")]
 
+mod states;
+
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -10,6 +12,8 @@ use std::process::Command;
 use nix::unistd::{Gid, Uid};
 
 use crate::account::Identity;
+
+pub(crate) use states::States;
 
 /// How a new process differs from this one.
 #[derive(Debug)]
@@ -159,14 +163,28 @@ pub(crate) fn close_inherited(first: RawFd) {
 
 /// Takes a descriptor that this process was started with, above [`ABOVE`] and not to be inherited.
 pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: the number comes from the plan of whoever started us; if nothing is open under it the
-    // call says so. The original stays open and is closed for programs that are executed.
+    // SAFETY: the number comes from the plan of httpd's parent, which has left it open for us alone; if
+    // nothing is open under it the call says so. Each number is taken once.
     unsafe {
         let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, ABOVE + 1);
         check(copy)?;
-        libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
+        libc::close(number);
         Ok(std::os::fd::FromRawFd::from_raw_fd(copy))
     }
+}
+
+/// Takes a descriptor that has just come over a socket.
+pub(crate) fn received(number: RawFd) -> OwnedFd {
+    // SAFETY: the kernel has made it for this process, and nothing else knows it.
+    unsafe { std::os::fd::FromRawFd::from_raw_fd(number) }
+}
+
+/// How many bytes wait in a socket to be read.
+pub(crate) fn unread(socket: std::os::fd::BorrowedFd<'_>) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the request writes one number to the place it is given.
+    unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// A copy of a descriptor, above [`ABOVE`] and not to be inherited.

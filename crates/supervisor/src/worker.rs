@@ -126,6 +126,11 @@ impl Worker {
         self.leave(grace);
     }
 
+    /// Tells it that its configuration is no longer used. One that cannot be told stays as it is.
+    pub(crate) fn retire(&self) {
+        let _ = self.line.order(Order::Retire);
+    }
+
     /// Nobody needs it any more: one that finishes what it has is told not to wait, and is killed no later
     /// than after `grace`.
     pub(crate) fn stop(&mut self, grace: Option<Duration>) {

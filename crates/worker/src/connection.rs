@@ -1,13 +1,14 @@
 //! A connection from an httpd child: the worker's side of the frames.
 
 use std::io::{IoSlice, Write};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
 use engine::{Control, Engine, ServerLog};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, setsockopt, sockopt};
 use wsgi::control::Cause;
 use wsgi::frame::{self, BodyFault, FrameType, HEADER, Header, MAX_PAYLOAD};
@@ -23,6 +24,7 @@ use wsgi::wire::Writer;
 
 use crate::ending::Ending;
 use crate::log::ProcessLog;
+use crate::queue::Taken;
 use crate::rehearsal::now;
 use crate::requests::{About, Requests, Serving};
 
@@ -66,18 +68,18 @@ pub(crate) struct Service<'s> {
 }
 
 impl Service<'_> {
-    /// Serves the request, or answers the question, of a connection that was just accepted, and closes it.
-    pub(crate) fn serve(&self, stream: UnixStream, serving: &Serving<'_>) {
-        if let Err((level, text)) = self.try_serve(stream, serving) {
+    /// Serves a request, or answers a question, that was taken, and closes its stream.
+    pub(crate) fn serve(&self, taken: Taken, serving: &Serving<'_>) {
+        if let Err((level, text)) = self.try_serve(taken, serving) {
             self.log.line(level, text.as_bytes());
         }
     }
 
-    fn try_serve(&self, stream: UnixStream, serving: &Serving<'_>) -> Result<(), (Level, String)> {
+    fn try_serve(&self, taken: Taken, serving: &Serving<'_>) -> Result<(), (Level, String)> {
+        let Taken { stream, mut inbox } = taken;
         self.prepare(&stream)?;
         let unreadable = |text: String| (Level::Error, format!("WSGI0080: {text}"));
-        let mut inbox = Inbox::default();
-        // Without any, the httpd child went away before it had asked for anything.
+        // Without any, the child has gone away, or has given the request up while it waited.
         let Some((kind, payload)) = receive(&stream, &mut inbox).map_err(unreadable)? else {
             return Ok(());
         };
@@ -95,6 +97,9 @@ impl Service<'_> {
             log: self.log.clone(),
             activity: is_activity.then(|| Arc::clone(self.requests)),
         };
+        if connection.was_abandoned(now().saturating_sub(request.queue_start)) {
+            return Ok(());
+        }
         if let Some(text) = self.waited_too_long(request) {
             connection.log(LogLine::new(Level::Error, text.as_bytes()));
             connection.finish(Outcome::Failed(QUEUE_TIMED_OUT));
@@ -121,18 +126,17 @@ impl Service<'_> {
         Ok(())
     }
 
-    /// Makes sure of who connects, and sets up the connection.
+    /// Makes sure of who has made the stream, and sets it up.
     fn prepare(&self, stream: &UnixStream) -> Result<(), (Level, String)> {
         let alert = |text| Err((Level::Alert, text));
         match getsockopt(stream, sockopt::PeerCredentials) {
             Ok(peer) if self.spec.peers.contains(&peer.uid()) => {}
             Ok(peer) => {
-                return alert(format!(
-                    "WSGI0034: a connection from user {} is refused",
-                    peer.uid()
-                ));
+                return alert(format!("WSGI0034: a request from user {} is refused", peer.uid()));
             }
-            Err(error) => return alert(format!("WSGI0033: who connects is unknown: {error}")),
+            Err(error) => {
+                return alert(format!("WSGI0033: who has sent a request is unknown: {error}"));
+            }
         }
         let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
         stream
@@ -203,7 +207,17 @@ struct Connection {
     activity: Option<Arc<Requests>>,
 }
 
+/// A request that has waited for so many microseconds may have been given up by its child meanwhile.
+const LONG_WAIT: u64 = 500_000;
+
 impl Connection {
+    /// Whether the child has given the request up while it waited in the queue, for so many microseconds:
+    /// then it is not begun at all.
+    fn was_abandoned(&self, waited: u64) -> bool {
+        let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        waited >= LONG_WAIT && poll(&mut descriptors, PollTimeout::ZERO) != Ok(0)
+    }
+
     /// Makes a frame, to be sent with what follows or by [`Self::send`].
     fn put(&mut self, kind: FrameType, payload: impl FnOnce(&mut Vec<u8>)) {
         frame::write(&mut self.output, kind, payload);

@@ -1,7 +1,6 @@
-//! A request thread of a worker: it takes connections when it is its turn, and serves them.
+//! A request thread of a worker: it takes requests when it is its turn, and serves them.
 
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::thread;
 
 use engine::ServerLog;
@@ -12,6 +11,7 @@ use wsgi::level::Level;
 use crate::connection::Service;
 use crate::fellows::{Place, STEP, STEPS};
 use crate::panics::caught;
+use crate::queue::{TakeError, Taken};
 use crate::serve::Shared;
 use crate::turn::Held;
 
@@ -27,7 +27,7 @@ impl Shared {
         };
         let most = self.spec.group.limits.maximum_requests;
         while let Some(held) = self.ending.turn().take(number) {
-            let Some(stream) = self.next_connection(number, &held) else { continue };
+            let Some(taken) = self.next_request(number, &held) else { continue };
             let serving = self.requests.begin();
             let placed = self.place.as_ref().map(Place::serving);
             if most > 0 && self.requests.taken() >= most {
@@ -39,10 +39,10 @@ impl Shared {
                 self.waits(somebody);
                 is_full = !somebody;
             });
-            if is_full && self.elastic && self.requests.busy_is_news() {
+            if is_full && self.idle.patience().is_some() && self.requests.busy_is_news() {
                 self.tell(News::Busy);
             }
-            if let Err(panic) = caught(|| service.serve(stream, &serving)) {
+            if let Err(panic) = caught(|| service.serve(taken, &serving)) {
                 self.log.line(Level::Error, format!("internal error: {panic}").as_bytes());
             }
             drop((placed, serving));
@@ -57,7 +57,7 @@ impl Shared {
         self.place.iter().for_each(|place| place.waits(waits));
     }
 
-    /// Called when a connection has arrived: gives a thread with a lower number that has just served a
+    /// Called when a request has arrived: gives a thread with a lower number that has just served a
     /// request the time to take the turn over. So one more thread is used only where one more is needed.
     fn give_way(&self, number: u32, held: &Held<'_>) {
         let lower = usize::try_from(number).unwrap_or(usize::MAX);
@@ -83,17 +83,17 @@ impl Shared {
         }
     }
 
-    /// The next connection; `None` if it is another thread's, or the process ends.
-    fn next_connection(&self, number: u32, held: &Held<'_>) -> Option<UnixStream> {
+    /// The next request; `None` if it is another thread's, or the process ends.
+    fn next_request(&self, number: u32, held: &Held<'_>) -> Option<Taken> {
         let mut descriptors = [
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.queue.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.ending.descriptor(), PollFlags::POLLIN),
         ];
         self.waits(true);
         let mut is_short = false;
         loop {
-            if is_short {
-                // Requests that end give descriptors back; another process may be faster.
+            while is_short && !self.queue.has_room() && self.ending.cause().is_none() {
+                // Requests that end give descriptors back.
                 let _ = poll(&mut descriptors[1..], PollTimeout::from(SHORTAGE));
             }
             let _ = poll(&mut descriptors, PollTimeout::NONE);
@@ -106,22 +106,29 @@ impl Shared {
                 if !held.keeps() {
                     return None;
                 }
-                match self.listener.accept() {
-                    // A new socket does not inherit that its listener never blocks.
-                    Ok((stream, _)) => return Some(stream),
-                    Err(error) if is_usual(&error) => {}
-                    Err(error) if is_shortage(&error) => {
+                match self.queue.take() {
+                    Ok(taken) => return Some(taken),
+                    Err(TakeError::Nothing) => {}
+                    Err(TakeError::Ended) => {
+                        // wsgid hears it, too, and says what becomes of this process.
+                        let _ = poll(&mut descriptors[1..], PollTimeout::NONE);
+                    }
+                    Err(TakeError::Nonsense) => {
+                        let text = format!("WSGI0033: {} is refused", TakeError::Nonsense);
+                        self.log.line(Level::Alert, text.as_bytes());
+                    }
+                    Err(error @ TakeError::Shortage(_)) => {
                         if !is_short {
                             let text = format!(
-                                "WSGI0018: connections have to wait: {error}; the application may leave \
+                                "WSGI0018: requests have to wait: {error}; the application may leave \
                                  files open, or the limit of open files is too low"
                             );
                             self.log.line(Level::Crit, text.as_bytes());
                         }
                         is_short = true;
                     }
-                    Err(error) => {
-                        let text = format!("WSGI0018: no connection: {error}");
+                    Err(error @ TakeError::Broken(_)) => {
+                        let text = format!("WSGI0018: no request can be taken: {error}");
                         self.log.line(Level::Crit, text.as_bytes());
                         self.ending.want(Cause::Broken);
                         return None;
@@ -135,16 +142,3 @@ impl Shared {
 
 /// How many milliseconds a thread waits after a shortage before it tries again.
 const SHORTAGE: u8 = 100;
-
-/// Whether there are too many open files, or there is no memory, for another connection.
-fn is_shortage(error: &std::io::Error) -> bool {
-    let short = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
-    error.raw_os_error().is_some_and(|number| short.contains(&number))
-}
-
-/// Whether this happens when another process of the group was faster.
-fn is_usual(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    let usual = [ErrorKind::WouldBlock, ErrorKind::Interrupted, ErrorKind::ConnectionAborted];
-    usual.contains(&error.kind())
-}

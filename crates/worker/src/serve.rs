@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,8 +19,10 @@ use wsgi::plan::WorkerSpec;
 
 use crate::ending::{self, Ending};
 use crate::fellows::{Fellows, Place};
+use crate::idle::Idle;
 use crate::line::{Line, Word};
 use crate::log::ProcessLog;
+use crate::queue::Queue;
 use crate::recycling::Recycling;
 use crate::requests::Requests;
 use crate::signals::{Asked, Signals};
@@ -37,7 +38,7 @@ const BROKEN: i32 = 1;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
-    let Process { spec, log, engine, listener, line, fellows, .. } = process;
+    let Process { spec, log, engine, queue, line, fellows, .. } = process;
     let place = fellows.and_then(Fellows::join);
     sys::set_title(&spec.display_name());
     limits::set(&spec.group)?;
@@ -53,8 +54,10 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
     let watch = Watch::new(&spec, engine.clone(), log.clone(), stacks.ok());
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
+    let patience = Duration::from_secs(spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT));
+    let idle = Idle::new(elastic.then_some(patience));
     let shared =
-        Shared { spec, log, engine, ending, requests, listener, line, place, recycling, elastic };
+        Shared { spec, log, engine, ending, requests, queue, line, place, recycling, idle };
     py.detach(|| {
         let worker = Worker { shared: Arc::new(shared), watch, outworn: None };
         worker.run(&signals)
@@ -68,13 +71,13 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) ending: Ending,
     pub(crate) requests: Arc<Requests>,
-    pub(crate) listener: UnixListener,
+    pub(crate) queue: Queue,
     pub(crate) line: Line,
     /// Its place among the workers of its template.
     pub(crate) place: Option<Place>,
     pub(crate) recycling: Option<Recycling>,
-    /// Whether workers come and go with the load.
-    pub(crate) elastic: bool,
+    /// When there is nothing to do for so long that the process may not be needed.
+    pub(crate) idle: Idle,
 }
 
 /// The main thread.
@@ -237,6 +240,10 @@ impl Worker {
                 Word::Order(Order::EndForReplacement, _) => {
                     Some(self.outworn.unwrap_or(Cause::Shutdown))
                 }
+                Word::Order(Order::Retire, _) => {
+                    shared.idle.retire();
+                    None
+                }
                 Word::Nothing => None,
             };
         }
@@ -312,11 +319,7 @@ impl Shared {
     /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for as
     /// long as the group allows.
     fn rest(&self) -> Option<Duration> {
-        if !self.elastic {
-            return None;
-        }
-        let patience =
-            Duration::from_secs(self.spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT));
+        let patience = self.idle.patience()?;
         Some(self.requests.idle_for(patience).unwrap_or_else(|| {
             self.tell(News::Idle);
             patience

@@ -4,7 +4,6 @@
 //! on here.
 
 use std::convert::Infallible;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use engine::{ApacheFacts, Engine, Settings};
@@ -15,6 +14,7 @@ use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
 use crate::fellows::Fellows;
 use crate::line::Line;
 use crate::log::ProcessLog;
+use crate::queue::Queue;
 use crate::{serve, service, stacks, sys, template};
 
 /// What a process of a group has from its beginning.
@@ -22,7 +22,8 @@ pub(crate) struct Process {
     pub(crate) spec: WorkerSpec,
     pub(crate) log: Arc<ProcessLog>,
     pub(crate) engine: Arc<Engine>,
-    pub(crate) listener: UnixListener,
+    /// Where requests wait.
+    pub(crate) queue: Queue,
     pub(crate) line: Line,
     /// `wsgid`, which is the parent.
     pub(crate) supervisor: u32,
@@ -34,7 +35,7 @@ pub(crate) struct Process {
 pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let spec = read_spec()?;
     let log = Arc::new(ProcessLog::new(spec.log_level));
-    let listener = UnixListener::from(sys::inherited(descriptor::LISTENER)?);
+    let queue = Queue::new(sys::inherited(descriptor::QUEUE)?);
     let line = Line::new(sys::inherited(descriptor::CONTROL)?);
     forget_start(py, &spec).map_err(|error| error.to_string())?;
     // A failure is told where stacks are wanted.
@@ -42,7 +43,7 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let supervisor = std::os::unix::process::parent_id();
-    let mut process = Process { spec, log, engine, listener, line, supervisor, fellows: None };
+    let mut process = Process { spec, log, engine, queue, line, supervisor, fellows: None };
     if process.spec.preload != Preload::Off {
         process = template::run(py, process)?;
     }

@@ -1,6 +1,9 @@
 //! What `wsgid`, templates and workers tell each other while they run: single bytes on a socket that
 //! each template and worker shares with `wsgid`. Its end means that the other side is gone.
 
+/// The byte on the lifeline with which httpd's parent tells `wsgid` that it uses another configuration.
+pub const RETIRED: u8 = b'G';
+
 /// What a worker or a template says to `wsgid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -15,7 +18,7 @@ pub enum News {
     Idle = b'I',
     /// It is to be replaced, and serves on until another one is ready.
     Outworn = b'M',
-    /// It takes no connection any more and will end; another one may start.
+    /// It takes no request any more and will end; another one may start.
     Leaving = b'E',
     /// All its threads are busy.
     Busy = b'B',
@@ -56,13 +59,22 @@ pub enum Order {
     EndForRest = b'I',
     /// A worker: end, because another one is there in its place. It knows why it had asked for that.
     EndForReplacement = b'M',
+    /// A worker: httpd uses another configuration, and only connections from before that are served. From now
+    /// on say so soon when there is nothing to do.
+    Retire = b'Z',
 }
 
 impl Order {
     /// What a byte means.
     #[must_use]
     pub fn decode(byte: u8) -> Option<Self> {
-        let all = [Self::Fork, Self::EndForScript, Self::EndForRest, Self::EndForReplacement];
+        let all = [
+            Self::Fork,
+            Self::EndForScript,
+            Self::EndForRest,
+            Self::EndForReplacement,
+            Self::Retire,
+        ];
         all.into_iter().find(|order| *order as u8 == byte)
     }
 }
@@ -96,7 +108,7 @@ pub enum Cause {
     StartupTimeout,
     /// `deadlock-timeout`.
     Deadlock,
-    /// Its listener cannot be used.
+    /// Its queue cannot be used.
     Broken,
 }
 
@@ -137,7 +149,7 @@ impl Cause {
             Self::RequestTimeout => "a request has reached request-timeout",
             Self::StartupTimeout => "it has reached startup-timeout",
             Self::Deadlock => "it has reached deadlock-timeout",
-            Self::Broken => "its listener cannot be used",
+            Self::Broken => "its queue cannot be used",
         }
     }
 }

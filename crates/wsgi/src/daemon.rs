@@ -138,7 +138,7 @@ pub struct GroupSpec {
     pub timeouts: Timeouts,
     /// What each process may use.
     pub limits: Limits,
-    /// The socket.
+    /// The queue, and what passes between httpd and the processes.
     pub socket: SocketSpec,
 }
 
@@ -387,8 +387,8 @@ mod tests {
     fn all_options_of_mod_wsgi_are_there_once() {
         let names: std::collections::BTreeSet<_> = OPTIONS.iter().map(|one| one.name).collect();
         assert_eq!(names.len(), OPTIONS.len());
-        // Its 44, and those for templates, demand and recycling.
-        assert_eq!(OPTIONS.len(), 44 + 7);
+        // Its 44, and those for templates, demand, recycling and the share of threads.
+        assert_eq!(OPTIONS.len(), 44 + 8);
     }
 
     #[test]

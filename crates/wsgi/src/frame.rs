@@ -1,13 +1,14 @@
 //! Frames: what travels on the stream socket between an Apache child and a worker.
 //!
 //! A frame is a type byte, a payload length and the payload. The exchange is pull-based: the child
-//! sends one [`FrameType::Request`] (or [`FrameType::Question`]), and from then on only answers what the worker asks for, so at
+//! sends one [`FrameType::Request`] (or [`FrameType::Question`]), which begins on the group's queue (see
+//! [`crate::queue`]), and from then on only answers what the worker asks for, so at
 //! any time one side speaks and no dead-lock is possible.
 
 use crate::wire::{Reader, WireError, Writer};
 
 /// The version of the protocol; both ends come from one build, and this finds out if they don't.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// Bytes of a frame in front of its payload.
 pub const HEADER: usize = 5;
@@ -61,6 +62,8 @@ pub enum FrameType {
     Answer = 26,
     /// Worker → child: send the value of the variable of mod_ssl's with this name.
     WantVariable = 27,
+    /// `wsgid` → child, in place of a worker: the group has no worker, and none is started for a while.
+    Unavailable = 28,
 }
 
 impl FrameType {
@@ -84,6 +87,7 @@ impl FrameType {
             25 => Self::WantServer,
             26 => Self::Answer,
             27 => Self::WantVariable,
+            28 => Self::Unavailable,
             _ => return None,
         })
     }

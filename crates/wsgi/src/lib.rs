@@ -23,6 +23,7 @@ pub mod log_line;
 pub mod memory;
 pub mod plan;
 pub mod proxy;
+pub mod queue;
 pub mod reference;
 pub mod request;
 pub mod response;

@@ -59,7 +59,7 @@ pub struct Plan {
     pub log_level: u8,
     /// httpd's `Timeout` in milliseconds: how long a worker waits for an httpd child.
     pub socket_timeout: u64,
-    /// Who httpd's children run as; they connect to the sockets.
+    /// Who httpd's children run as; they send the requests.
     pub children: Account,
     /// `WSGIPythonHome`.
     pub python_home: Option<PathBuf>,
@@ -78,8 +78,9 @@ pub struct PlannedGroup {
     pub spec: GroupSpec,
     /// Where the configuration says it, for messages.
     pub place: String,
-    /// Path of the listening socket.
-    pub socket: PathBuf,
+    /// Number of the inherited descriptor that is the receiving end of the group's queue (see
+    /// [`crate::queue`]).
+    pub queue: i32,
     /// Number of the inherited descriptor that the group's output goes to; `None` for standard
     /// error.
     pub log: Option<i32>,
@@ -229,8 +230,8 @@ pub const TEMPLATE_TITLE: &str = " template";
 
 /// Numbers of the descriptors that a worker finds open when its Python starts.
 pub mod descriptor {
-    /// The listening socket of the group.
-    pub const LISTENER: i32 = 3;
+    /// The receiving end of the group's queue (see [`crate::queue`]).
+    pub const QUEUE: i32 = 3;
     /// The socket to `wsgid` (see [`crate::control`]).
     pub const CONTROL: i32 = 4;
     /// The [`super::WorkerSpec`] as JSON.
@@ -240,12 +241,15 @@ pub mod descriptor {
 /// Numbers of the descriptors that `wsgid` finds open when it starts (besides standard input, where
 /// the [`Plan`] is, and standard error, which is httpd's error log).
 pub mod supervisor_descriptor {
-    /// Where it says that the sockets are there: an empty line, or what went wrong.
+    /// Where it says that it runs, by closing it, after a line about each group that it cannot run.
     pub const READY: i32 = 1;
     /// The read end of the lifeline: httpd's parent and children hold the other end.
     pub const LIFELINE: i32 = 3;
-    /// The first of the descriptors for [`super::PlannedGroup::log`].
-    pub const LOGS: i32 = 4;
+    /// The memory file with the states of the groups, in the order of the plan (see
+    /// [`crate::queue::GroupState`]).
+    pub const STATES: i32 = 4;
+    /// The first of the descriptors for [`super::PlannedGroup::queue`] and [`super::PlannedGroup::log`].
+    pub const GROUPS: i32 = 5;
 }
 
 #[cfg(test)]

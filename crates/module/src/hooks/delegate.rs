@@ -4,8 +4,6 @@
 //! worker is asked where one declines (it has to be replaced first) or was gone before it had the
 //! question.
 
-use std::io::Write as _;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use httpd::Request;
@@ -16,7 +14,7 @@ use wsgi::level::Level;
 use wsgi::log_line::LogLine;
 
 use super::route::Place;
-use crate::relay::{RelayError, answer_with, errno, open, receive, socket_timeout};
+use crate::relay::{Connection, HandOver, RelayError, socket_timeout};
 use crate::routing::Route;
 use crate::{log, log_of};
 
@@ -79,23 +77,18 @@ impl Asking<'_, '_> {
         question: &[u8],
         timeout: Duration,
     ) -> Result<Attempt, RelayError> {
-        let stream = open(route, &mut 0)?;
-        let limits = stream
-            .set_read_timeout(Some(timeout))
-            .and_then(|()| stream.set_write_timeout(Some(timeout)));
-        limits.map_err(|error| RelayError::Lost(errno(&error)))?;
-        if (&stream).write_all(question).is_err() {
-            return Ok(Attempt::Again);
+        match Connection::open(route, question, timeout, &mut 0)? {
+            HandOver::Sent(mut connection) => self.exchange(&mut connection),
+            HandOver::Again => Ok(Attempt::Again),
         }
-        self.exchange(&stream)
     }
 
-    fn exchange(&mut self, stream: &UnixStream) -> Result<Attempt, RelayError> {
+    fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<Attempt, RelayError> {
         let (mut inbox, mut files) = (Inbox::default(), Vec::new());
         let mut heard = false;
         loop {
             let Some(frame) = inbox.next_frame()? else {
-                match receive(stream, &mut inbox, &mut files) {
+                match connection.receive(&mut inbox, &mut files) {
                     // As for requests: the question was not read to its end.
                     Err(RelayError::Lost(nix::Error::ECONNRESET)) if !heard => {
                         return Ok(Attempt::Again);
@@ -119,11 +112,12 @@ impl Asking<'_, '_> {
                     frame::write(&mut answer, FrameType::Variable, |payload| {
                         encode_variable(value, payload);
                     });
-                    answer_with(stream, &answer)?;
+                    connection.answer(&answer)?;
                 }
                 FrameType::Answer => return Ok(Attempt::Answered(frame.payload.to_vec())),
                 FrameType::Fail => return Ok(Attempt::Failed),
                 FrameType::Decline => return Ok(Attempt::Again),
+                FrameType::Unavailable => return Err(RelayError::Unavailable),
                 kind => return Err(FrameError::Turn(kind).into()),
             }
         }

@@ -1,22 +1,23 @@
-//! The connection of a child of httpd to a worker.
+//! The connection of a child of httpd to a worker: the stream that goes along with a request.
 
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use httpd::Request;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 use wsgi::inbox::Inbox;
+use wsgi::queue::{GroupState, split};
 
 use super::RelayError;
+use crate::queue::{InFlight, QueueError, STALL};
 use crate::routing::Route;
 use crate::sys;
 
-/// Pause between two attempts while nobody listens, as when `wsgid` is started again.
-const CONNECT_PAUSE: Duration = Duration::from_millis(50);
+/// As much of a frame is on the stream before its request can be taken. A stream's buffer has room for it.
+const AHEAD: usize = 64 * 1024;
 
 /// How long a worker may be silent.
 pub(crate) fn socket_timeout(request: &Request<'_>, route: &Route) -> Duration {
@@ -26,66 +27,130 @@ pub(crate) fn socket_timeout(request: &Request<'_>, route: &Route) -> Duration {
     }
 }
 
-/// Connects to a group, and counts the attempts. Waits in its queue while all workers are busy, and
-/// for `wsgid` to come back if it is being started again.
-pub(crate) fn open(route: &Route, connects: &mut u32) -> Result<UnixStream, RelayError> {
-    let seconds = route.timeouts.connect;
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    loop {
-        *connects += 1;
-        match connect_once(route, deadline.saturating_duration_since(Instant::now())) {
-            Ok(stream) => return Ok(stream.into()),
-            Err(nix::Error::EINTR) => {}
-            Err(error @ (nix::Error::ECONNREFUSED | nix::Error::ENOENT | nix::Error::EAGAIN)) => {
-                if Instant::now() + CONNECT_PAUSE >= deadline {
-                    return Err(RelayError::NoWorker { seconds, error });
-                }
-                std::thread::sleep(CONNECT_PAUSE);
+/// How the hand-over of a frame to a worker ended.
+pub(crate) enum HandOver<'r> {
+    /// The whole frame is on its way; answers come on this connection.
+    Sent(Connection<'r>),
+    /// A worker was lost before it had the whole frame, so nothing was begun.
+    Again,
+}
+
+/// The child's end of the stream of one request.
+pub(crate) struct Connection<'r> {
+    stream: UnixStream,
+    in_flight: InFlight<'r>,
+    /// How long a worker may be silent.
+    timeout: Duration,
+    /// When that is over for the first answer; `None` once it has come.
+    first: Option<Instant>,
+}
+
+impl<'r> Connection<'r> {
+    /// Puts the request or question whose frame is `frame` into the group's queue. Counts the attempts.
+    pub(crate) fn open(
+        route: &'r Route,
+        frame: &[u8],
+        timeout: Duration,
+        attempts: &mut u32,
+    ) -> Result<HandOver<'r>, RelayError> {
+        if route.queue.state() == GroupState::Down {
+            return Err(RelayError::Unavailable);
+        }
+        let in_flight = route.queue.enter().ok_or(RelayError::Stalled)?;
+        let lost = |error: std::io::Error| RelayError::Lost(errno(&error));
+        let (stream, theirs) = UnixStream::pair().map_err(lost)?;
+        stream.set_read_timeout(Some(timeout.min(STALL))).map_err(lost)?;
+        stream.set_write_timeout(Some(timeout)).map_err(lost)?;
+        let bytes = route.buffers.receive_buffer;
+        if bytes > 0 {
+            // What a Unix socket receives is held in the buffer of the sender.
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            setsockopt(&stream, sockopt::SndBuf, &bytes).map_err(RelayError::Lost)?;
+        }
+        let (message, rest) = split(frame);
+        let ahead = &rest[..rest.len().min(AHEAD)];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let ahead = send(stream.as_raw_fd(), ahead, flags).map_err(RelayError::Lost)?;
+        let seconds = route.timeouts.connect;
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        route.queue.send(message, &theirs, deadline, attempts).map_err(|error| match error {
+            QueueError::Full(_) if route.queue.state() == GroupState::Down => {
+                RelayError::Unavailable
             }
-            Err(error) => return Err(RelayError::NoSocket(error)),
+            QueueError::Full(error) => RelayError::NoWorker { seconds, error },
+            QueueError::Closed(error) => RelayError::NoQueue(error),
+        })?;
+        drop(theirs);
+        let connection = Self { stream, in_flight, timeout, first: Some(Instant::now() + timeout) };
+        if ahead < rest.len()
+            && let Err(error) = (&connection.stream).write_all(&rest[ahead..])
+        {
+            return match errno(&error) {
+                nix::Error::EAGAIN => Err(RelayError::Silent("Timeout")),
+                // The frame did not get through, so nothing was begun.
+                _ => Ok(HandOver::Again),
+            };
+        }
+        Ok(HandOver::Sent(connection))
+    }
+
+    /// Whether something comes within so many milliseconds.
+    pub(crate) fn is_readable(&self, milliseconds: u64) -> bool {
+        let patience = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
+        let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        poll(&mut descriptors, patience).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Reads what has come, and waits for it if nothing has.
+    pub(crate) fn receive(
+        &mut self,
+        inbox: &mut Inbox,
+        files: &mut Vec<OwnedFd>,
+    ) -> Result<(), RelayError> {
+        loop {
+            match sys::receive(self.stream.as_fd(), inbox.room(), files) {
+                Ok(0) => return Err(RelayError::Lost(nix::Error::EPIPE)),
+                Ok(count) => {
+                    inbox.received(count);
+                    return self.note_answer();
+                }
+                Err(nix::Error::EINTR) => {}
+                Err(nix::Error::EAGAIN) => self.wait_on()?,
+                Err(error) => return Err(RelayError::Lost(error)),
+            }
         }
     }
-}
 
-/// One attempt. A full queue makes `connect` wait, for as long as the send time-out says.
-fn connect_once(route: &Route, patience: Duration) -> nix::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC;
-    let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    let seconds = i64::try_from(patience.as_secs()).unwrap_or(i64::MAX);
-    let limit = nix::sys::time::TimeVal::new(seconds, 100_000);
-    setsockopt(&stream, sockopt::SendTimeout, &limit)?;
-    connect(stream.as_raw_fd(), &UnixAddr::new(&route.socket)?)?;
-    Ok(stream)
-}
-
-/// Whether something comes within so many milliseconds.
-pub(crate) fn is_readable(stream: &UnixStream, milliseconds: u64) -> bool {
-    let patience = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
-    let mut descriptors = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-    poll(&mut descriptors, patience).is_ok_and(|ready| ready > 0)
-}
-
-/// Reads what has come, and waits for it if nothing has.
-pub(crate) fn receive(
-    stream: &UnixStream,
-    inbox: &mut Inbox,
-    files: &mut Vec<OwnedFd>,
-) -> Result<(), RelayError> {
-    loop {
-        match sys::receive(stream.as_fd(), inbox.room(), files) {
-            Ok(0) => return Err(RelayError::Lost(nix::Error::EPIPE)),
-            Ok(count) => {
-                inbox.received(count);
-                return Ok(());
-            }
-            Err(nix::Error::EINTR) => {}
-            Err(nix::Error::EAGAIN) => return Err(RelayError::Silent("Timeout")),
-            Err(error) => return Err(RelayError::Lost(error)),
+    /// Nothing has come for as long as a read waits: that may be the limit, or only the time after which a
+    /// request that no worker has taken is looked at.
+    fn wait_on(&mut self) -> Result<(), RelayError> {
+        match self.first {
+            Some(_) if self.in_flight.leave_if_too_many(&self.stream) => Err(RelayError::Stalled),
+            Some(deadline) if Instant::now() < deadline => Ok(()),
+            _ => Err(RelayError::Silent("Timeout")),
         }
+    }
+
+    /// The group has answered: from now on a read waits as long as it may.
+    fn note_answer(&mut self) -> Result<(), RelayError> {
+        if self.first.take().is_none() {
+            return Ok(());
+        }
+        self.in_flight.note_progress();
+        if self.timeout > STALL {
+            let set = self.stream.set_read_timeout(Some(self.timeout));
+            set.map_err(|error| RelayError::Lost(errno(&error)))?;
+        }
+        Ok(())
+    }
+
+    /// Sends frames that answer the worker.
+    pub(crate) fn answer(&self, frames: &[u8]) -> Result<(), RelayError> {
+        (&self.stream).write_all(frames).map_err(|error| RelayError::Lost(errno(&error)))
     }
 }
 
 /// The number of the kernel's error.
-pub(crate) fn errno(error: &std::io::Error) -> nix::Error {
+fn errno(error: &std::io::Error) -> nix::Error {
     error.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw)
 }

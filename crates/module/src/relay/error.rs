@@ -2,13 +2,27 @@
 
 use wsgi::frame::FrameError;
 
+use crate::queue::STALL;
+
 /// Why a request could not be served by a worker, and what becomes of it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RelayError {
-    #[error("WSGI0116: no connection to its socket within connect-timeout={seconds} ({error})")]
+    #[error("WSGI0116: its queue was full for connect-timeout={seconds} ({error})")]
     NoWorker { seconds: u64, error: nix::Error },
-    #[error("WSGI0117: no connection to its socket ({0})")]
-    NoSocket(nix::Error),
+    #[error(
+        "WSGI0117: its queue cannot be used ({0}); a graceful restart of httpd makes a new one"
+    )]
+    NoQueue(nix::Error),
+    #[error(
+        "WSGI0211: it has no worker, because starting one keeps failing; the error log has the reason \
+         (\"cannot start\", \"ended before it was ready\")"
+    )]
+    Unavailable,
+    #[error(
+        "WSGI0212: it has answered nothing for {seconds} s, and this child waits for it with as many \
+         threads as wait-share allows", seconds = STALL.as_secs()
+    )]
+    Stalled,
     #[error("WSGI0146: the worker was lost before it had answered ({0})")]
     Lost(nix::Error),
     #[error("WSGI0145: the worker gave no answer for as long as {0} allows")]
@@ -27,7 +41,11 @@ impl RelayError {
     /// The status that the client gets while nothing was sent.
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::NoWorker { .. } | Self::NoSocket(_) | Self::Declined(_) => 503,
+            Self::NoWorker { .. }
+            | Self::NoQueue(_)
+            | Self::Unavailable
+            | Self::Stalled
+            | Self::Declined(_) => 503,
             Self::Lost(_) => 502,
             Self::Silent(_) => 504,
             Self::Nonsense(_) | Self::LongHeader { .. } => 500,

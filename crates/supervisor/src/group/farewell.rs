@@ -24,16 +24,15 @@ impl Group {
     }
 
     pub(super) fn not_started(&mut self, what: &str, error: &StartError) {
-        let (delay, name) = (self.delay(None), self.name());
-        let text =
-            format!("process group {name} has a {what} too few: {error}; next try in {delay:.1?}");
-        self.log.line(Level::Error, &text);
+        let delay = self.delay(None);
+        let text = format!("cannot start a {what}: {error}; the next try is in {delay:.1?}");
+        self.note(Level::Error, &text);
     }
 
     /// Notes that a process failed, and when the next one may start.
     pub(super) fn delay(&mut self, served: Option<Duration>) -> Duration {
         let delay = self.backoff.after_failure(served);
-        self.not_before = Some(Instant::now() + delay);
+        (self.not_before, self.last_delay) = (Some(Instant::now() + delay), delay);
         delay
     }
 
@@ -118,7 +117,7 @@ impl Group {
             worker.kill();
             let next = if level == Level::Error {
                 let delay = self.backoff.after_failure(None);
-                self.not_before = Some(now + delay);
+                (self.not_before, self.last_delay) = (Some(now + delay), delay);
                 format!("; the next one starts in {delay:.1?}")
             } else {
                 String::new()

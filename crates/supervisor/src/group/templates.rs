@@ -85,6 +85,11 @@ impl Templates {
         self.next.as_ref().filter(|next| !next.is_given_up()).map(Template::age)
     }
 
+    /// Whether one is on its way.
+    pub(super) fn is_starting(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// When scripts are looked at again.
     pub(super) fn next_look(&self) -> Option<Instant> {
         self.look_at
@@ -137,9 +142,12 @@ impl Group {
     }
 
     fn start_template(&mut self, level: Preload, generation: u64) {
-        match self.launch.with(level, |start| Template::start(start, generation)) {
-            Ok(template) => {
-                let (pid, user) = (template.pid(), &self.launch.identity.name);
+        let started = self.launch.with(level, |start| {
+            Ok((Template::start(start, generation)?, start.identity.name.clone()))
+        });
+        match started {
+            Ok((template, user)) => {
+                let pid = template.pid();
                 self.note(Level::Info, &format!("template {pid} starts as user {user}"));
                 self.templates.next = Some(template);
             }

@@ -20,8 +20,7 @@ pub(super) const DAEMON: &[Directive] = &[
         name: c"WSGISocketPrefix",
         allowed: MAIN,
         arguments: c"path-prefix",
-        documentation: "Beginning of the names of the process groups' sockets, relative to \
-                        `ServerRoot` (`wsgi` in `DefaultRuntimeDir`).",
+        documentation: "Accepted without effect: process groups have no sockets with names.",
         apply: |arguments, scope| {
             let value = one(arguments, "the beginning of a path")?;
             scope.server.global.socket_prefix = Some(value);
@@ -32,9 +31,9 @@ pub(super) const DAEMON: &[Directive] = &[
         name: c"WSGISocketRotation",
         allowed: MAIN,
         arguments: c"On | Off",
-        documentation: "Whether the sockets of process groups have new names after a restart. With `Off` \
-                        requests that come in on connections from before a graceful restart go to the \
-                        new processes (`On`).",
+        documentation: "Accepted without effect: process groups have no sockets with names. Requests that come \
+                        in on connections from before a graceful restart go to processes of that \
+                        configuration.",
         apply: |arguments, scope| {
             scope.server.global.socket_rotation = Some(on_or_off(arguments)?);
             Ok(())

@@ -29,7 +29,7 @@ pub const OPTION_CATEGORIES: &[Category<DaemonOption>] = &[
     Category { title: "Python", entries: python::PYTHON },
     Category { title: "Memory", entries: memory::MEMORY },
     Category { title: "Time", entries: time::TIME },
-    Category { title: "Socket", entries: socket::SOCKET },
+    Category { title: "Queue and buffers", entries: socket::SOCKET },
 ];
 
 /// All options of `WSGIDaemonProcess`, category by category.

@@ -1,15 +1,16 @@
-//! The socket of a process group, as the configuration wants it.
+//! What passes between httpd and a process group, as the configuration wants it.
 
 use serde::{Deserialize, Serialize};
 
 use super::Principal;
 
-/// The socket of a group, and what passes through it. Sizes are in bytes, and 0 means a default.
+/// The queue of a group, and what passes between httpd and its workers. Sizes are in bytes, and 0 means a
+/// default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketSpec {
-    /// Connections that may wait.
+    /// Requests that may wait.
     pub backlog: u32,
-    /// Whom it belongs to; `None` is the user of httpd's children.
+    /// Accepted for compatibility, without effect: there is no socket with a name.
     pub user: Option<Principal>,
     /// The kernel's buffer for what a worker sends; 0 is the system's default.
     pub send_buffer: u64,
@@ -22,6 +23,9 @@ pub struct SocketSpec {
     pub response_buffer: u64,
     /// Milliseconds that httpd waits for more of a response before it sends what there is.
     pub flush_delay: u64,
+    /// How many of the threads of a child of httpd, in percent, may wait for the group while it does not
+    /// answer.
+    pub wait_share: u32,
 }
 
 impl Default for SocketSpec {
@@ -34,6 +38,7 @@ impl Default for SocketSpec {
             header_buffer: 0,
             response_buffer: 0,
             flush_delay: 5,
+            wait_share: 75,
         }
     }
 }

@@ -9,7 +9,7 @@ pub(super) const PROCESSES: &[DaemonOption] = &[
         allowed: "a whole number from 1, or MIN..MAX with MIN from 0",
         documentation: "Number of processes (1). Giving it at all makes `wsgi.multiprocess` true. \
                         With `MIN..MAX` processes are added while requests wait and end after \
-                        `idle-timeout`; a group with none of them running costs its socket.",
+                        `idle-timeout`; a group with none of them running costs its queue.",
         set: |spec, value| {
             spec.processes = Some(value::processes(value)?);
             Some(())

@@ -1,4 +1,4 @@
-//! Options about the socket of a group, and what passes through it.
+//! Options about the queue of a group, and what passes between httpd and its processes.
 
 use super::DaemonOption;
 use crate::daemon::{Principal, value};
@@ -7,8 +7,9 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "listen-backlog",
         allowed: "a whole number from 0",
-        documentation: "Connections that may wait until a process takes them; the kernel has a \
-                        limit of its own (100).",
+        documentation: "Requests that may wait until a process takes them. Short ones take less room, so \
+                        somewhat more of these may wait; without privileges the kernel has a limit of its \
+                        own (100).",
         set: |spec, value| {
             spec.socket.backlog = value::number(value)?;
             Some(())
@@ -17,10 +18,23 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "socket-user",
         allowed: "the name of a user, or #uid",
-        documentation: "Whom the socket belongs to when httpd is started as root: the user that \
-                        the children of httpd run as (`User`).",
+        documentation: "Accepted without effect: there is no socket with a name that could belong to \
+                        somebody.",
         set: |spec, value| {
             spec.socket.user = Some(Principal::parse(value)?);
+            Some(())
+        },
+    },
+    DaemonOption {
+        name: "wait-share",
+        allowed: "a whole number of percent from 1 to 100",
+        documentation: "How many of the threads of a child of httpd may wait for the group while it answers \
+                        nothing. After 3 seconds without an answer further requests get status 503, so that the \
+                        other threads serve everything else. With 100 there is no bound; a child of the prefork \
+                        MPM has one thread, and no bound either (75).",
+        set: |spec, value| {
+            spec.socket.wait_share =
+                value::number(value).filter(|share| (1..=100).contains(share))?;
             Some(())
         },
     },

@@ -1,0 +1,103 @@
+//! The queue of the process group, from its receiving end: requests are taken here (see [`wsgi::queue`]).
+
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use wsgi::inbox::Inbox;
+
+use crate::sys;
+
+/// Descriptors that are looked for beside a message. One belongs there; others are closed.
+const MOST_FILES: usize = 4;
+
+/// The receiving end of the queue. Other workers of the group hold it, too.
+#[derive(Debug)]
+pub(crate) struct Queue(OwnedFd);
+
+/// A request that was taken: the beginning of its frame, and the stream that the rest comes on.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) stream: UnixStream,
+    pub(crate) inbox: Inbox,
+}
+
+/// Why no request was taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TakeError {
+    /// There is none now: another worker was faster.
+    #[error("no request waits")]
+    Nothing,
+    /// No child of httpd can send requests any more.
+    #[error("no child of httpd holds the queue")]
+    Ended,
+    /// There are too many open files, or there is no memory, for another request. The one that was to be
+    /// taken still waits, or its child has been told to send it again.
+    #[error("{0}")]
+    Shortage(nix::Error),
+    /// The message is none of a child's.
+    #[error("a message without a stream of its own")]
+    Nonsense,
+    /// The queue cannot be used.
+    #[error("{0}")]
+    Broken(nix::Error),
+}
+
+impl Queue {
+    /// Takes the queue over that this process was started with.
+    pub(crate) fn new(receiver: OwnedFd) -> Self {
+        Self(receiver)
+    }
+
+    /// Whether there is room for the descriptor of a request.
+    pub(crate) fn has_room(&self) -> bool {
+        fcntl(&self.0, FcntlArg::F_DUPFD_CLOEXEC(0))
+            .map(|number| drop(sys::received(number)))
+            .is_ok()
+    }
+
+    /// Takes the next request, if one waits.
+    pub(crate) fn take(&self) -> Result<Taken, TakeError> {
+        use nix::errno::Errno::{EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+        let mut inbox = Inbox::default();
+        let mut space = nix::cmsg_space!([i32; MOST_FILES]);
+        let (count, files, is_cut) = {
+            let mut parts = [IoSliceMut::new(inbox.room())];
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+            let received = recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), flags);
+            let received = received.map_err(|error| match error {
+                EAGAIN | EINTR => TakeError::Nothing,
+                EMFILE | ENFILE | ENOBUFS | ENOMEM => TakeError::Shortage(error),
+                error => TakeError::Broken(error),
+            })?;
+            let attached = received.cmsgs().into_iter().flatten();
+            let numbers = attached.flat_map(|one| match one {
+                ControlMessageOwned::ScmRights(numbers) => numbers,
+                _ => Vec::new(),
+            });
+            let files: Vec<OwnedFd> = numbers.map(sys::received).collect();
+            (received.bytes, files, received.flags.contains(MsgFlags::MSG_CTRUNC))
+        };
+        if count == 0 {
+            return Err(TakeError::Ended);
+        }
+        let mut files = files.into_iter();
+        match (files.next(), files.next()) {
+            (Some(file), None) => {
+                inbox.received(count);
+                Ok(Taken { stream: file.into(), inbox })
+            }
+            // The kernel had no number for it. Its child sees a reset, and asks again.
+            (None, _) if is_cut => Err(TakeError::Shortage(EMFILE)),
+            _ => Err(TakeError::Nonsense),
+        }
+    }
+}
+
+impl AsFd for Queue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
