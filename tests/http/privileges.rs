@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::unistd::{Group, Uid};
 use serde_json::{Value, json};
-use testkit::{Httpd, Mode, Setup, installation};
+use testkit::{Httpd, Kind, Mode, Setup, installation};
 
 use crate::once;
 
@@ -72,6 +72,91 @@ fn scripts_must_belong_to_whom_the_group_trusts() {
             httpd.expect_log("does not belong to");
             assert_eq!(httpd.get("/").send().status, 403, "{options}");
         }
+    }
+}
+
+/// The Python of a group whose user attacks the administrator who runs `apachectl -t` in a terminal: it
+/// looks for that terminal under its descriptors and as `/dev/tty`, where it could read and write (and push
+/// keystrokes, where the kernel has TIOCSTI), and for secrets in the environment.
+const SPY: &str = r#"#!/usr/bin/python3
+import json, os, sys, tempfile
+
+seen = {
+    "leads its session": os.getsid(0) == os.getpid(),
+    "terminals": [number for number in range(16) if os.isatty(number)],
+    "environment": sorted(os.environ),
+}
+try:
+    os.write(os.open("/dev/tty", os.O_RDWR), b"hostile words\n")
+    seen["terminals"].append("/dev/tty")
+except OSError:
+    pass
+number, _ = tempfile.mkstemp(dir=os.path.dirname(sys.argv[0]) + "/../seen")
+os.write(number, json.dumps(seen).encode())
+os.execv("/usr/bin/python3", ["python3"] + sys.argv[1:])
+"#;
+
+#[test]
+fn a_probe_reaches_neither_the_terminal_nor_the_environment_of_the_administrator() {
+    let venv = tempfile::tempdir().unwrap();
+    let (program, seen) = (venv.path().join("bin/python"), venv.path().join("seen"));
+    for (directory, mode) in
+        [(venv.path(), 0o755), (&venv.path().join("bin"), 0o755), (&seen, 0o777)]
+    {
+        fs::create_dir_all(directory).unwrap();
+        fs::set_permissions(directory, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::write(&program, SPY).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let home = venv.path().display();
+    let checked = Httpd::new("terminal")
+        .conf(&format!("WSGIDaemonProcess spied python-home={home}\nWSGIPythonHome {home}"))
+        .env("DATABASE_PASSWORD", "secret")
+        .configtest_in_terminal();
+    let reports: Vec<Value> = fs::read_dir(&seen)
+        .unwrap()
+        .map(|entry| serde_json::from_slice(&fs::read(entry.unwrap().path()).unwrap()).unwrap())
+        .collect();
+    // One was asked for its version, one for its library.
+    assert_eq!(reports.len(), 2, "{}", checked.output);
+    for report in reports {
+        assert_eq!(report["leads its session"], true, "{report}");
+        assert_eq!(report["terminals"], json!([]), "{report}");
+        let names = report["environment"].as_array().unwrap();
+        assert!(
+            names.iter().all(|name| ["LANG", "LC_CTYPE", "PATH"].contains(&name.as_str().unwrap())),
+            "{report}"
+        );
+    }
+    assert!(!checked.output.contains("hostile words"), "{}", checked.output);
+}
+
+#[test]
+fn processes_of_a_group_have_no_terminal() {
+    let script = fs::read(installation::apps().join("limits.wsgi")).unwrap();
+    let httpd = Httpd::new("sessions")
+        .file(SCRIPT, script)
+        .conf(
+            "WSGIDaemonProcess alone threads=1 python-home={home}\n\
+             WSGIDaemonProcess forked threads=1 preload=interpreter python-home={home}\n\
+             WSGIScriptAlias /alone {root}/app/limits.wsgi process-group=alone\n\
+             WSGIScriptAlias /forked {root}/app/limits.wsgi process-group=forked",
+        )
+        .allow_log("stopping because of")
+        .start();
+    assert_eq!(httpd.get("/alone/").send().status, 200);
+    assert_eq!(httpd.get("/forked/").send().status, 200);
+    let processes = httpd.processes();
+    let sessions = |kind: Kind| {
+        let of_kind = processes.iter().filter(move |process| process.kind == kind);
+        of_kind.map(|process| process.session).collect::<Vec<_>>()
+    };
+    let template = httpd.pids(Kind::Template);
+    assert_eq!(sessions(Kind::Supervisor), httpd.pids(Kind::Supervisor));
+    assert_eq!(sessions(Kind::Template), template);
+    for process in processes.iter().filter(|process| process.kind == Kind::Worker) {
+        // A forked one is in its template's.
+        assert!([process.pid, template[0]].contains(&process.session), "{process:?}");
     }
 }
 

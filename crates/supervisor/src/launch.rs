@@ -132,6 +132,9 @@ fn python_options(command: &mut Command, options: &PythonOptions) {
     }
 }
 
+/// Workers and templates keep the environment that httpd was started with: its administrators set there what
+/// applications are to see (Debian: `/etc/apache2/envvars`), as with `mod_wsgi`. What belongs to a user is
+/// that of the group's user. Secrets in it are known to every group: `docs/differences.md` says so.
 fn environment(command: &mut Command, start: &Start<'_>) {
     let group = &start.spec.group;
     command.env(GROUP_VARIABLE, &group.name);

@@ -102,6 +102,7 @@ fn ask(
     let mut command = Command::new(program);
     command.args(["-I", "-S", "-c", question]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    environment(&mut command);
     apply(
         &mut command,
         &Change {
@@ -130,6 +131,20 @@ fn ask(
         _ => Err(ProbeError::NotPython(program.to_owned(), format!("ended with {status}"))),
     }
 }
+
+/// A probe gets an environment of its own. It runs a program that may belong to the group's user, also while
+/// root checks a configuration in a shell: what that shell has in its environment is not for this user. The
+/// dynamic linker's search path is no secret, and a Python that needs it for its own library could not answer
+/// without.
+fn environment(command: &mut Command) {
+    command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LANG", "C.UTF-8");
+    if let Some(folders) = std::env::var_os(LIBRARIES) {
+        command.env(LIBRARIES, folders);
+    }
+}
+
+/// The dynamic linker's variable.
+const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// Why `program` did not start, in words that name what is in the way.
 pub(crate) fn start_error(

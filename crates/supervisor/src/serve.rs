@@ -63,8 +63,9 @@ impl Supervisor {
         let groups = plan.groups.iter();
         let last = groups.flat_map(|group| [group.queue, group.log.unwrap_or(0)]).max();
         close_inherited(1 + last.unwrap_or(0).max(supervisor_descriptor::STATES));
-        // A group of our own: Ctrl-C in httpd's terminal is httpd's to answer.
-        let _ = nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0));
+        // Ctrl-C in httpd's terminal is httpd's to answer, and no process of a group may have that terminal.
+        // It fails only if this process leads a session or a process group already.
+        let _ = nix::unistd::setsid();
         let lifeline = inherited(supervisor_descriptor::LIFELINE)
             .map_err(|error| format!("wsgid has no lifeline: {error}"))?;
         // Workers that a template forks become children of this process.

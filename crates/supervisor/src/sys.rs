@@ -37,7 +37,9 @@ pub(crate) struct Change<'c> {
 /// its place never overwrites another.
 pub(crate) const ABOVE: RawFd = 64;
 
-/// Makes `command` start its program with `change` applied, and die with this process.
+/// Makes `command` start its program with `change` applied, in a session of its own, and die with this
+/// process. In the session of httpd's administrator it could open their terminal as `/dev/tty`, and read
+/// and write there what they see and type.
 pub(crate) fn apply(command: &mut Command, change: &Change<'_>) {
     let identity = change.identity;
     let (uid, gid, switch) = (identity.uid, identity.gid, identity.change);
@@ -50,6 +52,8 @@ pub(crate) fn apply(command: &mut Command, change: &Change<'_>) {
     assert!(places.iter().all(|(place, from)| *from > ABOVE && *place < ABOVE));
     let parent = std::process::id();
     let prepare = move || {
+        // The new process leads no process group yet, so this does not fail.
+        nix::unistd::setsid()?;
         for (place, from) in &places {
             check(duplicate(*from, *place))?;
         }

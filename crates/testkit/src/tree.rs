@@ -40,7 +40,8 @@ pub struct Process {
     pub exe: PathBuf,
     /// What `ps` shows.
     pub command: String,
-    session: i32,
+    /// The id of its session.
+    pub session: i32,
     /// With the pid, tells a process from a later one.
     started: u64,
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -215,10 +215,31 @@ impl Setup {
     /// When httpd cannot be run at all.
     #[track_caller]
     pub fn configtest(self) -> Checked {
+        self.configtest_with(Command::output)
+    }
+
+    /// Runs `httpd -t` as an administrator does: in a terminal, which is the controlling terminal of its
+    /// session. What is written to the terminal is the output.
+    ///
+    /// # Panics
+    /// When httpd cannot be run at all.
+    #[track_caller]
+    pub fn configtest_in_terminal(self) -> Checked {
+        self.configtest_with(|command| {
+            let mut terminal = Command::new("python3");
+            terminal.args(["-c", TERMINAL]).arg(command.get_program()).args(command.get_args());
+            terminal.env_clear().stdin(Stdio::null());
+            terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            terminal.output()
+        })
+    }
+
+    #[track_caller]
+    fn configtest_with(self, run: impl Fn(&mut Command) -> std::io::Result<Output>) -> Checked {
         let check = || {
             let root = self.root()?;
             self.write(root.path(), port::free()?)?;
-            let output = self.command(root.path())?.arg("-t").output()?;
+            let output = run(self.command(root.path())?.arg("-t"))?;
             let text = [output.stdout, output.stderr].concat();
             let output_text = String::from_utf8_lossy(&text).into_owned();
             Ok(Checked { status: output.status, output: output_text })
@@ -367,6 +388,10 @@ impl Setup {
             .map_or_else(|error| format!("{error:#}"), |command| format!("{command:?}"))
     }
 }
+
+/// Runs a program in a new terminal, and ends as it does.
+const TERMINAL: &str =
+    "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 
 /// A start that failed.
 struct Failure {
