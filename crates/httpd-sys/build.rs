@@ -84,6 +84,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_brigade_(create|cleanup|insert_file|length)",
     "apr_bucket_(transient|flush|eos|heap)_create",
     "apr_bucket_eos_create",
+    "apr_bucket_file_enable_mmap",
     "apr_os_file_put",
     "apr_os_file_get",
     "apr_socket_timeout_(get|set)",
@@ -164,6 +165,7 @@ const VARIABLES: &[&str] = &[
     "SATISFY_ANY",
     "AP_FTYPE_PROTOCOL",
     "AP_CGI_PASS_AUTH_.*",
+    "ENABLE_SENDFILE_OFF",
     "APR_(ENOSPC|TIMEUP|FOPEN_READ|FOPEN_SENDFILE_ENABLED|OS_START_.*|UTIL_START.*)",
     "DEFAULT_REL_RUNTIMEDIR",
 ];

@@ -23,6 +23,7 @@ mod express;
 mod extensions;
 mod faults;
 mod fellows;
+mod files;
 mod flask;
 mod harness;
 mod hooks;

@@ -24,6 +24,8 @@ pub struct Request<'r> {
     pub(crate) input: Input,
     /// Made at the first output, empty between two.
     pub(crate) output: *mut sys::apr_bucket_brigade,
+    /// The response was cut short.
+    pub(crate) is_cut: bool,
     lives: PhantomData<&'r mut sys::request_rec>,
 }
 
@@ -54,7 +56,13 @@ impl<'r> Request<'r> {
     /// `raw` is a live request that no other thread works on during `'r`.
     pub(crate) unsafe fn from_raw(raw: *mut sys::request_rec) -> Self {
         let raw = NonNull::new(raw).expect("httpd hands out requests, never null");
-        Self { raw, input: Input::default(), output: ptr::null_mut(), lives: PhantomData }
+        Self {
+            raw,
+            input: Input::default(),
+            output: ptr::null_mut(),
+            is_cut: false,
+            lives: PhantomData,
+        }
     }
 
     pub(crate) fn as_ptr(&self) -> *mut sys::request_rec {
@@ -408,6 +416,13 @@ impl<'r> Request<'r> {
         // SAFETY: the configuration lives as long as the request; the field is a number.
         let value = unsafe { sys::core_dir_config::cgi_pass_auth_raw(self.core_config()) };
         value == sys::AP_CGI_PASS_AUTH_ON
+    }
+
+    /// Whether `EnableSendfile Off` is in force.
+    pub fn sendfile_is_off(&self) -> bool {
+        // SAFETY: as above.
+        let value = unsafe { sys::core_dir_config::enable_sendfile_raw(self.core_config()) };
+        value == sys::ENABLE_SENDFILE_OFF
     }
 
     /// Whether `CGIVar REQUEST_URI current-uri` is in force.

@@ -28,7 +28,7 @@ pub enum Flush {
 /// How a file may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sendfile {
-    /// It is read, or mapped into memory.
+    /// It is read.
     Off,
     /// The kernel may send it by itself.
     On,
@@ -100,8 +100,10 @@ impl Request<'_> {
         self.pass(Flush::Now, |_, _| {})
     }
 
-    /// Sends `length` bytes of `file` from `offset`. The descriptor is kept until the request is
-    /// over, because httpd may send after the handler has returned.
+    /// Sends `length` bytes of `file`, which is a regular file, from `offset`. The descriptor is kept until
+    /// the request is over, because httpd may send after the handler has returned. The file is never mapped
+    /// into memory, whatever `EnableMMAP` says: if it became shorter meanwhile, what reads the mapping (a
+    /// filter that compresses, or one that encrypts) would end this process. So it is a response cut short.
     pub fn send_file(
         &mut self,
         file: OwnedFd,
@@ -133,7 +135,10 @@ impl Request<'_> {
                     flags.cast_signed(),
                     pool.as_ptr(),
                 );
-                sys::apr_brigade_insert_file(brigade, handle, offset, length, pool.as_ptr());
+                let bucket =
+                    sys::apr_brigade_insert_file(brigade, handle, offset, length, pool.as_ptr());
+                // It holds for all buckets that the file was divided into, and it cannot fail for a file's.
+                sys::apr_bucket_file_enable_mmap(bucket, 0);
             }
         })
     }
@@ -141,6 +146,9 @@ impl Request<'_> {
     /// Cuts the response short so that the client can see it: no last chunk (HTTP/1.1), a reset
     /// stream (HTTP/2), and the connection is closed.
     pub fn cut_short(&mut self) {
+        if std::mem::replace(&mut self.is_cut, true) {
+            return;
+        }
         let request = self.as_ptr();
         // SAFETY: the connection is live as long as the request.
         unsafe { (*(*request).connection).keepalive = sys::AP_CONN_CLOSE };
@@ -181,7 +189,8 @@ impl Request<'_> {
         }
     }
 
-    /// Fills a brigade and passes it on; it is empty again when this returns.
+    /// Fills a brigade and passes it on; it is empty again when this returns. If a filter fails while the
+    /// client is there, what has left must not pass for the whole response.
     fn pass(
         &mut self,
         flush: Flush,
@@ -210,8 +219,13 @@ impl Request<'_> {
             }
             let status = sys::ap_pass_brigade((*request).output_filters, brigade);
             sys::apr_brigade_cleanup(brigade.cast());
-            let taken = status == sys::APR_SUCCESS && (*connection).aborted == 0;
-            if taken { Ok(()) } else { Err(SendError) }
+            if status == sys::APR_SUCCESS && (*connection).aborted == 0 {
+                return Ok(());
+            }
+            if (*connection).aborted == 0 && !self.is_answered() {
+                self.cut_short();
+            }
+            Err(SendError)
         }
     }
 }

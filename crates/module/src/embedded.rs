@@ -4,7 +4,7 @@
 //! parent has done that (`parent`), and stay until the child ends.
 
 use core::ffi::c_void;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
 
 use httpd::{Flush, Pool, Request, SendError, Sendfile, Server, Status};
@@ -14,6 +14,7 @@ use wsgi::log_line::LogLine;
 use wsgi::plan::{EmbeddedSpec, PythonFacts};
 use wsgi::response::Head;
 
+use crate::file_part::{FileError, FilePart};
 use crate::routing::main_config;
 use crate::sys::{self, Engine, Serve};
 use crate::{Wsgi, imports, log, log_of_script, parent, plan, relay, respond, scoreboard};
@@ -47,7 +48,7 @@ impl Drop for EndPython {
 pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
     let Some(engine) = engine(request) else { return Status::Http(500) };
     let record = visible_record(request);
-    let sendfile = respond::sendfile(request.dir_config::<Wsgi>());
+    let sendfile = respond::sendfile(request, request.dir_config::<Wsgi>());
     let mut served = Served { request, record, head_sent: false, file: None, sendfile };
     let answer = engine.handle(&mut served, payload);
     // Whether the client has taken it is nobody's concern any more.
@@ -127,14 +128,16 @@ struct Served<'a, 'r> {
     head_sent: bool,
     /// A file that waits for what comes behind it: if that is the end, httpd gets the response
     /// whole, and can answer for byte ranges.
-    file: Option<(OwnedFd, u64, u64)>,
+    file: Option<FilePart>,
     sendfile: Sendfile,
 }
 
 impl Served<'_, '_> {
     fn send_file(&mut self, flush: Flush) -> Result<(), SendError> {
-        let Some((file, offset, length)) = self.file.take() else { return Ok(()) };
-        self.request.send_file(file, offset, length, self.sendfile, flush)
+        match self.file.take() {
+            Some(file) => file.send(self.request, self.sendfile, flush),
+            None => Ok(()),
+        }
     }
 }
 
@@ -167,9 +170,23 @@ impl Serve for Served<'_, '_> {
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> bool {
         // The application may close its file as soon as it is told that it was sent; httpd may
         // send it later than that.
-        let sent = self.send_file(Flush::Later);
-        self.file = file.try_clone_to_owned().ok().map(|file| (file, offset, length));
-        sent.is_ok() && self.file.is_some()
+        if self.send_file(Flush::Later).is_err() {
+            return false;
+        }
+        let file = file.try_clone_to_owned().map_err(FileError::from);
+        match file.and_then(|file| FilePart::new(file, offset, length)) {
+            Ok(part) => {
+                self.file = Some(part);
+                true
+            }
+            Err(error) => {
+                // It was long enough a moment ago.
+                let text = format!("the application sent {error}");
+                log(self.request, Level::Error, &text);
+                self.request.cut_short();
+                false
+            }
+        }
     }
 
     fn log(&mut self, line: &LogLine<'_>) {

@@ -12,6 +12,7 @@ mod dispatch;
 mod dump;
 mod embedded;
 mod environ;
+mod file_part;
 mod generation;
 mod heap;
 mod hooks;

@@ -17,6 +17,7 @@ use wsgi::request::Attempts;
 use wsgi::response::Head;
 use wsgi::wire::Reader;
 
+use crate::file_part::FilePart;
 use crate::respond::sendfile;
 use crate::routing::Route;
 use crate::{Wsgi, log, log_of_script, respond, scoreboard};
@@ -80,18 +81,11 @@ struct Relay<'a, 'r> {
     sendfile: Sendfile,
 }
 
-/// A part of a file, to be sent.
-struct FilePart {
-    file: OwnedFd,
-    offset: u64,
-    length: u64,
-}
-
 impl<'a, 'r> Relay<'a, 'r> {
     fn new(request: &'a mut Request<'r>, route: &'a Route) -> Self {
         let dir = request.dir_config::<Wsgi>();
         let error_override = dir.error_override.unwrap_or(false);
-        let sendfile = sendfile(dir);
+        let sendfile = sendfile(request, dir);
         Self {
             request,
             route,
@@ -225,7 +219,7 @@ impl<'a, 'r> Relay<'a, 'r> {
                     if files.is_empty() {
                         return Err(FrameError::Turn(FrameType::File).into());
                     }
-                    self.file = Some(FilePart { file: files.remove(0), offset, length });
+                    self.file = Some(FilePart::new(files.remove(0), offset, length)?);
                 }
                 FrameType::Log => {
                     let line = LogLine::decode(frame.payload).map_err(FrameError::from)?;
@@ -295,11 +289,10 @@ impl<'a, 'r> Relay<'a, 'r> {
 
     /// Passes the file on that has waited for what comes behind it, if there is one.
     fn send_file(&mut self, flush: Flush) -> Result<(), SendError> {
-        let Some(FilePart { file, offset, length }) = self.file.take() else { return Ok(()) };
-        if self.overridden.is_some() {
-            return Ok(());
+        match self.file.take().filter(|_| self.overridden.is_none()) {
+            Some(file) => file.send(self.request, self.sendfile, flush),
+            None => Ok(()),
         }
-        self.request.send_file(file, offset, length, self.sendfile, flush)
     }
 
     /// Answers a `WantBody`.

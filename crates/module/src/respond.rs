@@ -34,7 +34,8 @@ pub(crate) fn apply_challenge(request: &mut Request<'_>, head: &Head<'_>) {
     }
 }
 
-/// Whether files may be sent by the kernel (`WSGIEnableSendfile`).
-pub(crate) fn sendfile(dir: &DirSettings) -> Sendfile {
-    if dir.enable_sendfile == Some(true) { Sendfile::On } else { Sendfile::Off }
+/// Whether files may be sent by the kernel: `WSGIEnableSendfile` is on, and `EnableSendfile` is not off.
+pub(crate) fn sendfile(request: &Request<'_>, dir: &DirSettings) -> Sendfile {
+    let on = dir.enable_sendfile == Some(true) && !request.sendfile_is_off();
+    if on { Sendfile::On } else { Sendfile::Off }
 }

@@ -2,6 +2,7 @@
 
 use wsgi::frame::FrameError;
 
+use crate::file_part::FileError;
 use crate::queue::STALL;
 
 /// Why a request could not be served by a worker, and what becomes of it.
@@ -33,6 +34,8 @@ pub(crate) enum RelayError {
     LongHeader { name: String, length: usize, limit: u64 },
     #[error("the worker sent {0}")]
     Nonsense(#[from] FrameError),
+    #[error("the worker sent {0}")]
+    File(#[from] FileError),
     #[error("its workers kept being replaced; gave up after {0} attempts")]
     Declined(u32),
 }
@@ -48,7 +51,7 @@ impl RelayError {
             | Self::Declined(_) => 503,
             Self::Lost(_) => 502,
             Self::Silent(_) => 504,
-            Self::Nonsense(_) | Self::LongHeader { .. } => 500,
+            Self::Nonsense(_) | Self::File(_) | Self::LongHeader { .. } => 500,
         }
     }
 }

@@ -24,8 +24,8 @@ pub(super) const REQUEST: &[Directive] = &[
         allowed: FILE_INFO,
         arguments: c"On | Off",
         documentation: "Whether files of `wsgi.file_wrapper` may be sent by the kernel without \
-                        being read (`Off`). Leave it off for file systems that do not take it, \
-                        such as some network ones.",
+                        being read (`Off`). `EnableSendfile Off` forbids it. Leave it off for file \
+                        systems that do not take it, such as some network ones.",
         apply: |arguments, scope| {
             scope.dir.enable_sendfile = Some(on_or_off(arguments)?);
             Ok(())
