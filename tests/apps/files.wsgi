@@ -25,9 +25,9 @@ def stream():
         try:
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 continue
+            found = socket.socket(fileno=os.dup(int(name)))
         except OSError:
             continue
-        found = socket.socket(fileno=os.dup(int(name)))
         listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         if found.family == socket.AF_UNIX and found.type == socket.SOCK_STREAM and not listens:
             peer, _, _ = struct.unpack("3i", found.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))

@@ -6,13 +6,18 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use testkit::{Httpd, Kind, LIMIT, Mode, Setup, both_modes};
+use testkit::{Httpd, Kind, LIMIT, Mode, Setup, both_modes, wait_until};
 
 /// More than all buffers between the file and a client that does not read hold together.
 const LONG: usize = 64 << 20;
 
 fn files(name: &str, mode: Mode) -> Setup {
     Httpd::new(name).app("files.wsgi").mode(mode).one_child()
+}
+
+/// One thread, so that the application finds the connection of its own request.
+fn lying(name: &str) -> Setup {
+    files(name, Mode::Daemon).daemon("processes=1 threads=1")
 }
 
 /// A file that does not compress well, which the application may read.
@@ -75,7 +80,7 @@ both_modes! {
 #[test]
 fn a_worker_that_promises_more_than_its_file_has_is_refused() {
     // What runs in a worker can speak frames itself, as the group's user: httpd's child believes nothing.
-    let httpd = files("claim", Mode::Daemon).start();
+    let httpd = lying("claim").start();
     let children = httpd.pids(Kind::Child);
     for (what, text) in [
         (
@@ -97,4 +102,33 @@ fn a_worker_that_promises_more_than_its_file_has_is_refused() {
     }
     assert_eq!(httpd.get("/").send().text(), "well");
     assert_eq!(httpd.pids(Kind::Child), children, "the child has died");
+}
+
+#[test]
+fn descriptors_that_a_worker_sends_beyond_the_rules_are_not_kept() {
+    let httpd = lying("flood").start();
+    let child = httpd.pids(Kind::Child)[0];
+    let open = || fs::read_dir(format!("/proc/{child}/fd")).unwrap().count();
+    assert_eq!(httpd.get("/").send().text(), "well");
+    let before = open();
+    // With more than the child has room for, with more than a frame needs, many files, with no file.
+    for (path, text) in [
+        ("/flood?100,1", "the worker sent more descriptors than"),
+        ("/flood?2,1", "the worker sent more descriptors than"),
+        ("/flood?1,100", "the worker sent"),
+        ("/stray?1,100", "the worker sent more descriptors than"),
+    ] {
+        httpd.expect_log(text);
+        for _ in 0..10 {
+            match httpd.get(path).try_send() {
+                Ok(reply) => assert_eq!(reply.status, 500, "{path}"),
+                // The beginning has left already.
+                Err(error) => assert!(error.to_string().contains("cut short"), "{path}: {error}"),
+            }
+        }
+    }
+    // Connections to clients and workers come and go.
+    wait_until("the child has closed them", || open() <= before + 3);
+    assert_eq!(httpd.get("/").send().text(), "well");
+    assert_eq!(httpd.pids(Kind::Child), [child], "the child has died");
 }

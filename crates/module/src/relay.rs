@@ -75,6 +75,8 @@ struct Relay<'a, 'r> {
     /// A file that was received and waits for what comes behind it: if that is the end, httpd gets
     /// the response whole, and can answer for byte ranges.
     file: Option<FilePart>,
+    /// A file was received: httpd keeps its descriptor until the request is over, so there is one at most.
+    had_file: bool,
     /// The response is dropped, and httpd answers with this status (`WSGIErrorOverride`).
     overridden: Option<u16>,
     error_override: bool,
@@ -93,6 +95,7 @@ impl<'a, 'r> Relay<'a, 'r> {
             client_timeout: None,
             under_way: 0,
             file: None,
+            had_file: false,
             overridden: None,
             error_override,
             sendfile,
@@ -216,7 +219,7 @@ impl<'a, 'r> Relay<'a, 'r> {
                         .u64()
                         .and_then(|offset| Ok((offset, reader.u64()?)))
                         .map_err(FrameError::from)?;
-                    if files.is_empty() {
+                    if files.is_empty() || std::mem::replace(&mut self.had_file, true) {
                         return Err(FrameError::Turn(FrameType::File).into());
                     }
                     self.file = Some(FilePart::new(files.remove(0), offset, length)?);

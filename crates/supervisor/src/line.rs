@@ -42,6 +42,7 @@ impl Line {
         loop {
             let mut byte = [0];
             let mut parts = [IoSliceMut::new(&mut byte)];
+            // No room for descriptors: the kernel closes those that come along.
             let mut space = nix::cmsg_space!(nix::sys::socket::UnixCredentials);
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
             let fd = self.socket.as_raw_fd();
@@ -87,5 +88,28 @@ impl Line {
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn descriptors_that_come_with_a_word_are_not_kept() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut line = Line::new(ours).unwrap();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (bytes, files) = ([News::Busy as u8], [writer.as_raw_fd()]);
+        let attached = [ControlMessage::ScmRights(&files)];
+        let (parts, flags) = ([IoSlice::new(&bytes)], MsgFlags::empty());
+        sendmsg::<()>(theirs.as_raw_fd(), &parts, &attached, flags, None).unwrap();
+        line.hear();
+        drop(writer);
+        // The end: nobody else holds the other side of the pipe.
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+        (&theirs).write_all(&bytes).unwrap();
+        assert_eq!(line.hear().map(|(news, _)| news), Some(News::Busy));
     }
 }

@@ -42,7 +42,8 @@ pub enum FrameType {
     Head = 17,
     /// Worker → child: a piece of the response's body, to be passed on and flushed.
     Data = 18,
-    /// Worker → child: offset and length (two `u64`) of a file whose descriptor comes along.
+    /// Worker → child: offset and length (two `u64`) of a file whose descriptor comes along. A response
+    /// has one at most.
     File = 19,
     /// Worker → child: a line for the request's error log, a
     /// [`crate::log_line::LogLine`].

@@ -116,6 +116,7 @@ impl<'r> Connection<'r> {
                 }
                 Err(nix::Error::EINTR) => {}
                 Err(nix::Error::EAGAIN) => self.wait_on()?,
+                Err(nix::Error::EPROTO) => return Err(RelayError::Descriptors),
                 Err(error) => return Err(RelayError::Lost(error)),
             }
         }

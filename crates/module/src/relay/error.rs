@@ -36,6 +36,8 @@ pub(crate) enum RelayError {
     Nonsense(#[from] FrameError),
     #[error("the worker sent {0}")]
     File(#[from] FileError),
+    #[error("the worker sent more descriptors than the one file that a response may have")]
+    Descriptors,
     #[error("its workers kept being replaced; gave up after {0} attempts")]
     Declined(u32),
 }
@@ -51,7 +53,7 @@ impl RelayError {
             | Self::Declined(_) => 503,
             Self::Lost(_) => 502,
             Self::Silent(_) => 504,
-            Self::Nonsense(_) | Self::File(_) | Self::LongHeader { .. } => 500,
+            Self::Nonsense(_) | Self::File(_) | Self::Descriptors | Self::LongHeader { .. } => 500,
         }
     }
 }
