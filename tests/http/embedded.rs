@@ -179,3 +179,69 @@ both_modes! {
         assert_eq!(get("/b/b.wsgi").status, 500);
     }
 }
+
+const ENCODINGS: &str = "
+import json
+import locale
+import os
+import subprocess
+import sys
+
+
+def application(environ, start_response):
+    beside = os.path.join(os.path.dirname(__file__), 'caf\\u00e9')
+    with open(beside) as file:
+        content = file.read()
+    answer = {
+        'file_names': [sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()],
+        'preferred': locale.getpreferredencoding(False).lower(),
+        'content': content,
+        'script': os.path.basename(environ['SCRIPT_FILENAME']),
+        'in_programs': subprocess.check_output(
+            [environ['python'], '-c', 'import sys; print(sys.getfilesystemencoding())'], text=True
+        ).strip(),
+    }
+    start_response('200 OK', [('Content-Type', 'application/json')])
+    return [json.dumps(answer).encode()]
+";
+
+/// Debian's envvars start httpd with `LANG=C`, where an embedded CPython takes file names for ASCII unless
+/// it is told to do as the `python` program does.
+#[test]
+fn embedded_python_speaks_utf8_whatever_the_locale() {
+    let python = testkit::installation::python();
+    let locales: [&[(&str, &str)]; 6] = [
+        &[("LANG", "C")],
+        &[("LC_ALL", "C")],
+        &[("LANG", "POSIX")],
+        &[("LANG", "")],
+        &[("LANG", "C.UTF-8"), ("LC_CTYPE", "C")],
+        &[("LANG", "not_INSTALLED.UTF-8")],
+    ];
+    for (conf, locale) in ["", "WSGILazyInitialization Off"]
+        .into_iter()
+        .flat_map(|conf| locales.map(|locale| (conf, locale)))
+    {
+        let mut setup = Httpd::new("locale")
+            .file("app/caf\u{e9}.wsgi", ENCODINGS)
+            .file("app/caf\u{e9}", "\u{e9}\u{20ac}")
+            .conf("WSGIScriptAlias / {root}/app/caf\u{e9}.wsgi\nWSGIApplicationGroup %{GLOBAL}")
+            .conf(conf)
+            .conf(&format!("SetEnv python {}", python.display()))
+            .mode(Mode::Embedded);
+        for (name, value) in locale {
+            setup = setup.env(name, value);
+        }
+        let httpd = setup.start();
+        let reply = httpd.get("/").send();
+        assert_eq!(reply.status, 200, "{conf} {locale:?}\n{}", httpd.log());
+        let expected = json!({
+            "file_names": ["utf-8", "surrogateescape"],
+            "preferred": "utf-8",
+            "content": "\u{e9}\u{20ac}",
+            "script": "caf\u{e9}.wsgi",
+            "in_programs": "utf-8",
+        });
+        assert_eq!(reply.json(), expected, "{conf} {locale:?}");
+    }
+}

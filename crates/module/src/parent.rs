@@ -63,11 +63,8 @@ pub(crate) fn begin(main: Server<'_>) -> Result<(), String> {
         let options = global.python.clone();
         let start = PythonStart { python: python.clone(), options };
         let text = serde_json::to_vec(&start).map_err(|error| error.to_string())?;
-        // Other programs that httpd starts must not find it.
-        let variables = python_variables(config);
-        sys::set_variables(&variables);
-        let started = engine.initialize(&text);
-        sys::remove_variables(&variables);
+        // Other programs that httpd starts must not find them.
+        let started = sys::with_variables(&python_variables(config), || engine.initialize(&text));
         started.map(|()| engine)
     };
     let failed = |error| format!("WSGILazyInitialization Off: Python cannot be started: {error}");
@@ -106,14 +103,29 @@ fn python_variables(config: &ServerConfig) -> Vec<(&'static str, String)> {
     let warnings = (!options.warnings.is_empty()).then(|| options.warnings.join(","));
     [("PYTHONHASHSEED", options.hash_seed.clone()), ("PYTHONWARNINGS", warnings)]
         .into_iter()
+        .chain([("LC_CTYPE", utf8_locale())])
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
+}
+
+/// The locale that the `python` program would change to, were it started in this environment (PEP 538).
+/// CPython sets the variable by itself when it finds the C locale, but that is when a child has threads.
+fn utf8_locale() -> Option<String> {
+    const C_UTF_8: [&core::ffi::CStr; 3] = [c"C.UTF-8", c"C.utf8", c"UTF-8"];
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let is_unwanted = variable("LC_ALL").is_some()
+        || variable("PYTHONCOERCECLOCALE").is_some_and(|value| value == "0");
+    if is_unwanted || !sys::speaks_c(variable("LC_CTYPE").or_else(|| variable("LANG"))) {
+        return None;
+    }
+    let found = C_UTF_8.into_iter().find(|name| sys::has_locale(name))?;
+    Some(found.to_string_lossy().into_owned())
 }
 
 /// Called in each new child of httpd, by its only thread.
 pub(crate) fn enter_child(main: Server<'_>) {
     // Python may be started later, when there are other threads.
-    sys::remove_variables(&[("PYTHONOPTIMIZE", String::new())]);
+    sys::remove_variables(&["PYTHONOPTIMIZE"]);
     sys::set_variables(&python_variables(main.config::<Wsgi>()));
 
     if let Some(started) = STARTED.get()

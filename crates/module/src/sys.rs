@@ -4,9 +4,9 @@
 mod states;
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,10 +64,48 @@ pub(crate) fn set_variables(variables: &[(&str, String)]) {
 }
 
 /// Takes variables out of the environment of this process.
-pub(crate) fn remove_variables(variables: &[(&str, String)]) {
-    for (name, _) in variables {
+pub(crate) fn remove_variables(names: &[&str]) {
+    for name in names {
         // SAFETY: as above.
         unsafe { std::env::remove_var(name) };
+    }
+}
+
+/// Does something while variables are set in the environment of this process, which is httpd's parent;
+/// afterwards they are as before.
+pub(crate) fn with_variables<R>(variables: &[(&str, String)], act: impl FnOnce() -> R) -> R {
+    let before: Vec<_> =
+        variables.iter().map(|(name, _)| (*name, std::env::var_os(name))).collect();
+    set_variables(variables);
+    let result = act();
+    for (name, value) in before {
+        match value {
+            // SAFETY: as above.
+            Some(value) => unsafe { std::env::set_var(name, value) },
+            None => remove_variables(&[name]),
+        }
+    }
+    result
+}
+
+/// Whether a program that finds this locale in its environment speaks C: no other is asked for, or the
+/// one that is asked for is not installed.
+pub(crate) fn speaks_c(locale: Option<OsString>) -> bool {
+    let Some(name) = locale.and_then(|name| CString::new(name.into_vec()).ok()) else {
+        return true;
+    };
+    matches!(name.to_bytes(), b"C" | b"POSIX") || !has_locale(&name)
+}
+
+/// Whether a locale is installed.
+pub(crate) fn has_locale(name: &CStr) -> bool {
+    // SAFETY: the name is a C string, and what is made is freed below; the process's own locale stays.
+    unsafe {
+        let made = libc::newlocale(libc::LC_CTYPE_MASK, name.as_ptr(), core::ptr::null_mut());
+        if !made.is_null() {
+            libc::freelocale(made);
+        }
+        !made.is_null()
     }
 }
 

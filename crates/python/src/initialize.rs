@@ -14,7 +14,7 @@ use pyo3_ffi as ffi;
 
 use crate::attached::{self, Attached, Scope};
 use crate::interpreter::Interpreter;
-use crate::{signals, symbol};
+use crate::{preinitialize, signals, symbol};
 
 /// How Python is initialised.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,9 @@ pub enum InitializeError {
     /// The program's path cannot be handed to CPython.
     #[error("the python program {0} cannot be decoded in the current locale")]
     Program(PathBuf),
+    /// CPython could not settle on a locale and an encoding.
+    #[error("CPython cannot be prepared: {0}")]
+    Locale(String),
 }
 
 /// Initialises Python, or joins it where it is initialised already. Signal dispositions stay as
@@ -61,6 +64,7 @@ pub fn initialize(options: &Options) -> Result<Initialized, InitializeError> {
     if unsafe { ffi::Py_IsInitialized() } != 0 {
         return Ok(Initialized { main: main_of_running(), joined: true });
     }
+    preinitialize::as_the_program_does()?;
     set_program(options)?;
     set_flag(c"Py_OptimizeFlag", c_int::from(options.optimize));
     set_flag(c"Py_DontWriteBytecodeFlag", c_int::from(options.dont_write_bytecode));
@@ -123,7 +127,8 @@ fn set_flag(name: &std::ffi::CStr, value: c_int) {
     }
 }
 
-fn require(name: &std::ffi::CStr) -> Result<NonNull<std::ffi::c_void>, InitializeError> {
+/// The address of a symbol that has to be there.
+pub(crate) fn require(name: &std::ffi::CStr) -> Result<NonNull<std::ffi::c_void>, InitializeError> {
     let missing = || InitializeError::Symbol(name.to_string_lossy().into_owned());
     symbol::find(name).ok_or_else(missing)
 }

@@ -3,12 +3,13 @@
 //! The functions are not part of the stable ABI, so they are looked up; the layout of what they take
 //! has been the same since they exist (3.12 to 3.14).
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::c_int;
 use std::mem::transmute;
 use std::ptr::{self, NonNull};
 
 use pyo3_ffi as ffi;
 
+use crate::status::Status;
 use crate::symbol;
 
 /// CPython's `PyInterpreterConfig`.
@@ -38,15 +39,6 @@ static ISOLATED: Config = Config {
     gil: OWN_GIL,
 };
 
-/// CPython's `PyStatus`.
-#[repr(C)]
-struct Status {
-    kind: c_int,
-    function: *const c_char,
-    message: *const c_char,
-    exit_code: c_int,
-}
-
 type New = unsafe extern "C" fn(*mut *mut ffi::PyThreadState, *const Config) -> Status;
 
 /// Whether this CPython can make such interpreters.
@@ -73,9 +65,5 @@ pub(super) unsafe fn new() -> Result<*mut ffi::PyThreadState, String> {
     if !state.is_null() {
         return Ok(state);
     }
-    if status.message.is_null() {
-        return Err(format!("CPython's status is {} ({})", status.kind, status.exit_code));
-    }
-    // SAFETY: a constant string of CPython.
-    Err(unsafe { CStr::from_ptr(status.message) }.to_string_lossy().into_owned())
+    Err(status.text())
 }
