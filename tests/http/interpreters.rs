@@ -119,3 +119,35 @@ both_modes! {
         assert_eq!(warned, old, "{}", httpd.log());
     }
 }
+
+/// Recursion through C code: each level of `sorted` takes some KiB of the stack, and 1000 more than 2 MiB.
+const DEEP: &str = "
+import sys
+
+sys.setrecursionlimit(100000)
+
+
+def deep(level):
+    return level if level == 0 else sorted([level], key=lambda _: deep(level - 1))[0]
+
+
+def application(environ, start_response):
+    try:
+        answer = str(deep(int(environ['QUERY_STRING'])))
+    except RecursionError:
+        answer = 'RecursionError'
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [answer.encode()]
+";
+
+#[test]
+fn request_threads_have_the_stack_that_the_system_gives() {
+    let httpd = Httpd::new("deep")
+        .file("app/deep.wsgi", DEEP)
+        .conf("WSGIScriptAlias / {root}/app/deep.wsgi")
+        .mode(Mode::Daemon)
+        .start();
+    let reply = httpd.get("/?1000").send();
+    assert_eq!(reply.status, 200, "{}", httpd.log());
+    assert!(["1000", "RecursionError"].contains(&reply.text().as_str()), "{}", reply.text());
+}

@@ -19,10 +19,10 @@ use wsgi::request::Request;
 use wsgi::response::{Head, Status};
 use wsgi::settings::PythonOptions;
 
-use crate::imports;
 use crate::panics::caught;
 use crate::start::apache_facts;
 use crate::sys::HostCalls;
+use crate::{imports, stack};
 
 /// The engine of this process: a child of httpd has one, for good.
 static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
@@ -185,7 +185,8 @@ pub(crate) fn shutdown() {
         // Nobody listens any more if it took too long.
         let _ = done.send(());
     };
-    if let Ok(thread) = thread::Builder::new().name("wsgi-shutdown".into()).spawn(end)
+    let builder = thread::Builder::new().name("wsgi-shutdown".into());
+    if let Ok(thread) = builder.stack_size(stack::size(None)).spawn(end)
         && wait.recv_timeout(SHUTDOWN_TIMEOUT).is_ok()
     {
         // It still frees its thread states, which must be over before the process tears down the

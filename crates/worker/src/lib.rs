@@ -22,6 +22,7 @@ mod requests;
 mod serve;
 mod service;
 mod signals;
+mod stack;
 mod stacks;
 mod start;
 mod sys;

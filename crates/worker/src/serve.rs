@@ -29,7 +29,7 @@ use crate::signals::{Asked, Signals};
 use crate::stacks::Stacks;
 use crate::start::Process;
 use crate::watch::{Watch, Wish};
-use crate::{imports, limits, sys};
+use crate::{imports, limits, stack, sys};
 
 /// Exit status of a worker that did not end in time.
 const FORCED: i32 = 255;
@@ -45,7 +45,7 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
     let no_event = |error: nix::Error| format!("no event counter: {error}");
     let ending = Ending::new().map_err(no_event)?;
     let requests = Arc::new(Requests::new(ending::event().map_err(no_event)?));
-    let signals = Signals::catch(engine.clone(), log.clone())?;
+    let signals = Signals::catch(engine.clone(), log.clone(), spec.group.stack_size)?;
     let stacks = Stacks::install(py);
     if let Err(error) = &stacks {
         let text = format!("WSGI0067: stacks of threads cannot be shown: {error}");
@@ -107,10 +107,8 @@ impl Worker {
 
     fn start_thread(&self, number: u32) -> std::io::Result<()> {
         let shared = self.shared.clone();
-        let mut builder = thread::Builder::new().name(format!("wsgi-{number}"));
-        if let Some(bytes) = self.shared.spec.group.stack_size {
-            builder = builder.stack_size(usize::try_from(bytes).unwrap_or(usize::MAX));
-        }
+        let stack = stack::size(shared.spec.group.stack_size);
+        let builder = thread::Builder::new().name(format!("wsgi-{number}")).stack_size(stack);
         builder.spawn(move || shared.serve(number)).map(|_| ())
     }
 

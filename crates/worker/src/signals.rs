@@ -15,7 +15,7 @@ use wsgi::level::Level;
 
 use crate::log::ProcessLog;
 use crate::panics::caught;
-use crate::sys;
+use crate::{stack, sys};
 
 /// What signals ask for, the most urgent last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,15 +34,21 @@ pub(crate) struct Signals {
     stream: UnixStream,
     engine: Arc<Engine>,
     log: Arc<ProcessLog>,
+    /// What the configuration says about stacks.
+    stack_size: Option<u64>,
     /// To the thread that tells applications; made with the first signal for them.
     dispatcher: Mutex<Option<Sender<Signal>>>,
 }
 
 impl Signals {
     /// Catches the signals.
-    pub(crate) fn catch(engine: Arc<Engine>, log: Arc<ProcessLog>) -> Result<Self, String> {
+    pub(crate) fn catch(
+        engine: Arc<Engine>,
+        log: Arc<ProcessLog>,
+        stack_size: Option<u64>,
+    ) -> Result<Self, String> {
         let stream = sys::catch_signals()?;
-        Ok(Self { stream, engine, log, dispatcher: Mutex::new(None) })
+        Ok(Self { stream, engine, log, stack_size, dispatcher: Mutex::new(None) })
     }
 
     /// Becomes readable when there is a signal.
@@ -100,7 +106,8 @@ impl Signals {
                 }
             }
         };
-        let thread = thread::Builder::new().name("wsgi-signals".into()).spawn(tell);
+        let builder = thread::Builder::new().name("wsgi-signals".into());
+        let thread = builder.stack_size(stack::size(self.stack_size)).spawn(tell);
         if let Err(error) = &thread {
             let text = format!("WSGI0207: signals are not passed on: {error}");
             self.log.line(Level::Error, text.as_bytes());

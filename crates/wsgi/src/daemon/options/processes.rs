@@ -57,8 +57,9 @@ pub(super) const PROCESSES: &[DaemonOption] = &[
     DaemonOption {
         name: "stack-size",
         allowed: "a number of bytes from 1, which K, M or G may follow",
-        documentation: "Stack of each request thread (what the system gives). The system may \
-                        want it larger, and says so in the log.",
+        documentation: "Stack of each thread that runs applications (what the system gives to a \
+                        thread: `ulimit -s`, usually 8M). The system may want it larger, and says so \
+                        in the log.",
         set: |spec, value| {
             spec.stack_size = Some(value::bytes(value)?);
             Some(())
