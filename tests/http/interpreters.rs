@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{Httpd, Mode, both_modes};
 
 fn interpreter(httpd: &Httpd, path: &str) -> Value {
@@ -150,4 +150,66 @@ fn request_threads_have_the_stack_that_the_system_gives() {
     let reply = httpd.get("/?1000").send();
     assert_eq!(reply.status, 200, "{}", httpd.log());
     assert!(["1000", "RecursionError"].contains(&reply.text().as_str()), "{}", reply.text());
+}
+
+/// Shows what the start of the process has left in the interpreter; beside the script there are modules
+/// that would say so if they were imported from the working directory.
+const TRACES: &str = "
+import json
+import os
+import subprocess
+import sys
+import traceback
+
+
+def shown():
+    try:
+        exec('a = 1\\nb = 2\\n1 / 0')
+    except ZeroDivisionError:
+        return traceback.format_exc().splitlines()
+
+
+def application(environ, start_response):
+    import __main__
+
+    answer = {
+        'path': sys.path,
+        'argv': [sys.argv, sys.orig_argv],
+        'main': sorted(name for name in vars(__main__) if not name.startswith('__')),
+        'last_lines': shown()[-2:],
+        'variables': sorted(name for name in os.environ if 'DORMOUSE_P' in name or 'PYTHON' in name),
+        'from_working_directory': hasattr(sys, 'from_working_directory'),
+    }
+    start_response('200 OK', [('Content-Type', 'application/json')])
+    return [json.dumps(answer).encode()]
+";
+
+both_modes! {
+    fn how_a_process_was_started_leaves_no_traces(mode) {
+        let intruder = "import sys\nsys.from_working_directory = True\n";
+        let mut setup = Httpd::new("traces").file("app/traces.wsgi", TRACES).conf(
+            "WSGIScriptAlias /main {root}/app/traces.wsgi application-group=%{GLOBAL}\n\
+             WSGIScriptAlias /other {root}/app/traces.wsgi application-group=other",
+        );
+        // Python itself imports these between its start and the engine's (3.13 and later).
+        for name in ["linecache", "tokenize", "functools", "re", "_mod_wsgi", "threading"] {
+            setup = setup.file(&format!("{name}.py"), intruder);
+        }
+        // The working directory is that of httpd, the server's root.
+        let httpd = setup.mode(mode).start();
+        for path in ["/main", "/other"] {
+            let reply = httpd.get(path).send();
+            assert_eq!(reply.status, 200, "{}", httpd.log());
+            let answer = reply.json();
+            let entries = answer["path"].as_array().unwrap();
+            assert!(entries.iter().all(|entry| entry != "" && entry != "."), "{entries:?}");
+            assert_eq!(answer["argv"], json!([["mod_wsgi"], []]));
+            assert_eq!(answer["main"], json!([]));
+            let expected =
+                ["  File \"<string>\", line 3, in <module>", "ZeroDivisionError: division by zero"];
+            assert_eq!(answer["last_lines"], json!(expected));
+            assert_eq!(answer["variables"], json!([]));
+            assert_eq!(answer["from_working_directory"], false);
+        }
+    }
 }

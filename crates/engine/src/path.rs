@@ -21,6 +21,8 @@ pub(crate) fn install<'py>(
     let argv = py.list()?;
     argv.append(&py.text("mod_wsgi")?)?;
     sys.set_attr(c"argv", &argv)?;
+    // How a daemon's Python was started is no business of applications.
+    sys.set_attr(c"orig_argv", &py.list()?)?;
     let environ = py.import(c"os")?.attr(c"environ")?;
     if let Some(eggs) = &settings.python_eggs {
         environ.set("PYTHON_EGG_CACHE", &py.fs_path(eggs.as_os_str().as_bytes())?)?;

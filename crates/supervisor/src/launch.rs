@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use wsgi::plan::{GROUP_VARIABLE, WorkerSpec, descriptor};
+use wsgi::plan::{GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, WorkerSpec, descriptor};
 use wsgi::settings::PythonOptions;
 
 use crate::account::{AccountError, Identity};
@@ -17,13 +17,16 @@ use crate::sys::{Change, apply, raised};
 
 /// What the Python program runs: it loads the engine from the path in `sys.argv[1]`, which takes over
 /// and does not return. `_imp` is what Python's own import machinery uses; going through it directly
-/// imports nothing that the application may not need.
+/// imports nothing that the application may not need. No name of it stays in `__main__`.
 const START: &str = "\
-import sys, _imp
-class spec: name, origin = '_mod_wsgi', sys.argv[1]
-module = _imp.create_dynamic(spec)
-_imp.exec_dynamic(module)
-module.serve()";
+def start():
+    import sys, _imp
+    del globals()['start']
+    class spec: name, origin = '_mod_wsgi', sys.argv[1]
+    module = _imp.create_dynamic(spec)
+    _imp.exec_dynamic(module)
+    module.serve()
+start()";
 
 /// How to start a worker or a template.
 #[derive(Debug)]
@@ -138,6 +141,9 @@ fn python_options(command: &mut Command, options: &PythonOptions) {
 fn environment(command: &mut Command, start: &Start<'_>) {
     let group = &start.spec.group;
     command.env(GROUP_VARIABLE, &group.name);
+    if std::env::var_os(SAFE_PATH_VARIABLE).is_none_or(|value| value.is_empty()) {
+        command.env(SAFE_PATH_VARIABLE, SAFE_PATH_OF_START);
+    }
     for (name, value) in [("LANG", &group.lang), ("LC_ALL", &group.locale)] {
         if let Some(value) = value {
             command.env(name, value);

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use engine::{ApacheFacts, Engine, Settings};
 use python::Attached;
 use wsgi::daemon::Preload;
-use wsgi::plan::{ServerFacts, WorkerSpec, descriptor};
+use wsgi::plan::{
+    GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, ServerFacts, WorkerSpec, descriptor,
+};
 
 use crate::fellows::Fellows;
 use crate::line::Line;
@@ -60,18 +62,32 @@ fn read_spec() -> Result<WorkerSpec, String> {
         .map_err(|error| format!("the worker's task is unreadable: {error}"))
 }
 
-/// Undoes what starting with `-c` has left behind for everybody to see.
+/// Undoes what the start has left behind: the working directory on `sys.path` (up to 3.10, where no
+/// variable keeps it out), source lines that tracebacks would show (3.13 and later), and variables.
+const FORGET_START: &str = "\
+import os, sys
+if sys.path[:1] == ['']:
+    del sys.path[0]
+linecache = sys.modules.get('linecache')
+if linecache:
+    linecache.cache.pop('<string>', None)
+    getattr(linecache, '_interactive_cache', {}).clear()
+for name in variables:
+    os.environ.pop(name, None)
+";
+
 fn forget_start<'py>(py: Attached<'py>, spec: &WorkerSpec) -> python::Result<'py, ()> {
-    let path = py.import(c"sys")?.attr(c"path")?;
-    if path.length()? > 0 && path.at(0)?.utf8()?.is_empty() {
-        let first = py.int(0)?;
-        path.call_method(c"pop", &[&first])?;
+    let names = py.list()?;
+    names.append(&py.text(GROUP_VARIABLE)?)?;
+    if std::env::var_os(SAFE_PATH_VARIABLE).is_some_and(|value| value == SAFE_PATH_OF_START) {
+        names.append(&py.text(SAFE_PATH_VARIABLE)?)?;
     }
     if spec.server.python.hash_seed.is_some() {
-        let environ = py.import(c"os")?.attr(c"environ")?;
-        environ.call_method(c"pop", &[&py.text("PYTHONHASHSEED")?, &py.none()])?;
+        names.append(&py.text("PYTHONHASHSEED")?)?;
     }
-    Ok(())
+    let globals = py.dict()?;
+    globals.set("variables", &names)?;
+    py.run(FORGET_START, "<start>", &globals)
 }
 
 fn settings(spec: &WorkerSpec, log: Arc<ProcessLog>) -> Settings {

@@ -225,6 +225,10 @@ pub struct EmbeddedSpec {
 /// The variable in the environment of a group's processes that holds the group's name, for whoever
 /// looks at them from outside.
 pub const GROUP_VARIABLE: &str = "DORMOUSE_PROCESS_GROUP";
+/// The variable that keeps Python from importing from its working directory (3.11 and later).
+pub const SAFE_PATH_VARIABLE: &str = "PYTHONSAFEPATH";
+/// Its value where it is set for the start of a process of ours alone: any value means yes.
+pub const SAFE_PATH_OF_START: &str = "dormouse";
 /// What the title of a template ends in.
 pub const TEMPLATE_TITLE: &str = " template";
 
