@@ -43,6 +43,7 @@ mod queue;
 mod reload;
 mod restarts;
 mod routing;
+mod script_paths;
 mod streams;
 mod template;
 mod validate;

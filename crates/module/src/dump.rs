@@ -94,7 +94,8 @@ impl Groups<'_> {
         let what = if alias.is_pattern { "WSGIScriptAliasMatch" } else { "WSGIScriptAlias" };
         let (file, line) = &alias.place;
         let _ = writeln!(text, "    {what} {} ({file}:{line})", alias.url);
-        let _ = writeln!(text, "        script             {}", alias.target);
+        let script = mapping.script.as_ref().map_or(&alias.target, |script| &script.path);
+        let _ = writeln!(text, "        script             {script}");
         let (place, python) = match mapping.group() {
             Some("") if main.config::<Wsgi>().settings.global.allows_embedded() => {
                 let python = match &self.report.embedded {
@@ -132,7 +133,7 @@ fn application_group(main: Server<'_>, mapping: &Mapping<'_>) -> String {
     let alone = || {
         let scripts = scripts(main)?;
         let only = scripts.get(mapping.group()?).and_then(Scripts::only)?.to_owned();
-        Some(only == mapping.alias.target)
+        Some(mapping.script.as_ref()?.path == only)
     };
     match mapping.application_group {
         Some("%{GLOBAL}") => interpreter(""),

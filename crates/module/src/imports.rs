@@ -4,6 +4,7 @@ use std::path::Path;
 
 use httpd::Server;
 use wsgi::plan::ImportedScript;
+use wsgi::script_path::resolved;
 
 use crate::Wsgi;
 use crate::routing::speakers;
@@ -18,15 +19,18 @@ pub(crate) fn of_group(main: Server<'_>, group: &str) -> Vec<ImportedScript> {
         let Some(application_group) = options.application_group.as_deref() else { continue };
         let application_group =
             if application_group == "%{GLOBAL}" { "" } else { application_group };
-        let target = Path::new(&mapping.alias.target);
         let known = options.process_group.as_deref() == Some(group)
             && !application_group.starts_with('%')
             && !mapping.alias.target.contains('$');
-        if known && !target.is_dir() {
+        let script = match &mapping.script {
+            Some(script) => script.path.clone(),
+            None => resolved(&mapping.alias.target),
+        };
+        if known && !Path::new(&script).is_dir() {
             add(
                 &mut imports,
                 ImportedScript {
-                    script: target.to_owned(),
+                    script: script.into(),
                     application_group: application_group.to_owned(),
                 },
             );

@@ -66,8 +66,9 @@ fn descriptor(count: usize) -> i32 {
 /// The scripts that run in a process group, or embedded for the empty name, each once.
 fn mapped_scripts(mappings: &[Mapping<'_>], group: &str) -> Vec<MappedScript> {
     let mut scripts: Vec<MappedScript> = Vec::new();
-    for mapping in mappings.iter().filter(|one| one.is_script() && one.group() == Some(group)) {
-        let script = Path::new(&mapping.alias.target);
+    for mapping in mappings.iter().filter(|one| one.group() == Some(group)) {
+        let Some(script) = &mapping.script else { continue };
+        let script = Path::new(&script.path);
         if scripts.iter().all(|known| known.script != script) {
             let (file, line) = &mapping.alias.place;
             let directive = format!("WSGIScriptAlias {} ({file}:{line})", mapping.alias.url);

@@ -3,13 +3,14 @@
 
 use httpd::Server;
 use wsgi::daemon::{GroupSpec, Preload};
+use wsgi::environ::script_name;
 use wsgi::group_name::{self, Facts};
 use wsgi::plan::Application;
 
 use crate::Wsgi;
 use crate::routing::{server_name, server_with_port};
 use crate::scripts::Scripts;
-use crate::survey::Mapping;
+use crate::survey::{Mapping, Script};
 
 /// The applications of a group, or why they cannot be preloaded.
 pub(crate) fn applications(
@@ -44,22 +45,28 @@ pub(crate) fn applications(
 
 fn application(mapped: &Mapping<'_>, only: bool) -> Result<Application, String> {
     let Mapping { alias, server, application_group: written, .. } = *mapped;
+    let Script { path, path_info } = mapped
+        .script
+        .clone()
+        .unwrap_or_else(|| Script { path: alias.target.clone(), path_info: String::new() });
     let dir = server.dir_defaults::<Wsgi>();
-    let mount = alias.url.trim_end_matches('/').to_owned();
+    let url = alias.url.trim_end_matches('/');
+    // As httpd finds it in a request for that very path.
+    let name = script_name(url.as_bytes(), path_info.trim_end_matches('/').as_bytes());
+    let mount = url[..name.len()].to_owned();
     let names = Names { server, mount: &mount };
     let application_group = group_name::application_group(written, &names).into_owned();
     let main = application_group.is_empty() || (written.is_none() && only);
     if !main {
         return Err(format!(
-            "preload=application: {} runs in the application group {application_group}, a \
+            "preload=application: {path} runs in the application group {application_group}, a \
              sub-interpreter, and those cannot be forked; set WSGIApplicationGroup %{{GLOBAL}}, or \
-             use preload=interpreter",
-            alias.target
+             use preload=interpreter"
         ));
     }
     let callable = alias.options.callable.as_deref().or(dir.callable.as_deref());
     Ok(Application {
-        script: alias.target.clone().into(),
+        script: path.into(),
         callable: group_name::callable(callable, &names).into_owned(),
         application_group,
         host: server_name(server),

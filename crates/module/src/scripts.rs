@@ -22,8 +22,10 @@ pub(crate) struct Scripts<'s> {
 impl Scripts<'_> {
     /// The script of a group that has just one.
     pub(crate) fn only(&self) -> Option<&str> {
-        let first = self.mapped.first().filter(|_| !self.open)?.alias.target.as_str();
-        self.mapped.iter().all(|one| one.alias.target == first).then_some(first)
+        let mut paths =
+            self.mapped.iter().map(|one| one.script.as_ref().map(|it| it.path.as_str()));
+        let first = paths.next().filter(|_| !self.open)??;
+        paths.all(|path| path == Some(first)).then_some(first)
     }
 }
 
@@ -32,12 +34,12 @@ impl Scripts<'_> {
 pub(crate) fn scripts(main: Server<'_>) -> Option<HashMap<String, Scripts<'_>>> {
     let mut scripts: HashMap<String, Scripts<'_>> = HashMap::new();
     for mapping in mappings(main) {
-        let group = mapping.group()?;
+        let group = mapping.group()?.to_owned();
         if group.is_empty() {
             continue;
         }
-        let entry = scripts.entry(group.to_owned()).or_default();
-        if mapping.is_script() {
+        let entry = scripts.entry(group).or_default();
+        if mapping.script.is_some() {
             entry.mapped.push(mapping);
         } else {
             entry.open = true;
@@ -61,7 +63,7 @@ fn add_open_sections<'s>(
         if group.starts_with('%') && group != "%{GLOBAL}" {
             return None;
         }
-        if !aliases.iter().any(|mapping| section.covers(mapping.alias)) {
+        if !aliases.iter().any(|mapping| section.covers(mapping.alias, mapping.script.as_ref())) {
             scripts.entry(group.clone()).or_default().open = true;
         }
     }

@@ -2,16 +2,52 @@
 
 use httpd::Server;
 use wsgi::alias::Alias;
+use wsgi::script_path::resolved;
 
 use crate::Wsgi;
 use crate::config::Section;
 
+/// A script that an alias leads to, as httpd resolves it when a request comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Script {
+    /// Its path.
+    pub(crate) path: String,
+    /// What of the target lies behind it: the beginning of `PATH_INFO`.
+    pub(crate) path_info: String,
+}
+
+impl Script {
+    /// The script that a target names; `None` if it is a directory, or only requests can tell.
+    fn of(alias: &Alias) -> Option<Self> {
+        if alias.is_pattern {
+            return None;
+        }
+        let path = resolved(&alias.target);
+        let ends = path.match_indices('/').map(|(place, _)| place).filter(|place| *place > 0);
+        for end in ends.chain([path.len()]) {
+            match std::fs::metadata(&path[..end]) {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => {
+                    let (path, path_info) = path.split_at(end);
+                    return Some(Self { path: path.to_owned(), path_info: path_info.to_owned() });
+                }
+                // It may come later.
+                Err(_) if path.ends_with('/') => return None,
+                Err(_) => return Some(Self { path, path_info: String::new() }),
+            }
+        }
+        None
+    }
+}
+
 /// What an alias leads to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Mapping<'s> {
     /// The server whose requests it gets.
     pub(crate) server: Server<'s>,
     pub(crate) alias: &'s Alias,
+    /// The script that it leads to, if it is one.
+    pub(crate) script: Option<Script>,
     /// The process group as it is written; `None` where nothing is.
     pub(crate) process_group: Option<&'s str>,
     /// The application group as it is written; `None` where nothing is.
@@ -19,11 +55,6 @@ pub(crate) struct Mapping<'s> {
 }
 
 impl Mapping<'_> {
-    /// Whether the target is one script.
-    pub(crate) fn is_script(&self) -> bool {
-        !self.alias.is_pattern && !self.alias.target.ends_with('/')
-    }
-
     /// The name of the process group, empty for embedded mode; `None` if requests decide it.
     pub(crate) fn group(&self) -> Option<&str> {
         match self.process_group {
@@ -49,8 +80,10 @@ pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<Mapping
         aliases.extend(&main.config::<Wsgi>().settings.aliases);
     }
     let mapping = |alias: &'s Alias| {
+        let script = Script::of(alias);
         let inner = |of: fn(&Section) -> Option<&str>| {
-            sections.iter().rev().filter(|section| section.covers(alias)).find_map(|one| of(one))
+            let covers = |section: &&&Section| section.covers(alias, script.as_ref());
+            sections.iter().rev().filter(covers).find_map(|one| of(one))
         };
         Mapping {
             server,
@@ -67,6 +100,7 @@ pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<Mapping
                 .as_deref()
                 .or_else(|| inner(|section| section.application_group.as_deref()))
                 .or(defaults.application_group.as_deref()),
+            script,
         }
     };
     aliases.into_iter().map(mapping).collect()
@@ -87,11 +121,12 @@ fn speaks_beside(server: Server<'_>, main: Server<'_>) -> bool {
 
 impl Section {
     /// Whether a script that an alias leads to, or the alias itself, lies in it.
-    pub(crate) fn covers(&self, alias: &Alias) -> bool {
+    pub(crate) fn covers(&self, alias: &Alias, script: Option<&Script>) -> bool {
         let section = self.path.trim_end_matches('/');
         let inside = |path: &str| {
             path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        inside(&alias.target) || inside(&alias.url)
+        let target = script.map_or_else(|| resolved(&alias.target), |one| one.path.clone());
+        inside(&target) || inside(&alias.url)
     }
 }

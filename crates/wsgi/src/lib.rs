@@ -28,6 +28,7 @@ pub mod reference;
 pub mod request;
 pub mod response;
 pub mod scoreboard;
+pub mod script_path;
 pub mod settings;
 pub mod turns;
 pub mod watchdog;

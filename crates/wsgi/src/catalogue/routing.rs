@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{Directive, FILE_INFO, MAIN, SECTIONS, SERVERS, Scope, on_or_off, one, some};
 use crate::alias::{Alias, AliasOptions};
 use crate::argument::{ArgumentError, flag, nearest};
+use crate::script_path::tidied;
 use crate::settings::{HandlerScript, Import};
 use crate::words::{NotAPair, Pair, next_pair, next_word};
 
@@ -150,7 +151,7 @@ const HANDLER_OPTIONS: [&str; 3] = ["process-group", "application-group", "pass-
 fn handler_script(mut arguments: &str, scope: &mut Scope<'_>) -> Result<(), ArgumentError> {
     let mut script = HandlerScript {
         name: word(&mut arguments, "the name of the handler")?,
-        script: word(&mut arguments, "the script's path")?,
+        script: tidied(&word(&mut arguments, "the script's path")?),
         process_group: None,
         application_group: None,
         pass_authorization: None,
@@ -181,7 +182,7 @@ fn import_script(mut arguments: &str, scope: &mut Scope<'_>) -> Result<(), Argum
     let application_group =
         application_group.ok_or(ArgumentError::Missing("application-group="))?;
     let place = scope.place.clone();
-    let script = script.into();
+    let script = tidied(&script).into();
     scope.server.imports.push(Import { script, process_group, application_group, place });
     Ok(())
 }
