@@ -213,3 +213,52 @@ both_modes! {
         }
     }
 }
+
+/// Goes somewhere else, as applications do, before another interpreter is made.
+const WANDERER: &str = "
+import json
+import os
+import sys
+
+os.chdir('/')
+
+
+def application(environ, start_response):
+    import marker
+
+    start_response('200 OK', [('Content-Type', 'application/json')])
+    return [json.dumps([sys.path, marker.__file__]).encode()]
+";
+
+both_modes! {
+    fn each_directory_of_the_path_is_one_absolute_entry(mode) {
+        let path = "lib:./lib:{root}//lib/:other:lib";
+        let httpd = Httpd::new("relative")
+            .file("app/app.wsgi", WANDERER)
+            .file("lib/marker.py", "")
+            .file("lib/more.pth", "more\n")
+            .file("lib/more/nothing.py", "")
+            .conf(
+                "WSGIScriptAlias /first {root}/app/app.wsgi application-group=%{GLOBAL}\n\
+                 WSGIScriptAlias /second {root}/app/app.wsgi application-group=second",
+            )
+            .conf(&format!("<WSGIInterpreterOptions>\nWSGIPythonPath {path}\n</WSGIInterpreterOptions>"))
+            .mode(mode)
+            .daemon("threads=1 python-path=lib:./lib:lib//:other:lib")
+            .one_child()
+            .start();
+        let at = |name: &str| httpd.root().join(name).display().to_string();
+        for alias in ["/first", "/second"] {
+            let reply = httpd.get(alias).send();
+            assert_eq!(reply.status, 200, "{}", httpd.log());
+            let answer = reply.json();
+            let entries: Vec<&str> =
+                answer[0].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+            assert_eq!(entries[..3], [at("lib"), at("other"), at("lib/more")], "{entries:?}");
+            let own = entries.iter().filter(|one| one.contains("lib/more") || one.ends_with("/lib"));
+            assert!(own.clone().all(|one| one.starts_with('/')), "{entries:?}");
+            assert_eq!(entries.iter().filter(|one| **one == at("lib")).count(), 1, "{entries:?}");
+            assert_eq!(answer[1], at("lib/marker.py"));
+        }
+    }
+}

@@ -61,10 +61,11 @@ pub enum EngineError {
 impl Engine {
     /// Makes an engine. The caller is attached to the main interpreter, which is set up for
     /// applications.
-    pub fn new(py: Attached<'_>, settings: Settings) -> Result<Arc<Self>, EngineError> {
+    pub fn new(py: Attached<'_>, mut settings: Settings) -> Result<Arc<Self>, EngineError> {
         if py.interpreter() != InterpreterId::MAIN {
             return Err(EngineError::NotMain);
         }
+        settings.fix_paths();
         let recorder = Recorder::new(settings.threads.max(1), settings.daemon);
         let mut records = Records::new();
         let main = py

@@ -67,9 +67,13 @@ fn add_sites<'py>(path: &Object<'py>, entries: &[PathBuf], sink: &mut dyn Sink) 
     let py = path.py();
     let before: Vec<Object<'py>> = path.iterate()?.collect::<Result<'py, _>>()?;
     let site = py.import(c"site")?;
+    let absolute = py.import(c"os.path")?.attr(c"abspath")?;
     let mut first = Vec::new();
     for entry in entries {
-        let entry = py.fs_path(entry.as_os_str().as_bytes())?;
+        let entry = absolute.call(&[&py.fs_path(entry.as_os_str().as_bytes())?])?;
+        if contains(&first, &entry)? {
+            continue;
+        }
         if let Err(error) = site.call_method(c"addsitedir", &[&entry]) {
             let shown = entry.display();
             let text = format!("WSGI0094: Call to site.addsitedir() failed for {shown}: {error}.");

@@ -89,6 +89,21 @@ pub struct ApacheFacts {
     pub threads_per_process: u32,
 }
 
+impl Settings {
+    /// Makes the directories for `sys.path` absolute, before an application changes the working directory.
+    pub(crate) fn fix_paths(&mut self) {
+        let Self { python_path, interpreters, .. } = self;
+        let of_blocks = interpreters.blocks.iter_mut().map(|block| &mut block.options);
+        let of_all = of_blocks.filter_map(|options| options.python_path.as_mut());
+        for entry in of_all.chain([python_path]).flatten() {
+            // Without a working directory a relative path means nothing anyway.
+            if let Ok(absolute) = std::path::absolute(&entry) {
+                *entry = absolute;
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
