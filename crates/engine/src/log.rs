@@ -132,6 +132,14 @@ impl Log {
         }
     }
 
+    /// Writes bytes, anything that has some, or text; gives how many they were.
+    fn write_object<'py>(&self, data: &Object<'py>) -> Result<'py, usize> {
+        let data = if data.is_str() { encoded(data)? } else { data.to_bytes()? };
+        let bytes = data.as_bytes()?;
+        self.write(data.py(), bytes)?;
+        Ok(bytes.len())
+    }
+
     /// Nothing is an error here: TextIOWrapper flushes when it is dropped, whenever that is.
     fn flush(&self, py: Attached<'_>) {
         self.note_use();
@@ -158,6 +166,7 @@ impl Class for Log {
     fn members() -> Members<Self> {
         Members::new()
             .method::<Write>()
+            .method::<WriteLines>()
             .method::<Flush>()
             .method::<Close>()
             .method::<IsATty>()
@@ -184,10 +193,28 @@ impl Method for Write {
     ) -> Result<'py, Object<'py>> {
         let py = object.py();
         let [Some(data)] = arguments.positional("write", 1)? else { return Ok(py.none()) };
-        let data = if data.is_str() { encoded(&data)? } else { data.to_bytes()? };
-        let bytes = data.as_bytes()?;
-        this.write(py, bytes)?;
-        py.int(i64::try_from(bytes.len()).unwrap_or(i64::MAX))
+        py.int(i64::try_from(this.write_object(&data)?).unwrap_or(i64::MAX))
+    }
+}
+
+struct WriteLines;
+
+impl Method for WriteLines {
+    type Class = Log;
+    const NAME: &'static CStr = c"writelines";
+    const DOC: &'static CStr = c"Writes each of an iterable's items; no ends of lines are added.";
+
+    fn call<'py>(
+        this: &Log,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let py = object.py();
+        let [Some(items)] = arguments.positional("writelines", 1)? else { return Ok(py.none()) };
+        for item in items.iterate()? {
+            this.write_object(&item?)?;
+        }
+        Ok(py.none())
     }
 }
 

@@ -29,6 +29,10 @@ fn lines_are_kept_whole() {
     logs("environ['wsgi.errors'].writelines(['a\\n', '\\n', 'ä\\ud800\\n'])", &["a", "", "ä?"]);
     logs("environ['wsgi.errors'].buffer.write(b'a\\nb')", &["a", "b"]);
     logs("environ['wsgi.errors'].buffer.write(memoryview(b'a\\n'))", &["a"]);
+    let items = "[b'a\\n', bytearray(b'b\\n'), memoryview(b'c'), b'd\\n']";
+    logs(&format!("environ['wsgi.errors'].buffer.writelines({items})"), &["a", "b", "cd"]);
+    let items = "(line for line in [b'a\\n', b'b\\n'])";
+    logs(&format!("__import__('sys').stderr.buffer.writelines({items})"), &["a", "b"]);
     let long = "x".repeat(20_000);
     let reply = Ask::of(&app("environ['wsgi.errors'].write('x' * 20000 + '\\n')")).run();
     assert_eq!(reply.log().concat(), long);
