@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use python::{Attached, Error, Exception};
-use wsgi::response::{Status, content_length};
+use wsgi::response::{Status, content_length, trimmed};
 
 use crate::exchange::Gone;
 use crate::lease::Live;
@@ -34,7 +34,7 @@ pub(crate) struct Head {
 pub(crate) enum SendError {
     #[error("the application has not called start_response() before its first output")]
     NotStarted,
-    #[error("the value of the Content-Length header is not a number: {0:?}")]
+    #[error("the value of the Content-Length header must be digits only: {0:?}")]
     Length(String),
     #[error("response data write error: {0}")]
     Gone(#[from] Gone),
@@ -52,12 +52,16 @@ impl SendError {
 }
 
 impl Response {
-    fn length_header(&self) -> std::result::Result<Option<u64>, SendError> {
-        let headers = &self.head.as_ref().ok_or(SendError::NotStarted)?.headers;
-        let given = headers.iter().rfind(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+    /// The length that the application has given. Its header holds no blanks afterwards.
+    fn length_header(&mut self) -> std::result::Result<Option<u64>, SendError> {
+        let headers = &mut self.head.as_mut().ok_or(SendError::NotStarted)?.headers;
+        let is_length = |name: &[u8]| name.eq_ignore_ascii_case(b"content-length");
+        let given = headers.iter_mut().rfind(|(name, _)| is_length(name));
         let Some((_, value)) = given else { return Ok(None) };
         let wrong = || SendError::Length(String::from_utf8_lossy(value).into_owned());
-        content_length(value).map(Some).ok_or_else(wrong)
+        let length = content_length(value).ok_or_else(wrong)?;
+        *value = trimmed(value).to_vec();
+        Ok(Some(length))
     }
 
     /// The status code that the application has given last.

@@ -89,11 +89,20 @@ const HOP_BY_HOP: [&[u8]; 8] = [
     b"upgrade",
 ];
 
-/// Reads a `Content-Length` value; `None` where it is not a number.
+/// Reads a `Content-Length` value: digits and nothing else (RFC 9110, 8.6); blanks around a value are no
+/// part of it (5.5). `None` where it is not so, or beyond 64 bits.
 pub fn content_length(value: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(value).ok()?.trim();
+    let text = std::str::from_utf8(trimmed(value)).ok()?;
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok())?
+}
+
+/// The value of a header without blanks around it.
+pub fn trimmed(value: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(is_text).unwrap_or(value.len());
+    let end = value.iter().rposition(is_text).map_or(start, |last| last + 1);
+    &value[start..end]
 }
 
 /// A character of an RFC 9110 token.
@@ -175,8 +184,17 @@ mod tests {
     #[test]
     fn lengths() {
         assert_eq!(content_length(b"12"), Some(12));
-        assert_eq!(content_length(b" 7 "), Some(7));
-        for bad in [b"".as_slice(), b"-1", b"+1", b"1.0", b"99999999999999999999999"] {
+        assert_eq!(content_length(b" 7\t"), Some(7));
+        for bad in [
+            b"".as_slice(),
+            b" ",
+            b"-1",
+            b"+1",
+            b"1.0",
+            b"1 2",
+            b"\x0b1",
+            b"99999999999999999999999",
+        ] {
             assert_eq!(content_length(bad), None, "{bad:?}");
         }
     }

@@ -67,7 +67,7 @@ fn before_any_output() {
     fails(&app("start_response('200 OK', [])\nreturn [bytearray(b'x')]"), &["not bytearray"]);
     fails(
         &app("start_response('200 OK', [('Content-Length', 'x')])\nreturn [b'x']"),
-        &["ValueError: the value of the Content-Length header is not a number: \"x\""],
+        &["ValueError: the value of the Content-Length header must be digits only: \"x\""],
     );
 }
 

@@ -179,10 +179,14 @@ fn a_content_length_must_be_one() {
             format!("start_response('200 OK', [('Content-Length', '{bad}')])\nreturn [b'x']");
         let reply = Ask::of(&app(&body)).run();
         assert_eq!(reply.outcome, Outcome::Failed(500), "{bad:?}");
-        let wanted =
-            format!("ValueError: the value of the Content-Length header is not a number: {bad:?}");
+        let wanted = format!("Content-Length header must be digits only: {bad:?}");
         assert!(reply.logged(&wanted), "{bad:?}: {:?}", reply.log());
     }
+    // Blanks around a value are no part of it.
+    let blanks = "start_response('200 OK', [('Content-Length', ' 2\t')])\nreturn [b'xyz']";
+    let reply = Ask::of(&app(blanks)).run();
+    assert_eq!(reply.text(), "xy");
+    assert_eq!(reply.seen.headers, [("Content-Length".to_owned(), "2".to_owned())]);
     // The last one counts.
     let two = "[('Content-Length', 'x'), ('Content-Length', '1')]";
     let reply = Ask::of(&app(&format!("start_response('200 OK', {two})\nreturn [b'xy']"))).run();
