@@ -15,7 +15,8 @@ use crate::thread;
 /// Lets the module `mod_wsgi` make the class.
 pub(crate) fn install<'py>(module: &Object<'py>, log: &Arc<dyn ServerLog>) -> Result<'py, ()> {
     let lazy = module.py().class::<LazyNames>()?.instance(LazyNames(Arc::clone(log)))?;
-    module.set_attr(c"__getattr__", &lazy.attr(c"__getattr__")?)
+    module.set_attr(c"__getattr__", &lazy.attr(c"__getattr__")?)?;
+    module.set_attr(c"__dir__", &lazy.attr(c"__dir__")?)
 }
 
 /// What is made when it is first asked for.
@@ -26,7 +27,7 @@ impl Class for LazyNames {
     const DOC: &'static CStr = c"The names of mod_wsgi that are made when they are asked for.";
 
     fn members() -> Members<Self> {
-        Members::new().method::<GetAttr>().method::<Logs>().method::<Write>()
+        Members::new().method::<GetAttr>().method::<Dir>().method::<Logs>().method::<Write>()
     }
 }
 
@@ -59,6 +60,32 @@ impl Method for GetAttr {
             module.set_attr(c"LogHandler", &class)?;
         }
         Ok(class)
+    }
+}
+
+/// The names of the module, that of the class among them before it is made.
+struct Dir;
+
+impl Method for Dir {
+    type Class = LazyNames;
+    const NAME: &'static CStr = c"__dir__";
+    const DOC: &'static CStr = c"The names in the module, LogHandler among them.";
+
+    fn call<'py>(
+        _this: &LazyNames,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let py = object.py();
+        let [] = arguments.positional("__dir__", 0)?;
+        let names = py.dict()?;
+        if let Some(module) = py.loaded_module("mod_wsgi")? {
+            names.update(&module.attr(c"__dict__")?)?;
+        }
+        names.set("LogHandler", &py.none())?;
+        let list = py.list()?;
+        names.iterate()?.try_for_each(|name| list.append(&name?))?;
+        Ok(list)
     }
 }
 

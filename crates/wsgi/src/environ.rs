@@ -212,9 +212,7 @@ impl<'a> Environ<'a> {
     fn set_request(&mut self, facts: &Facts<'a>) {
         if let Some(from) = facts.redirected_from {
             self.set_text("REDIRECT_URL", from.uri);
-            if let Some(query) = from.query {
-                self.set_text("REDIRECT_QUERY_STRING", query);
-            }
+            self.set_text("REDIRECT_QUERY_STRING", from.query.unwrap_or_default());
         }
         let redirected_user = facts.redirected_from.and_then(|from| from.user);
         match (facts.user, redirected_user) {
@@ -438,10 +436,17 @@ mod tests {
         assert_eq!(environ["REDIRECT_REMOTE_USER"], "ann");
         assert_eq!(environ["REQUEST_METHOD"], "GET");
         assert_eq!(environ["HTTPS"], "1");
-        let user = Facts { user: Some(b"bob"), head_as_get: false, ..redirected };
+        let from = Redirect { query: None, ..from };
+        let user = Facts {
+            user: Some(b"bob"),
+            head_as_get: false,
+            redirected_from: Some(from),
+            ..redirected
+        };
         let environ = built(&user, &[], &[]);
         assert_eq!(environ["REMOTE_USER"], "bob");
         assert_eq!(environ["REQUEST_METHOD"], "HEAD");
+        assert_eq!(environ["REDIRECT_QUERY_STRING"], "", "it had none");
         assert!(!environ.contains_key("REDIRECT_REMOTE_USER"));
     }
 

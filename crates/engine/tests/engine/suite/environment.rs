@@ -152,6 +152,38 @@ def application(environ, start_response):
 }
 
 #[test]
+fn the_module_lists_its_names() {
+    let names = [
+        "FileWrapper",
+        "LogHandler",
+        "RequestTimeout",
+        "active_requests",
+        "application_group",
+        "event_callbacks",
+        "maximum_processes",
+        "process_group",
+        "process_metrics",
+        "request_data",
+        "request_metrics",
+        "server_metrics",
+        "shutdown_callbacks",
+        "signal_callbacks",
+        "start_recording_metrics",
+        "subscribe_events",
+        "subscribe_shutdown",
+        "subscribe_signals",
+        "threads_per_process",
+        "version",
+    ];
+    let list = "[n for n in dir(__import__('mod_wsgi')) if not n.startswith('__')]";
+    let expected = names.map(|name| format!("'{name}'")).join(", ");
+    for expression in [list, "(__import__('mod_wsgi').LogHandler, LIST)[1]"] {
+        let source = says(&expression.replace("LIST", list));
+        assert_eq!(Ask::of(&source).group("names").run().text(), format!("[{expected}]"));
+    }
+}
+
+#[test]
 fn the_path_is_in_order() {
     let source = says(
         "(__import__('sys').argv, [p.rsplit('/', 1)[-1] for p in __import__('sys').path[:3]])",
