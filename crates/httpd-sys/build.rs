@@ -87,6 +87,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_bucket_file_enable_mmap",
     "apr_os_file_put",
     "apr_os_file_get",
+    "apr_os_sock_get",
     "apr_socket_timeout_(get|set)",
     "apr_proc_other_child_(register|unregister)",
     "apr_strerror",

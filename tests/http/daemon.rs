@@ -291,3 +291,44 @@ fn a_worker_that_cannot_start_is_tried_again_more_and_more_slowly() {
     });
     assert!(httpd.log_lines("the next one starts in 1.0s").len() == 1, "{}", httpd.log());
 }
+
+/// A forked child that falls out of the view, by its end or by an exception, as a mistake in the application
+/// has it.
+const FORKS: &str = "
+import os
+
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    worker = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        print('said by the child')
+        if environ['PATH_INFO'] == '/raises':
+            raise RuntimeError('in the child')
+        return [b'the child ' * 10_000]
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return [f'{worker} {status}'.encode()]
+";
+
+#[test]
+fn a_forked_process_that_comes_back_serves_nothing() {
+    let httpd = Httpd::new("comes-back")
+        .file("app/app.wsgi", FORKS)
+        .conf("WSGIScriptAlias / {root}/app/app.wsgi\nWSGIApplicationGroup %{GLOBAL}")
+        .mode(Mode::Daemon)
+        .allow_log("said by the child")
+        .allow_log("in the child")
+        .allow_log("Traceback")
+        .allow_log("File ")
+        .allow_log("raise RuntimeError")
+        .allow_log("[wsgi:error]")
+        .start();
+    for path in ["/returns", "/raises"] {
+        httpd.expect_log("WSGI0214");
+        wait_until("the worker runs", || httpd.pids(Kind::Worker).len() == 1);
+        let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
+        assert_eq!(httpd.get(path).send().text(), format!("{worker} 255"), "{path}");
+    }
+    assert_eq!(httpd.pids(Kind::Worker).len(), 1);
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use python::{Arguments, Attached, Call, Class, Error, Exception, Members, Method, Object, Result};
 use wsgi::level::Level;
-use wsgi::response::{Status, check_header, is_hop_by_hop};
+use wsgi::response::{Status, check_header, is_framing, is_hop_by_hop};
 
 use crate::call::Records;
 use crate::lease::Lease;
@@ -51,8 +51,10 @@ impl Call for StartResponse {
         if self.0.quick(py, |live| live.response.sent)? {
             return Err(started_again(py, exc_info));
         }
-        let head = Head { status: checked_status(&status)?, headers: checked_headers(&headers)? };
+        let mut head =
+            Head { status: checked_status(&status)?, headers: checked_headers(&headers)? };
         self.0.log_all(py, &complaints(&head))?;
+        head.headers.retain(|(name, _)| !is_framing(name));
         self.0.quick(py, |live| live.response.head = Some(head))?;
         object.attr(c"write")
     }
@@ -97,10 +99,11 @@ fn complaints(head: &Head) -> Records {
     forbidden
         .filter(|(name, _)| first(name))
         .map(|(name, _)| {
+            let fate = if is_framing(name) { "left out" } else { "passed on" };
             let name = String::from_utf8_lossy(name);
             let text = format!(
                 "The application sends the hop-by-hop header {name}, which PEP 3333 leaves to the \
-                 server; remove it there. It is passed on, and this is said once."
+                 server; remove it there. It is {fate}, and this is said once."
             );
             (Level::Warning, text)
         })

@@ -13,6 +13,7 @@ mod child;
 mod command;
 mod log;
 mod module;
+mod output;
 mod pool;
 mod regex;
 mod request;

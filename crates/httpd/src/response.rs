@@ -178,6 +178,16 @@ impl Request<'_> {
         unsafe { (*self.as_ptr()).eos_sent != 0 }
     }
 
+    /// Whether a response with the status that was set has a body: httpd drops that of others.
+    pub fn has_response_body(&self) -> bool {
+        // SAFETY: the record is live.
+        let (header_only, status) =
+            unsafe { ((*self.as_ptr()).header_only != 0, (*self.as_ptr()).status) };
+        !header_only
+            && status != sys::HTTP_NO_CONTENT.cast_signed()
+            && status != sys::HTTP_NOT_MODIFIED.cast_signed()
+    }
+
     /// Reads and drops what is left of the request's body; httpd's status for it.
     pub fn discard_body(&mut self) -> Result<(), u16> {
         // SAFETY: the request is live.

@@ -2,6 +2,7 @@
 
 use httpd::{Request, Status};
 use wsgi::alias::{Alias, AliasOptions};
+use wsgi::daemon::DEFAULT_REQUEST_BUFFER;
 use wsgi::frame::{self, FrameType, MAX_REQUEST};
 
 use crate::config::ServerConfig;
@@ -89,7 +90,7 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
     };
     match target.and_then(|target| permit(request, target)) {
         Ok((target, None)) => {
-            let payload = payload(request, &target, || 0);
+            let (payload, _) = payload(request, &target, 0, || 0);
             embedded::serve(request, &payload)
         }
         Ok((target, Some(route))) => relay(request, target, &route),
@@ -136,7 +137,11 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
             None => return refusal::outside_of_root(file, root).answer(request),
         }
     }
-    let payload = payload(request, &target, now);
+    let buffer = match route.buffers.request_buffer {
+        0 => DEFAULT_REQUEST_BUFFER,
+        bytes => bytes,
+    };
+    let (payload, body) = payload(request, &target, buffer, now);
     if payload.len() > MAX_REQUEST {
         let text = format!("the head of the request is longer than {MAX_REQUEST} bytes");
         return Refusal::new(413, text).answer(request);
@@ -145,5 +150,5 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
     frame::write(&mut frame, FrameType::Request, |place| place.extend_from_slice(&payload));
     // Only the frame is kept until the answer comes.
     drop(payload);
-    relay::serve(request, &target.group, route, &mut frame)
+    relay::serve(request, &target.group, route, &mut frame, body)
 }

@@ -2,27 +2,30 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use httpd::{Log, Request};
+use httpd::{Log, ReadError, Request};
 use wsgi::environ::is_header_name;
 use wsgi::request::{Attempts, BodyRest, Request as Head};
 use wsgi::settings::MapHead;
 use wsgi::wire::Pairs;
 
 use crate::environ::Choices;
+use crate::spool::Spool;
 use crate::target::{Interpreter, Target};
 use crate::{Wsgi, environ, sys};
 
 /// A body up to this length travels with the request's head.
 const SMALL_BODY: usize = 64 * 1024;
 
-/// The payload of the request's frame, with the first bytes of its body. `queue_start` gives the moment at
-/// which the request begins to wait in a queue, and is asked when the body was read: a slow client is no queue.
+/// The payload of the request's frame, with the body if it is short. Of a longer one as much as `buffer` bytes is
+/// read into the spool, so that a slow client keeps no worker waiting. `queue_start` gives the moment at which the
+/// request begins to wait in a queue, and is asked when the body was read: a slow client is no queue.
 pub(crate) fn payload(
     request: &mut Request<'_>,
     target: &Target,
+    buffer: u64,
     queue_start: impl FnOnce() -> u64,
-) -> Vec<u8> {
-    let (body, body_rest) = first_of_body(request);
+) -> (Vec<u8>, BodyRead) {
+    let (body, body_rest, read) = first_of_body(request, buffer);
     let queue_start = queue_start();
     prepare(request);
     let request: &Request<'_> = request;
@@ -46,7 +49,7 @@ pub(crate) fn payload(
     };
     let mut payload = Vec::with_capacity(2048 + body.len());
     head.encode(environ.iter(), &mut payload);
-    payload
+    (payload, read)
 }
 
 /// Makes a request ready to be shown in an environ.
@@ -78,45 +81,78 @@ fn remove_odd_headers(request: &mut Request<'_>) {
     }
 }
 
-/// Reads a small body whole before a worker is asked for, so that a slow client keeps none waiting.
-fn first_of_body(request: &mut Request<'_>) -> (Vec<u8>, BodyRest) {
+/// What was read of a body beyond what the head holds, and what went wrong then.
+#[derive(Debug, Default)]
+pub(crate) struct BodyRead {
+    pub(crate) spool: Spool,
+    /// Met by the application when it has read what there is.
+    pub(crate) fault: Option<ReadError>,
+}
+
+/// Reads a body before a worker is asked for: a short one whole, a longer one into a spool.
+fn first_of_body(request: &mut Request<'_>, buffer: u64) -> (Vec<u8>, BodyRest, BodyRead) {
     let headers = request.headers_in();
     let length = headers.get(c"Content-Length").and_then(wsgi::response::content_length);
     let chunked = headers.get(c"Transfer-Encoding").is_some();
     // The client's question whether to send the body at all is the application's to answer.
     let asks_first = headers.get(c"Expect").is_some();
     let length = match length {
-        _ if chunked || asks_first => return (Vec::new(), BodyRest::Pull),
-        None | Some(0) => return (Vec::new(), BodyRest::None),
-        Some(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        _ if chunked || asks_first => return (Vec::new(), BodyRest::Pull, BodyRead::default()),
+        None | Some(0) => return (Vec::new(), BodyRest::None, BodyRead::default()),
+        Some(length) => length,
     };
-    if length > SMALL_BODY {
-        return (Vec::new(), BodyRest::Pull);
+    match usize::try_from(length) {
+        Ok(length) if length <= SMALL_BODY => short_body(request, length),
+        _ => (Vec::new(), BodyRest::Pull, long_body(request, length.min(buffer))),
     }
-    let mut body = vec![0; length];
-    let mut filled = 0;
-    while filled < length {
+}
+
+/// Reads a body of `length` bytes.
+fn short_body(request: &mut Request<'_>, length: usize) -> (Vec<u8>, BodyRest, BodyRead) {
+    // A filter may make more of it than the client has sent; usually the last byte meets the end.
+    let mut body = vec![0; length + 1];
+    let (mut filled, mut read) = (0, BodyRead::default());
+    let rest = loop {
         match request.read(&mut body[filled..]) {
-            Ok(0) => break,
+            Ok(0) => break BodyRest::None,
+            Ok(count) if filled + count > length => {
+                filled += count;
+                break BodyRest::Pull;
+            }
             Ok(count) => filled += count,
-            Err(_) => {
-                // The application gets what there is, and meets the fault when it asks for more.
-                body.truncate(filled);
-                return (body, BodyRest::Pull);
+            Err(fault) => {
+                read.fault = Some(fault);
+                break BodyRest::Pull;
+            }
+        }
+    };
+    body.truncate(filled);
+    (body, rest, read)
+}
+
+/// Reads up to `length` bytes of a body, as long as there is room for them.
+fn long_body(request: &mut Request<'_>, length: u64) -> BodyRead {
+    let mut read = BodyRead::default();
+    let mut piece = [0; 16 * 1024];
+    while read.spool.len() < length {
+        let left = usize::try_from(length - read.spool.len()).unwrap_or(usize::MAX);
+        let room = left.min(piece.len());
+        match request.read(&mut piece[..room]) {
+            Ok(0) => break,
+            Ok(count) => {
+                if let Err(error) = read.spool.push(&piece[..count]) {
+                    let text = format!("what the client has sent cannot be kept: {error}");
+                    read.fault = Some(ReadError::Broken(text));
+                    break;
+                }
+            }
+            Err(fault) => {
+                read.fault = Some(fault);
+                break;
             }
         }
     }
-    body.truncate(filled);
-    // A filter may make more of it than the client has sent; usually this meets the end.
-    let mut byte = [0];
-    match request.read(&mut byte) {
-        Ok(0) => (body, BodyRest::None),
-        Ok(_) => {
-            body.push(byte[0]);
-            (body, BodyRest::Pull)
-        }
-        Err(_) => (body, BodyRest::Pull),
-    }
+    read
 }
 
 /// The present in microseconds of the Unix epoch.

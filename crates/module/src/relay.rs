@@ -4,12 +4,11 @@
 //! another worker only where nothing of the request can have been used: the worker declined, or was gone
 //! before it had all of the request's head.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use httpd::{Flush, ReadError, Request, SendError, Sendfile, Status};
-use wsgi::daemon::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER, Timeouts};
-use wsgi::frame::{self, BodyFault, FrameError, FrameType, HEADER, MAX_PAYLOAD};
+use httpd::{Request, SendError, Status};
+use wsgi::daemon::Timeouts;
+use wsgi::frame::{self, FrameError, FrameType, HEADER, MAX_PAYLOAD};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
@@ -18,18 +17,25 @@ use wsgi::response::Head;
 use wsgi::wire::Reader;
 
 use crate::file_part::FilePart;
-use crate::respond::sendfile;
+use crate::log_budget::{LogBudget, Verdict};
+use crate::payload::BodyRead;
 use crate::routing::Route;
-use crate::{Wsgi, log, log_of_script, respond, scoreboard};
+use crate::{log, log_of_script, scoreboard};
 
+mod body;
 mod connection;
 mod error;
+mod output;
+mod response;
 
+pub(crate) use body::body_fault;
 pub(crate) use connection::{Connection, HandOver, socket_timeout};
 pub(crate) use error::RelayError;
+use response::Response;
 
 /// Room for the beginning of an answer in bytes: every request that waits for its worker holds it.
 const FIRST_ROOM: usize = 1024;
+
 /// How one attempt ended.
 enum Attempt {
     /// The worker has answered (or the client is gone): nothing is left to do.
@@ -40,19 +46,34 @@ enum Attempt {
     Again,
 }
 
-/// Has a worker of a group serve the request whose frame is `frame`.
+/// What a worker has ended a request with.
+enum End {
+    /// The response is complete.
+    Complete,
+    /// It is cut short, and the client must see that.
+    Aborted,
+    /// The client does not take it any more.
+    ClientGone,
+    /// httpd makes the response, with this status.
+    Failed(u16),
+    /// Nothing was used up: another worker has to be asked.
+    Again,
+}
+
+/// Has a worker of a group serve the request whose frame is `frame`, and whose body goes on with `body`.
 pub(crate) fn serve(
     request: &mut Request<'_>,
     group: &str,
     route: &Route,
     frame: &mut [u8],
+    body: BodyRead,
 ) -> Status {
-    let attempts = 2 * route.processes + 1;
-    let mut relay = Relay::new(request, route);
+    let attempts = route.processes.saturating_mul(2).saturating_add(1);
+    let response = Response::new(request);
+    let mut relay =
+        Relay { request, route, response, body, body_taken: false, log_budget: LogBudget::new() };
     let status = relay.run(group, attempts, frame);
-    if let Some(before) = relay.client_timeout {
-        relay.request.set_client_timeout(before);
-    }
+    relay.end();
     status
 }
 
@@ -67,41 +88,15 @@ struct Relay<'a, 'r> {
     request: &'a mut Request<'r>,
     /// What the group says. Decided here, where its user cannot.
     route: &'a Route,
-    head_sent: bool,
-    /// How long the client may take outside of this response, where that was changed for it.
-    client_timeout: Option<Duration>,
-    /// Bytes that were passed on and may not have left yet.
-    under_way: u64,
-    /// A file that was received and waits for what comes behind it: if that is the end, httpd gets
-    /// the response whole, and can answer for byte ranges.
-    file: Option<FilePart>,
-    /// A file was received: httpd keeps its descriptor until the request is over, so there is one at most.
-    had_file: bool,
-    /// The response is dropped, and httpd answers with this status (`WSGIErrorOverride`).
-    overridden: Option<u16>,
-    error_override: bool,
-    sendfile: Sendfile,
+    response: Response,
+    /// What was read of the request's body before a worker was asked for, beyond what its head holds.
+    body: BodyRead,
+    /// A worker has got some of the body, so no other one can be asked.
+    body_taken: bool,
+    log_budget: LogBudget,
 }
 
-impl<'a, 'r> Relay<'a, 'r> {
-    fn new(request: &'a mut Request<'r>, route: &'a Route) -> Self {
-        let dir = request.dir_config::<Wsgi>();
-        let error_override = dir.error_override.unwrap_or(false);
-        let sendfile = sendfile(request, dir);
-        Self {
-            request,
-            route,
-            head_sent: false,
-            client_timeout: None,
-            under_way: 0,
-            file: None,
-            had_file: false,
-            overridden: None,
-            error_override,
-            sendfile,
-        }
-    }
-
+impl Relay<'_, '_> {
     /// Asks one worker after the other, until one serves the request.
     fn run(&mut self, group: &str, attempts: u32, frame: &mut [u8]) -> Status {
         let mut tried = Attempts::default();
@@ -119,13 +114,23 @@ impl<'a, 'r> Relay<'a, 'r> {
 
     fn fail(&mut self, group: &str, error: &RelayError) -> Status {
         let line = String::from_utf8_lossy(self.request.request_line());
-        let text = format!("process group {group}: {error}: {line}");
+        let text = format!("process group \"{group}\": {error}: {line}");
         log(&*self.request, Level::Error, &text);
-        if self.head_sent && self.overridden.is_none() {
-            self.request.cut_short();
+        if self.response.is_begun() {
+            self.cut_short();
             return Status::Ok;
         }
         Status::Http(error.status())
+    }
+
+    /// What is left to do once the response is complete.
+    fn end(&mut self) {
+        self.restore_client_timeout();
+        let left_out = self.log_budget.left_out();
+        if left_out > 0 {
+            let text = format!("{left_out} lines of the worker were left out for this request");
+            log(&*self.request, Level::Warning, &text);
+        }
     }
 
     fn attempt(&mut self, frame: &mut [u8], tried: &mut Attempts) -> Result<Attempt, RelayError> {
@@ -133,188 +138,111 @@ impl<'a, 'r> Relay<'a, 'r> {
         // The frame tells of the attempt that it is sent with.
         let connects = tried.connects.saturating_add(1);
         Attempts { connects, ..*tried }.note(&mut frame[HEADER..]);
-        match Connection::open(self.route, frame, timeout, &mut tried.connects)? {
-            HandOver::Sent(mut connection) => self.exchange(&mut connection),
-            HandOver::Again => Ok(Attempt::Again),
-        }
-    }
-
-    /// Waits for more from the worker. What was passed on leaves first, unless more comes at once.
-    fn more(
-        &mut self,
-        connection: &mut Connection<'_>,
-        inbox: &mut Inbox,
-        files: &mut Vec<OwnedFd>,
-    ) -> Result<bool, RelayError> {
-        if self.under_way > 0 && !connection.is_readable(self.route.buffers.flush_delay) {
-            self.under_way = 0;
-            if self.request.flush().is_err() {
-                return Ok(false);
+        let mut connection =
+            match Connection::open(self.route, frame, timeout, &mut tried.connects)? {
+                HandOver::Sent(connection) => connection,
+                HandOver::Again => return Ok(Attempt::Again),
+            };
+        let end = self.exchange(&mut connection)?;
+        // The worker may go on, however long the client takes for the rest.
+        drop(connection);
+        Ok(match end {
+            End::Complete => {
+                self.complete()?;
+                Attempt::Done
             }
-        }
-        connection.receive(inbox, files).map(|()| true).map_err(|error| match error {
-            RelayError::Silent(_) if self.route.timeouts.socket > 0 => {
-                RelayError::Silent("socket-timeout")
+            End::Aborted => {
+                self.cut_short();
+                Attempt::Done
             }
-            other => other,
+            End::ClientGone => Attempt::Done,
+            End::Failed(status) => Attempt::Failed(status),
+            End::Again => Attempt::Again,
         })
     }
 
-    /// Does what the worker asks until the response is complete.
-    fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<Attempt, RelayError> {
+    /// Does what the worker asks until it has said all.
+    fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<End, RelayError> {
         let (mut inbox, mut files) = (Inbox::with_room(FIRST_ROOM), Vec::new());
         let mut answered = false;
         loop {
             let Some(frame) = inbox.next_frame()? else {
                 match self.more(connection, &mut inbox, &mut files) {
+                    Ok(true) => {}
                     // The client does not take the response any more.
-                    Ok(false) => return Ok(Attempt::Done),
+                    Ok(false) => return Ok(End::ClientGone),
                     // A Unix socket is reset when its other end is closed with data in it that was not
                     // read: the request's head was not read to its end, so nothing was begun.
                     Err(RelayError::Lost(nix::Error::ECONNRESET)) if !answered => {
-                        return Ok(Attempt::Again);
+                        return Ok(End::Again);
                     }
-                    received => {
-                        received?;
-                    }
+                    Err(error) => return Err(error),
                 }
                 continue;
             };
             answered = true;
-            // Neither of these says what comes behind the file.
-            if !matches!(frame.kind, FrameType::Log | FrameType::WantServer) {
-                let end = frame.kind == FrameType::End;
-                let flush = if end { Flush::AtEnd } else { Flush::Now };
-                if self.send_file(flush) == Err(SendError) {
-                    return Ok(Attempt::Done);
-                }
-            }
-            match frame.kind {
+            let begun = self.response.head_received();
+            let passed = match frame.kind {
                 FrameType::WantBody => {
                     let mut reader = Reader::new(frame.payload);
                     let wanted = reader.u32().map_err(FrameError::from)?;
-                    if std::mem::take(&mut self.under_way) > 0 && self.request.flush().is_err() {
-                        return Ok(Attempt::Done);
+                    let passed = self.pass_what_is_taken();
+                    if passed.is_ok() {
+                        self.send_body(connection, wanted as usize)?;
                     }
-                    self.send_body(connection, wanted as usize)?;
+                    passed
                 }
-                FrameType::WantServer => self.send_server(connection)?,
-                FrameType::Head if self.request.is_answered() => return Ok(Attempt::Done),
-                FrameType::Head => {
+                FrameType::WantServer => {
+                    self.send_server(connection)?;
+                    Ok(())
+                }
+                FrameType::Head if self.request.is_answered() => Err(SendError),
+                FrameType::Head if !begun => {
                     let head = Head::decode(frame.payload).map_err(FrameError::from)?;
-                    if std::mem::replace(&mut self.head_sent, true) {
-                        return Err(FrameError::Turn(FrameType::Head).into());
-                    }
                     self.begin(&head)?;
+                    Ok(())
                 }
-                FrameType::Data if self.overridden.is_some() => {}
-                FrameType::Data if self.head_sent => {
-                    if self.send(frame.payload) == Err(SendError) {
-                        return Ok(Attempt::Done);
-                    }
-                }
-                FrameType::File if self.head_sent => {
+                FrameType::Data if begun => self.send(frame.payload)?,
+                FrameType::File if begun => {
                     let mut reader = Reader::new(frame.payload);
                     let (offset, length) = reader
                         .u64()
                         .and_then(|offset| Ok((offset, reader.u64()?)))
                         .map_err(FrameError::from)?;
-                    if files.is_empty() || std::mem::replace(&mut self.had_file, true) {
+                    if files.is_empty() || self.response.has_had_file() {
                         return Err(FrameError::Turn(FrameType::File).into());
                     }
-                    self.file = Some(FilePart::new(files.remove(0), offset, length)?);
+                    self.keep_file(FilePart::new(files.remove(0), offset, length)?, length)?;
+                    Ok(())
                 }
                 FrameType::Log => {
                     let line = LogLine::decode(frame.payload).map_err(FrameError::from)?;
-                    log_of_script(self.request, &line);
+                    self.log(&line);
+                    Ok(())
                 }
-                FrameType::End | FrameType::Abort if self.overridden.is_some() => {
-                    return Ok(Attempt::Failed(self.overridden.unwrap_or(500)));
-                }
-                FrameType::End => return Ok(Attempt::Done),
-                FrameType::Abort => {
-                    self.request.cut_short();
-                    return Ok(Attempt::Done);
-                }
-                FrameType::Fail if !self.head_sent => {
+                FrameType::End if begun => return Ok(self.response.end(End::Complete)),
+                FrameType::Abort => return Ok(self.response.end(End::Aborted)),
+                FrameType::Fail if !begun => {
                     let status = Reader::new(frame.payload).u16().map_err(FrameError::from)?;
-                    return Ok(Attempt::Failed(status.clamp(400, 599)));
+                    return Ok(End::Failed(status.clamp(400, 599)));
                 }
-                FrameType::Decline if !self.head_sent => return Ok(Attempt::Again),
-                FrameType::Unavailable if !self.head_sent => return Err(RelayError::Unavailable),
+                FrameType::Decline if !begun && !self.body_taken => return Ok(End::Again),
+                FrameType::Unavailable if !begun => return Err(RelayError::Unavailable),
                 kind => return Err(FrameError::Turn(kind).into()),
+            };
+            if passed == Err(SendError) {
+                return Ok(End::ClientGone);
             }
         }
     }
 
-    /// Begins the response, unless httpd is to answer in its place.
-    fn begin(&mut self, head: &Head<'_>) -> Result<(), RelayError> {
-        let limit = match self.route.buffers.header_buffer {
-            0 => DEFAULT_HEADER_BUFFER,
-            limit => limit,
-        };
-        for (name, value) in head.headers.clone() {
-            let length = name.len() + value.len();
-            if length as u64 > limit {
-                let name = String::from_utf8_lossy(name).into_owned();
-                // Nothing has left, so that httpd may answer.
-                self.head_sent = false;
-                return Err(RelayError::LongHeader { name, length, limit });
-            }
+    /// Writes a line of the worker's, if the request may write so much.
+    fn log(&mut self, line: &LogLine<'_>) {
+        match self.log_budget.decide(line.text.len() + line.source.file.len()) {
+            Verdict::Write => log_of_script(self.request, line),
+            Verdict::LeaveOutAndSay => log(self.request, Level::Warning, TOO_TALKATIVE),
+            Verdict::LeaveOut => {}
         }
-        if let Some(limit) = client_timeout(self.route) {
-            // From now on it is written to; while it was read, httpd's own limit held.
-            self.client_timeout = self.request.set_client_timeout(limit);
-        }
-        if self.error_override && head.code >= 400 {
-            self.overridden = Some(head.code);
-            respond::apply_challenge(self.request, head);
-        } else {
-            respond::apply(self.request, head);
-        }
-        Ok(())
-    }
-
-    /// Passes a piece of the body on. It leaves with what follows, or when nothing follows for a moment,
-    /// or when too much is under way.
-    fn send(&mut self, piece: &[u8]) -> Result<(), SendError> {
-        let most = match self.route.buffers.response_buffer {
-            0 => DEFAULT_RESPONSE_BUFFER,
-            most => most,
-        };
-        self.under_way += piece.len() as u64;
-        let flush = if self.under_way >= most { Flush::Now } else { Flush::Later };
-        if flush == Flush::Now {
-            self.under_way = 0;
-        }
-        self.request.send(piece, flush)
-    }
-
-    /// Passes the file on that has waited for what comes behind it, if there is one.
-    fn send_file(&mut self, flush: Flush) -> Result<(), SendError> {
-        match self.file.take().filter(|_| self.overridden.is_none()) {
-            Some(file) => file.send(self.request, self.sendfile, flush),
-            None => Ok(()),
-        }
-    }
-
-    /// Answers a `WantBody`.
-    fn send_body(&mut self, connection: &Connection<'_>, wanted: usize) -> Result<(), RelayError> {
-        let mut piece = vec![0; wanted.min(MAX_PAYLOAD)];
-        let mut answer = Vec::new();
-        match self.request.read(&mut piece) {
-            Ok(count) => {
-                frame::write(&mut answer, FrameType::Body, |payload| {
-                    payload.extend_from_slice(&piece[..count]);
-                });
-            }
-            Err(error) => {
-                frame::write(&mut answer, FrameType::BodyFailed, |payload| {
-                    body_fault(&error).encode(error.text().as_bytes(), payload);
-                });
-            }
-        }
-        connection.answer(&answer)
     }
 
     /// Answers a `WantServer`.
@@ -336,12 +264,6 @@ impl<'a, 'r> Relay<'a, 'r> {
     }
 }
 
-/// The fault in the terms of the frames.
-pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
-    match error {
-        ReadError::Gone(_) => BodyFault::Gone,
-        ReadError::Timeout(_) => BodyFault::Timeout,
-        ReadError::TooLarge(_) => BodyFault::TooLarge,
-        ReadError::Broken(_) => BodyFault::Broken,
-    }
-}
+/// What is said of a worker that writes too much on behalf of a request.
+pub(crate) const TOO_TALKATIVE: &str = "WSGI0213: the worker writes more into the log for this request than 1 MiB, \
+     and 64 KiB in each second besides; its further lines are left out";

@@ -22,8 +22,7 @@ pub(crate) fn apply(request: &mut Request<'_>, head: &Head<'_>) {
 }
 
 /// Headers of which the last one counts.
-const ONE_VALUE: [&[u8]; 4] =
-    [b"content-length", b"content-range", b"location", b"transfer-encoding"];
+const ONE_VALUE: [&[u8]; 3] = [b"content-length", b"content-range", b"location"];
 
 /// Keeps of a response that httpd answers itself what a client needs to identify itself.
 pub(crate) fn apply_challenge(request: &mut Request<'_>, head: &Head<'_>) {

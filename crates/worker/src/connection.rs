@@ -27,6 +27,7 @@ use crate::log::ProcessLog;
 use crate::queue::Taken;
 use crate::rehearsal::now;
 use crate::requests::{About, Requests, Serving};
+use crate::sys;
 
 /// A body piece up to this length is copied behind its header, so that both leave in one call.
 const SMALL: usize = 16 * 1024;
@@ -223,8 +224,21 @@ impl Connection {
         frame::write(&mut self.output, kind, payload);
     }
 
+    /// Ends this process if the application has forked it: what it sent would get between what the worker
+    /// sends, and it would go on to take requests that `wsgid` knows nothing of.
+    fn end_if_forked(&self) {
+        let Some(worker) = sys::forked_from() else { return };
+        let text = format!(
+            "WSGI0214: a process that the application has forked from worker {worker} came back from the request \
+             that forked it, and is ended; end it in the application with os._exit()"
+        );
+        self.log.line(Level::Error, text.as_bytes());
+        sys::exit_now(sys::FOREIGN)
+    }
+
     /// Sends the frames that were made.
     fn send(&mut self) -> Result<(), Gone> {
+        self.end_if_forked();
         if self.gone {
             self.output.clear();
             return Err(Gone);
@@ -256,6 +270,7 @@ impl Connection {
         if self.gone {
             return self.send();
         }
+        self.end_if_forked();
         let sent = write_both(&self.stream, &self.output, piece);
         self.output.clear();
         self.note(sent.is_ok())
@@ -401,6 +416,10 @@ impl Exchange for Connection {
         for part in [&mut line.text, &mut line.source.file] {
             *part = &part[..part.len().min(MAX_PAYLOAD / 4)];
         }
+        if sys::forked_from().is_some() {
+            // A process that the application has forked may say something before it ends.
+            return self.log.write(line);
+        }
         self.put(FrameType::Log, |payload| line.encode(payload));
         if self.send() == Err(Gone) {
             // The request's own log cannot be reached any more; the process's can.
@@ -416,7 +435,7 @@ impl Exchange for Connection {
             Outcome::Failed(status) => self.put(FrameType::Fail, |payload| {
                 Writer::new(payload).u16(status);
             }),
-            Outcome::Gone => return,
+            Outcome::Gone => return self.end_if_forked(),
         }
         // If nobody is there to hear it, it does not matter any more.
         let _ = self.send();

@@ -111,8 +111,9 @@ pub(crate) fn threads() -> usize {
 static SIGNALS: AtomicI32 = AtomicI32::new(-1);
 static OWNER: AtomicI32 = AtomicI32::new(0);
 
-/// Exit status of a process that the application forked and that gets one of our signals.
-const FOREIGN: i32 = 255;
+/// Exit status of a process that the application forked and that gets one of our signals, or comes back
+/// from the request.
+pub(crate) const FOREIGN: i32 = 255;
 
 /// Has the numbers of the signals that a worker acts upon written into a stream, whose other end is
 /// returned.
@@ -144,6 +145,13 @@ extern "C" fn on_signal(number: libc::c_int) {
         libc::write(SIGNALS.load(Ordering::Relaxed), byte.as_ptr().cast(), 1);
         *libc::__errno_location() = errno;
     }
+}
+
+/// The worker that this process was forked from, if an application has done that: such a process is no
+/// worker.
+pub(crate) fn forked_from() -> Option<i32> {
+    let owner = OWNER.load(Ordering::Relaxed);
+    (owner != 0 && nix::unistd::getpid().as_raw() != owner).then_some(owner)
 }
 
 /// The signal that has a thread's stack written (`stacks`): one that hardly anybody else uses.

@@ -16,7 +16,9 @@ mod value;
 
 pub use limits::Limits;
 pub use options::{DaemonOption, OPTION_CATEGORIES, OPTIONS};
-pub use socket::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER, SocketSpec};
+pub use socket::{
+    DEFAULT_HEADER_BUFFER, DEFAULT_REQUEST_BUFFER, DEFAULT_RESPONSE_BUFFER, SocketSpec,
+};
 pub use timeouts::Timeouts;
 pub(crate) use value::{interval, number, python_home, split_path};
 
@@ -387,8 +389,8 @@ mod tests {
     fn all_options_of_mod_wsgi_are_there_once() {
         let names: std::collections::BTreeSet<_> = OPTIONS.iter().map(|one| one.name).collect();
         assert_eq!(names.len(), OPTIONS.len());
-        // Its 44, and those for templates, demand, recycling and the share of threads.
-        assert_eq!(OPTIONS.len(), 44 + 8);
+        // Its 44, and those for templates, demand, recycling, the share of threads and the request buffer.
+        assert_eq!(OPTIONS.len(), 44 + 9);
     }
 
     #[test]

@@ -33,6 +33,15 @@ pub enum HeadError {
     /// A header name with a character that RFC 9110 does not allow in a token.
     #[error("header name contains {1:?}, which is not allowed there: {0:?}")]
     Name(String, char),
+    /// A status that another response follows.
+    #[error("status must be 200 or more, since a lower one is not the response itself: {0:?}")]
+    StatusInterim(String),
+    /// A header with which the application would decide how the server frames the response.
+    #[error("header {0} is the server's")]
+    Framing(String),
+    /// A length that is no number, or several that differ.
+    #[error("the Content-Length of the response must be one number, in digits only: {0:?}")]
+    Length(String),
     /// CR, LF or NUL in a header value.
     #[error("the value of header {0} contains {1:?}, which would break the response: {2:?}")]
     Value(String, char, String),
@@ -54,6 +63,9 @@ impl Status {
             return Err(HeadError::StatusControl(shown()));
         }
         let code = digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+        if code < 200 {
+            return Err(HeadError::StatusInterim(shown()));
+        }
         Ok(Self { code, line: line.to_vec() })
     }
 }
@@ -70,6 +82,12 @@ pub fn check_header(name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         return Err(HeadError::Value(latin1(name), char::from(bad), latin1(value)));
     }
     Ok(())
+}
+
+/// Whether a header says where the body of a message ends, which the server decides: a false one would have
+/// a client take the rest of this response for the next one.
+pub fn is_framing(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"transfer-encoding")
 }
 
 /// Whether a header is about the connection and not about the response (RFC 2616, 13.5.1): PEP 3333
@@ -146,6 +164,30 @@ impl<'a> Head<'a> {
         reader.end()?;
         Ok(head)
     }
+
+    /// Checks a head that comes from a process of a group's user, which need not be the engine: everything
+    /// that an application may not say, and how long the body is to be. `None` where that is not said.
+    pub fn check(&self) -> Result<Option<u64>, HeadError> {
+        let status = Status::parse(self.line)?;
+        if status.code != self.code {
+            return Err(HeadError::StatusCode(latin1(self.line)));
+        }
+        let mut length = None;
+        for (name, value) in self.headers.clone() {
+            check_header(name, value)?;
+            if is_framing(name) {
+                return Err(HeadError::Framing(latin1(name)));
+            }
+            if name.eq_ignore_ascii_case(b"content-length") {
+                let wrong = || HeadError::Length(latin1(value));
+                let given = content_length(value).ok_or_else(wrong)?;
+                if length.replace(given).is_some_and(|before| before != given) {
+                    return Err(wrong());
+                }
+            }
+        }
+        Ok(length)
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +199,7 @@ mod tests {
     fn statuses() {
         assert_eq!(Status::parse(b"200 OK").map(|status| status.code), Ok(200));
         assert_eq!(Status::parse(b"204").map(|status| status.code), Ok(204));
+        assert!(matches!(Status::parse(b"101 Switching"), Err(HeadError::StatusInterim(_))));
         for bad in [b"".as_slice(), b"20", b"abc", b"0200", b"000 no"] {
             assert!(matches!(Status::parse(bad), Err(HeadError::StatusCode(_))), "{bad:?}");
         }
@@ -199,9 +242,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn heads_of_hostile_workers() {
+        let checked = |code, line: &[u8], headers: &[(&[u8], &[u8])]| {
+            let mut buffer = Vec::new();
+            Writer::new(&mut buffer).u16(code).bytes(line).pairs(headers.iter().copied());
+            Head::decode(&buffer).unwrap().check()
+        };
+        let length: &[u8] = b"Content-Length";
+        assert_eq!(checked(200, b"200 OK", &[(length, b"5"), (length, b"5")]), Ok(Some(5)));
+        assert_eq!(checked(200, b"200 OK", &[]), Ok(None));
+        let ok = |headers: &[(&[u8], &[u8])]| checked(200, b"200 OK", headers).unwrap_err();
+        assert!(matches!(ok(&[(length, b"5"), (length, b"6")]), HeadError::Length(_)));
+        assert!(matches!(ok(&[(length, b"+5")]), HeadError::Length(_)));
+        assert!(matches!(ok(&[(b"transfer-Encoding", b"chunked")]), HeadError::Framing(_)));
+        assert!(matches!(ok(&[(b"X", b"a\r\nSet-Cookie: b")]), HeadError::Value(..)));
+        assert!(matches!(ok(&[(b"X Y", b"")]), HeadError::Name(..)));
+        let status = |code, line: &[u8]| checked(code, line, &[]).unwrap_err();
+        assert!(matches!(status(100, b"100 Continue"), HeadError::StatusInterim(_)));
+        assert!(matches!(status(200, b"404 Not Found"), HeadError::StatusCode(_)));
+        assert!(matches!(status(200, b"200 OK\r\nX: y"), HeadError::StatusControl(_)));
+    }
+
     proptest! {
         #[test]
-        fn heads_round_trip(code in 100u16..1000, name: Vec<u8>, value: Vec<u8>) {
+        fn heads_round_trip(code in 200u16..1000, name: Vec<u8>, value: Vec<u8>) {
             let line = format!("{code} Reason").into_bytes();
             let status = Status::parse(&line).unwrap();
             let mut buffer = Vec::new();
@@ -215,7 +280,7 @@ mod tests {
         #[test]
         fn statuses_never_panic(line: Vec<u8>, payload: Vec<u8>) {
             let _ = Status::parse(&line);
-            let _ = Head::decode(&payload);
+            let _ = Head::decode(&payload).map(|head| head.check());
             let _ = content_length(&line);
         }
     }

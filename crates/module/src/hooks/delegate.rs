@@ -14,7 +14,8 @@ use wsgi::level::Level;
 use wsgi::log_line::LogLine;
 
 use super::route::Place;
-use crate::relay::{Connection, HandOver, RelayError, socket_timeout};
+use crate::log_budget::{LogBudget, Verdict};
+use crate::relay::{Connection, HandOver, RelayError, TOO_TALKATIVE, socket_timeout};
 use crate::routing::Route;
 use crate::{log, log_of};
 
@@ -86,6 +87,7 @@ impl Asking<'_, '_> {
     fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<Attempt, RelayError> {
         let (mut inbox, mut files) = (Inbox::default(), Vec::new());
         let mut heard = false;
+        let mut budget = LogBudget::new();
         loop {
             let Some(frame) = inbox.next_frame()? else {
                 match connection.receive(&mut inbox, &mut files) {
@@ -103,7 +105,11 @@ impl Asking<'_, '_> {
             match frame.kind {
                 FrameType::Log => {
                     let line = LogLine::decode(frame.payload).map_err(FrameError::from)?;
-                    log_of(self.request, self.script, &line);
+                    match budget.decide(line.text.len() + line.source.file.len()) {
+                        Verdict::Write => log_of(self.request, self.script, &line),
+                        Verdict::LeaveOutAndSay => log(self.request, Level::Warning, TOO_TALKATIVE),
+                        Verdict::LeaveOut => {}
+                    }
                 }
                 FrameType::WantVariable => {
                     let value = self.request.tls_variable(frame.payload);

@@ -1,7 +1,7 @@
 //! The connection of a child of httpd to a worker: the stream that goes along with a request.
 
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,18 @@ impl<'r> Connection<'r> {
         let patience = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
         let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
         poll(&mut descriptors, patience).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Waits until the worker has sent something, or `client` can be written to, but no longer than
+    /// `limit`; gives whether the latter is so.
+    pub(crate) fn wait_with(&self, client: BorrowedFd<'_>, limit: Duration) -> bool {
+        let mut descriptors = [
+            PollFd::new(self.stream.as_fd(), PollFlags::POLLIN),
+            PollFd::new(client, PollFlags::POLLOUT),
+        ];
+        let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+        let _ = poll(&mut descriptors, limit);
+        descriptors[1].any().unwrap_or(false)
     }
 
     /// Reads what has come, and waits for it if nothing has.

@@ -1,6 +1,7 @@
 //! What goes wrong between a child of httpd and a worker.
 
 use wsgi::frame::FrameError;
+use wsgi::response::HeadError;
 
 use crate::file_part::FileError;
 use crate::queue::STALL;
@@ -38,6 +39,16 @@ pub(crate) enum RelayError {
     File(#[from] FileError),
     #[error("the worker sent more descriptors than the one file that a response may have")]
     Descriptors,
+    #[error("the worker sent a head that cannot be passed on: {0}")]
+    Head(#[from] HeadError),
+    #[error("the worker sent more than its Content-Length says")]
+    Longer,
+    #[error(
+        "the worker sent {missing} bytes less than its Content-Length says, and no sign that it has failed"
+    )]
+    Shorter { missing: u64 },
+    #[error("what was read of the request's body cannot be read again: {0}")]
+    Spool(std::io::Error),
     #[error("its workers kept being replaced; gave up after {0} attempts")]
     Declined(u32),
 }
@@ -53,7 +64,14 @@ impl RelayError {
             | Self::Declined(_) => 503,
             Self::Lost(_) => 502,
             Self::Silent(_) => 504,
-            Self::Nonsense(_) | Self::File(_) | Self::Descriptors | Self::LongHeader { .. } => 500,
+            Self::Nonsense(_)
+            | Self::Head(_)
+            | Self::Longer
+            | Self::Shorter { .. }
+            | Self::Spool(_)
+            | Self::File(_)
+            | Self::Descriptors
+            | Self::LongHeader { .. } => 500,
         }
     }
 }

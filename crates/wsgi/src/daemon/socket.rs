@@ -16,9 +16,12 @@ pub struct SocketSpec {
     pub send_buffer: u64,
     /// The kernel's buffer for what a worker gets; 0 is the system's default.
     pub receive_buffer: u64,
+    /// How much of a request's body httpd reads before it asks for a worker; 0 is
+    /// [`DEFAULT_REQUEST_BUFFER`].
+    pub request_buffer: u64,
     /// Longest header of a response; 0 is [`DEFAULT_HEADER_BUFFER`].
     pub header_buffer: u64,
-    /// How much of a response may be under way before httpd waits for the client; 0 is
+    /// How much of a response httpd keeps for a slow client before a worker waits for it; 0 is
     /// [`DEFAULT_RESPONSE_BUFFER`].
     pub response_buffer: u64,
     /// Milliseconds that httpd waits for more of a response before it sends what there is.
@@ -35,6 +38,7 @@ impl Default for SocketSpec {
             user: None,
             send_buffer: 0,
             receive_buffer: 0,
+            request_buffer: 0,
             header_buffer: 0,
             response_buffer: 0,
             flush_delay: 5,
@@ -43,7 +47,10 @@ impl Default for SocketSpec {
     }
 }
 
+/// Bytes of a request's body that are read before a worker is asked for, where the option is not given.
+pub const DEFAULT_REQUEST_BUFFER: u64 = 1 << 20;
 /// Longest header of a response in bytes where the option is not given.
 pub const DEFAULT_HEADER_BUFFER: u64 = 32 << 10;
-/// Bytes of a response that may be under way where the option is not given.
+/// Bytes of a response that are kept for a slow client where the option is not given. The frames of a response of
+/// 8 MiB fit.
 pub const DEFAULT_RESPONSE_BUFFER: u64 = 8 << 20;

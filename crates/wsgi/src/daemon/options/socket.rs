@@ -59,6 +59,18 @@ pub(super) const SOCKET: &[DaemonOption] = &[
         },
     },
     DaemonOption {
+        name: "request-buffer-size",
+        allowed: "0, or a number of bytes from 65536, which K, M or G may follow",
+        documentation: "Bytes of a request's body that httpd reads before it asks for a process, so that a \
+                        slow client keeps none waiting: up to 64K in memory, the rest in an unnamed file in the \
+                        directory of TMPDIR. What is longer, comes in chunks, or was announced with \
+                        `Expect: 100-continue` is read when the application reads it. 0 is 1M (0).",
+        set: |spec, value| {
+            spec.socket.request_buffer = value::size_from(value, 65_536)?;
+            Some(())
+        },
+    },
+    DaemonOption {
         name: "header-buffer-size",
         allowed: "0, or a number of bytes from 8192, which K, M or G may follow",
         documentation: "Longest header of a response; a longer one is status 500. 0 is 32768 \
@@ -71,8 +83,9 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "response-buffer-size",
         allowed: "0, or a number of bytes from 65536, which K, M or G may follow",
-        documentation: "Bytes of a response that may be under way to the client before httpd \
-                        waits for it. 0 is 8M (0).",
+        documentation: "Bytes of a response that httpd keeps for a client that takes it slowly, before a \
+                        process has to wait for the client: up to 64K in memory, the rest in an unnamed \
+                        file in the directory of TMPDIR. 0 is 8M (0).",
         set: |spec, value| {
             spec.socket.response_buffer = value::size_from(value, 65_536)?;
             Some(())

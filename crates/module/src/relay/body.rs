@@ -1,0 +1,49 @@
+//! The body of a request on its way to a worker.
+
+use httpd::ReadError;
+use wsgi::frame::{self, BodyFault, FrameType, MAX_PAYLOAD};
+
+use super::{Connection, Relay, RelayError};
+
+impl Relay<'_, '_> {
+    /// Answers a `WantBody`: with what was read before, as long as there is some.
+    pub(super) fn send_body(
+        &mut self,
+        connection: &Connection<'_>,
+        wanted: usize,
+    ) -> Result<(), RelayError> {
+        self.body_taken = true;
+        let mut piece = vec![0; wanted.min(MAX_PAYLOAD)];
+        let mut answer = Vec::new();
+        let read = if !self.body.spool.is_empty() {
+            Ok(self.body.spool.take(&mut piece).map_err(RelayError::Spool)?)
+        } else if let Some(fault) = self.body.fault.take() {
+            Err(fault)
+        } else {
+            self.request.read(&mut piece)
+        };
+        let read = match read {
+            Ok(read) => read,
+            Err(error) => {
+                frame::write(&mut answer, FrameType::BodyFailed, |payload| {
+                    body_fault(&error).encode(error.text().as_bytes(), payload);
+                });
+                return connection.answer(&answer);
+            }
+        };
+        frame::write(&mut answer, FrameType::Body, |payload| {
+            payload.extend_from_slice(&piece[..read]);
+        });
+        connection.answer(&answer)
+    }
+}
+
+/// The fault in the terms of the frames.
+pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
+    match error {
+        ReadError::Gone(_) => BodyFault::Gone,
+        ReadError::Timeout(_) => BodyFault::Timeout,
+        ReadError::TooLarge(_) => BodyFault::TooLarge,
+        ReadError::Broken(_) => BodyFault::Broken,
+    }
+}

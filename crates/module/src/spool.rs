@@ -1,0 +1,96 @@
+//! Bytes that wait between a client and a worker that differ in speed.
+//!
+//! The first of them are kept in memory, the others in a file without a name.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::{mkstemp, unlink};
+
+/// Up to so many bytes are kept in memory.
+const IN_MEMORY: usize = 64 * 1024;
+
+/// A queue of bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Spool {
+    memory: Vec<u8>,
+    /// How much of `memory` was taken.
+    taken: usize,
+    /// What came when `memory` was full.
+    file: Option<Overflow>,
+}
+
+/// A file of which a part was taken.
+#[derive(Debug)]
+struct Overflow {
+    file: File,
+    taken: u64,
+    length: u64,
+}
+
+impl Spool {
+    /// How many bytes wait.
+    pub(crate) fn len(&self) -> u64 {
+        let in_file = self.file.as_ref().map_or(0, |file| file.length - file.taken);
+        (self.memory.len() - self.taken) as u64 + in_file
+    }
+
+    /// Whether none waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts all of `bytes` at the end; nothing of them if that fails.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        if self.file.is_none() && self.memory.len() + bytes.len() <= IN_MEMORY {
+            self.memory.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let overflow = match &mut self.file {
+            Some(overflow) => overflow,
+            None => self.file.insert(Overflow { file: unnamed_file()?, taken: 0, length: 0 }),
+        };
+        overflow.file.write_all_at(bytes, overflow.length)?;
+        overflow.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Takes bytes from the front into `place`; gives how many. 0 if none waits.
+    pub(crate) fn take(&mut self, place: &mut [u8]) -> std::io::Result<usize> {
+        let rest = &self.memory[self.taken..];
+        if !rest.is_empty() {
+            let count = rest.len().min(place.len());
+            place[..count].copy_from_slice(&rest[..count]);
+            self.taken += count;
+            if self.taken == self.memory.len() {
+                (self.memory, self.taken) = (Vec::new(), 0);
+            }
+            return Ok(count);
+        }
+        let Some(overflow) = &mut self.file else { return Ok(0) };
+        let left = usize::try_from(overflow.length - overflow.taken).unwrap_or(usize::MAX);
+        let length = left.min(place.len());
+        overflow.file.read_exact_at(&mut place[..length], overflow.taken)?;
+        overflow.taken += length as u64;
+        if overflow.taken == overflow.length {
+            self.file = None;
+        }
+        Ok(length)
+    }
+}
+
+/// A new file that has no name, so that it is gone when this process ends.
+fn unnamed_file() -> nix::Result<File> {
+    let folder = std::env::temp_dir();
+    let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+    if let Ok(file) = open(&folder, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+        return Ok(file.into());
+    }
+    // A file system that cannot do that.
+    let (file, path) = mkstemp(&folder.join("dormouse-XXXXXX"))?;
+    let _ = unlink(&path);
+    nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    Ok(file.into())
+}

@@ -1,0 +1,82 @@
+"""A worker that speaks frames itself, as anything that runs in one may.
+
+Mounted in a group with one thread, so that the only stream of the process is that of its own request.
+
+/head?NAME      sends a head that no application may send (HEADS below), and a short body
+/longer         announces 5 bytes and sends 500; /shorter announces 500, sends 5 and says that this is all
+/declines       asks for the body, and then says that it has used nothing
+/twice          sends two heads
+/log?N          writes N log lines of 1 KiB and answers
+/               answers
+"""
+import os
+import socket
+import struct
+
+DECLINE, WANT_BODY, HEAD, DATA, LOG, END = 24, 16, 17, 18, 20, 21
+
+HEADS = {
+    "interim": (100, "100 Continue", []),
+    "other": (200, "404 Not Found", []),
+    "line": (200, "200 OK\r\nSet-Cookie: stolen=1", []),
+    "encoding": (200, "200 OK", [("Transfer-Encoding", "chunked")]),
+    "value": (200, "200 OK", [("X-A", "b\r\nSet-Cookie: stolen=1")]),
+    "name": (200, "200 OK", [("X-A: b\r\nSet-Cookie", "stolen=1")]),
+    "length": (200, "200 OK", [("Content-Length", "-1")]),
+    "lengths": (200, "200 OK", [("Content-Length", "5"), ("Content-Length", "6")]),
+}
+
+
+def stream():
+    """The stream to httpd's child: the kernel says who is at the other end."""
+    for name in sorted(os.listdir("/proc/self/fd"), key=int):
+        try:
+            found = socket.socket(fileno=os.dup(int(name)))
+        except OSError:
+            continue
+        if found.family == socket.AF_UNIX and found.type == socket.SOCK_STREAM:
+            peer, _, _ = struct.unpack("3i", found.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            if peer not in (0, os.getpid(), os.getppid()):
+                return found
+        found.close()
+    raise RuntimeError("no stream")
+
+
+def text(value):
+    value = value.encode("latin-1") if isinstance(value, str) else value
+    return struct.pack("<I", len(value)) + value
+
+
+def frame(kind, payload=b""):
+    return struct.pack("<BI", kind, len(payload)) + payload
+
+
+def head(code, line, headers):
+    pairs = b"".join(text(name) + text(value) for name, value in headers)
+    return frame(HEAD, struct.pack("<H", code) + text(line) + struct.pack("<I", len(headers)) + pairs)
+
+
+def application(environ, start_response):
+    path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+    plain = [("Content-Type", "text/plain")]
+    if path == "/log":
+        for _ in range(int(query)):
+            print("x" * 1024, file=environ["wsgi.errors"])
+    said = b""
+    if path == "/head":
+        said = head(*HEADS[query]) + frame(DATA, b"short") + frame(END)
+    elif path == "/longer":
+        said = head(200, "200 OK", [("Content-Length", "5")]) + frame(DATA, b"H" * 500) + frame(END)
+    elif path == "/shorter":
+        said = head(200, "200 OK", [("Content-Length", "500")]) + frame(DATA, b"short") + frame(END)
+    elif path == "/declines":
+        httpd = stream()
+        httpd.sendall(frame(WANT_BODY, struct.pack("<I", 4)))
+        httpd.recv(64)
+        said = frame(DECLINE)
+    elif path == "/twice":
+        said = head(200, "200 OK", plain) * 2
+    if said:
+        stream().sendall(said)
+    start_response("200 OK", plain)
+    return [b"well"]
