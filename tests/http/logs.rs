@@ -201,3 +201,59 @@ fn what_wsgid_does_is_logged_at_info() {
     assert_eq!(quiet.get("/facts").send().status, 200);
     assert!(quiet.log_lines("[wsgi:").is_empty(), "{}", quiet.log());
 }
+
+/// Sets another time zone, as Django does from `TIME_ZONE`, and writes outside of any request.
+const TRAVELLER: &str = "
+import os
+import sys
+import time
+
+os.environ['TZ'] = 'AAA+11'
+time.tzset()
+print('imported far away', file=sys.stderr)
+
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    print('served far away', file=sys.stderr)
+    return [time.strftime('%z').encode()]
+";
+
+/// Minutes of the day in the time that a line begins with: `[Mon Nov 23 06:31:00.123456 2026]`.
+fn minutes(line: &str) -> i64 {
+    let clock = line.split(' ').nth(3).unwrap();
+    let mut parts = clock.split(':').map(|part| part.parse::<f64>().unwrap());
+    let (hours, minutes) = (parts.next().unwrap(), parts.next().unwrap());
+    #[expect(clippy::cast_possible_truncation, reason = "the number of a minute")]
+    let minutes = (hours * 60.0 + minutes) as i64;
+    minutes
+}
+
+#[test]
+fn all_lines_are_in_httpds_time_zone() {
+    let httpd = Httpd::new("time-zone")
+        .env("TZ", "BBB-5:30")
+        .file("app/app.wsgi", TRAVELLER)
+        .conf(
+            "WSGIScriptAlias / {root}/app/app.wsgi process-group=test application-group=%{GLOBAL}",
+        )
+        .mode(Mode::Daemon)
+        .start();
+    httpd.expect_log("imported far away");
+    httpd.expect_log("served far away");
+    assert_eq!(httpd.get("/").send().text(), "-1100");
+    httpd.graceful();
+    httpd.wait_for_log("the worker ends");
+    let httpds = minutes(&httpd.wait_for_log("resuming normal operations").text);
+    for part in [
+        "imported far away",
+        "served far away",
+        "is ready after",
+        "the worker ends",
+        "starts as user",
+    ] {
+        let line = httpd.wait_for_log(part).text;
+        let apart = (minutes(&line) - httpds).rem_euclid(24 * 60);
+        assert!(!(30..=24 * 60 - 30).contains(&apart), "{line}\n{}", httpd.log());
+    }
+}

@@ -22,7 +22,7 @@ use crate::backoff::Backoff;
 use crate::demand::Demand;
 use crate::launch::{Start, StartError};
 use crate::line::{Line, MOST_WORDS};
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::program;
 use crate::queue::Queue;
 use crate::sys::States;
@@ -125,6 +125,7 @@ impl Group {
             group: group.spec,
             server: plan.server.clone(),
             log_level: plan.log_level,
+            time_zone: log::time_zone().clone(),
             socket_timeout,
             peers: vec![plan.children.uid, Uid::effective().as_raw()],
             preload: Preload::Off,

@@ -2,9 +2,12 @@
 
 use std::io::Write;
 use std::os::fd::BorrowedFd;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::time::{ClockId, clock_gettime};
 use wsgi::level::Level;
+use wsgi::log_line::LogLine;
+use wsgi::time_zone::TimeZone;
 
 /// Where lines go, and how talkative they may be.
 #[derive(Clone, Copy, Debug)]
@@ -23,38 +26,27 @@ impl Log {
         if level.number() > self.most {
             return;
         }
-        let line = format_line(level, std::process::id(), text);
+        let line = LogLine::new(level, text.as_bytes());
+        let line = line.formatted(time_zone(), since_1970(), std::process::id());
         // Nobody is left to hear of a log that cannot be written.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        let _ = std::io::stderr().write_all(&line);
     }
 }
 
-/// A line as httpd's default format has it.
-fn format_line(level: Level, process: u32, text: &str) -> String {
-    let text = text.replace(['\n', '\r'], " ");
-    format!("[{}] [wsgi:{}] [pid {process}] {text}\n", timestamp(), level.name())
+/// The zone that the lines of this httpd are in: that of this process, for the next ten years.
+pub(crate) fn time_zone() -> &'static TimeZone {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    ZONE.get_or_init(|| {
+        let now = i64::try_from(since_1970().as_secs()).unwrap_or_default();
+        TimeZone::sampled(now, 3653, crate::sys::utc_offset)
+    })
 }
 
-/// The present as `Mon Nov 23 06:31:00.123456 2026`, in local time.
-fn timestamp() -> String {
-    let Ok(now) = clock_gettime(ClockId::CLOCK_REALTIME) else { return String::new() };
-    crate::sys::local_time(now.tv_sec(), now.tv_nsec() / 1000)
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Whether a descriptor can be written to; a log that was closed is better not handed on.
 pub(crate) fn is_open(descriptor: BorrowedFd<'_>) -> bool {
     nix::fcntl::fcntl(descriptor, nix::fcntl::FcntlArg::F_GETFD).is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_stay_lines() {
-        let line = format_line(Level::Warning, 7, "two\nlines");
-        assert!(line.ends_with("] [wsgi:warn] [pid 7] two lines\n"), "{line}");
-        assert_eq!(line.matches('\n').count(), 1);
-        assert!(timestamp().len() >= "Mon Nov 23 06:31:00.123456 2026".len());
-    }
 }

@@ -199,29 +199,15 @@ pub(crate) fn raised(descriptor: &OwnedFd) -> io::Result<OwnedFd> {
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(number) })
 }
 
-/// A moment in local time as httpd's log writes it.
-pub(crate) fn local_time(seconds: libc::time_t, microseconds: libc::c_long) -> String {
-    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// How many seconds local time is ahead of UTC at a moment, in the zone of this process.
+pub(crate) fn utc_offset(moment: i64) -> i32 {
+    let moment: libc::time_t = moment;
     // SAFETY: all fields of the structure are numbers or a pointer, for which zero is a value; the
     // call reads one place and writes the other.
     let time = unsafe {
         let mut time: libc::tm = std::mem::zeroed();
-        libc::localtime_r(&raw const seconds, &raw mut time);
+        libc::localtime_r(&raw const moment, &raw mut time);
         time
     };
-    let name = |names: &[&'static str], place: libc::c_int| {
-        usize::try_from(place).ok().and_then(|place| names.get(place).copied()).unwrap_or("???")
-    };
-    format!(
-        "{} {} {:02} {:02}:{:02}:{:02}.{microseconds:06} {}",
-        name(&DAYS, time.tm_wday),
-        name(&MONTHS, time.tm_mon),
-        time.tm_mday,
-        time.tm_hour,
-        time.tm_min,
-        time.tm_sec,
-        time.tm_year + 1900,
-    )
+    i32::try_from(time.tm_gmtoff).unwrap_or_default()
 }

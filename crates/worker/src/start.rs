@@ -36,7 +36,7 @@ pub(crate) struct Process {
 /// Turns this process into a worker or a template. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let spec = read_spec()?;
-    let log = Arc::new(ProcessLog::new(spec.log_level));
+    let log = Arc::new(ProcessLog::new(spec.log_level, spec.time_zone.clone()));
     let queue = Queue::new(sys::inherited(descriptor::QUEUE)?);
     let line = Line::new(sys::inherited(descriptor::CONTROL)?);
     forget_start(py, &spec).map_err(|error| error.to_string())?;

@@ -30,6 +30,7 @@ pub mod response;
 pub mod scoreboard;
 pub mod script_path;
 pub mod settings;
+pub mod time_zone;
 pub mod turns;
 pub mod watchdog;
 pub mod wire;

@@ -1,6 +1,9 @@
 //! A line for an error log, with the place in the source that it comes from.
 
+use std::time::Duration;
+
 use crate::level::Level;
+use crate::time_zone::TimeZone;
 use crate::wire::{Reader, WireError, Writer};
 
 /// A line for an error log.
@@ -29,6 +32,19 @@ impl<'a> LogLine<'a> {
         Self { level, source: Source::default(), text }
     }
 
+    /// The line as httpd's usual format has it, with its end, for processes that write without httpd.
+    /// Control characters are blanked, so that it stays one line.
+    #[must_use]
+    pub fn formatted(&self, zone: &TimeZone, since_1970: Duration, process: u32) -> Vec<u8> {
+        let (time, name) = (zone.local(since_1970), self.level.name());
+        let mut line = format!("[{time}] [wsgi:{name}] [pid {process}] ").into_bytes();
+        line.extend(
+            self.text.iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }),
+        );
+        line.push(b'\n');
+        line
+    }
+
     /// Appends the payload of a log frame.
     pub fn encode(self, buffer: &mut Vec<u8>) {
         Writer::new(buffer)
@@ -55,6 +71,14 @@ impl<'a> LogLine<'a> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn lines_stay_lines() {
+        let line = LogLine::new(Level::Warning, b"two\nlines\x1b");
+        let text = line.formatted(&TimeZone::default(), Duration::ZERO, 7);
+        let expected = "[Thu Jan 01 00:00:00.000000 1970] [wsgi:warn] [pid 7] two lines \n";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
 
     proptest! {
         #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::daemon::{GroupSpec, Preload};
 use crate::interpreter_rules::InterpreterRules;
 use crate::settings::PythonOptions;
+use crate::time_zone::TimeZone;
 
 /// Facts about httpd and its configuration that hold for every Python.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +182,8 @@ pub struct WorkerSpec {
     pub server: ServerFacts,
     /// The most talkative level that is logged (httpd's number).
     pub log_level: u8,
+    /// The zone that log lines are in.
+    pub time_zone: TimeZone,
     /// How long the worker waits for an httpd child, in milliseconds.
     pub socket_timeout: u64,
     /// Users whose connections are taken.
@@ -266,6 +269,7 @@ mod tests {
             group: GroupSpec::named("site"),
             server: ServerFacts::default(),
             log_level: 4,
+            time_zone: TimeZone::default(),
             socket_timeout: 60_000,
             peers: vec![33],
             preload: Preload::Off,
