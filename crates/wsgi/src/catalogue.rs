@@ -122,6 +122,16 @@ fn one(mut arguments: &str, allowed: &'static str) -> Result<String, ArgumentErr
     }
 }
 
+/// The one word that the arguments must be; `None` if it is written and empty, which leaves unset what the
+/// directive sets.
+fn one_or_unset(arguments: &str, allowed: &'static str) -> Result<Option<String>, ArgumentError> {
+    if matches!(arguments.trim(), "''" | "\"\"") {
+        Ok(None)
+    } else {
+        one(arguments, allowed).map(Some)
+    }
+}
+
 fn on_or_off(arguments: &str) -> Result<bool, ArgumentError> {
     const ALLOWED: &str = "On or Off";
     let value = one(arguments, ALLOWED)?;

@@ -15,6 +15,7 @@ mod timeouts;
 mod value;
 
 pub use limits::Limits;
+use options::UNSET_IF_EMPTY;
 pub use options::{DaemonOption, OPTION_CATEGORIES, OPTIONS};
 pub use socket::{
     DEFAULT_HEADER_BUFFER, DEFAULT_REQUEST_BUFFER, DEFAULT_RESPONSE_BUFFER, SocketSpec,
@@ -199,6 +200,9 @@ impl GroupSpec {
                 let known = OPTIONS.iter().map(|option| option.name);
                 ArgumentError::UnknownOption { nearest: nearest(&name, known), name: name.clone() }
             })?;
+            if value.is_empty() && UNSET_IF_EMPTY.contains(&option.name) {
+                continue;
+            }
             if value.is_empty() {
                 return Err(ArgumentError::option(option.name, &value, option.allowed));
             }
@@ -274,6 +278,21 @@ mod tests {
             ..GroupSpec::named("site")
         };
         assert_eq!(spec, Ok(expected));
+    }
+
+    #[test]
+    fn empty_values_leave_some_options_unset() {
+        for name in UNSET_IF_EMPTY {
+            assert!(OPTIONS.iter().any(|option| option.name == name), "{name}");
+            for value in ["''", "\"\"", ""] {
+                let spec = GroupSpec::parse(&format!("x {name}={value} threads=2"));
+                let expected = GroupSpec { threads: 2, ..GroupSpec::named("x") };
+                assert_eq!(spec, Ok(expected), "{name}={value}");
+            }
+        }
+        for option in OPTIONS.iter().filter(|option| !UNSET_IF_EMPTY.contains(&option.name)) {
+            assert!(GroupSpec::parse(&format!("x {}=''", option.name)).is_err(), "{}", option.name);
+        }
     }
 
     #[test]

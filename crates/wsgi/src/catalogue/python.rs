@@ -1,6 +1,6 @@
 //! Directives about Python and its interpreters.
 
-use super::{Directive, MAIN, MAIN_OR_BLOCK, Scope, on_or_off, one};
+use super::{Directive, MAIN, MAIN_OR_BLOCK, Scope, on_or_off, one, one_or_unset};
 use crate::argument::{ArgumentError, nearest};
 use crate::daemon::{interval, number, python_home, split_path};
 use crate::interpreter_rules::Block;
@@ -92,7 +92,8 @@ pub(super) const PYTHON: &[Directive] = &[
         documentation: "`PYTHON_EGG_CACHE` in the environment of applications in embedded mode. Process \
                         groups have `python-eggs`.",
         apply: |arguments, scope| {
-            scope.server.global.python_eggs = Some(one(arguments, "a directory")?.into());
+            let eggs = one_or_unset(arguments, "a directory")?;
+            scope.server.global.python_eggs = eggs.map(Into::into);
             Ok(())
         },
     },
@@ -120,7 +121,10 @@ pub(super) const PYTHON: &[Directive] = &[
                         mode and for process groups without `python-home` (the system's python3).",
         apply: |arguments, scope| {
             const ALLOWED: &str = "an absolute path of a directory";
-            let value = one(arguments, ALLOWED)?;
+            let Some(value) = one_or_unset(arguments, ALLOWED)? else {
+                scope.server.global.python_home = None;
+                return Ok(());
+            };
             let home = python_home(&value);
             let home = home.ok_or(ArgumentError::Value { value, allowed: ALLOWED })?;
             scope.server.global.python_home = Some(home);
@@ -150,8 +154,9 @@ pub(super) const PYTHON: &[Directive] = &[
         documentation: "Directories that are put in front of `sys.path` in embedded mode; their \
                         `.pth` files are honoured. Process groups have `python-path`.",
         apply: |arguments, scope| {
-            let value = one(arguments, "directories with a colon between")?;
-            scope.server.global.interpreter_options().python_path = Some(split_path(&value));
+            let value = one_or_unset(arguments, "directories with a colon between")?;
+            let path = value.as_deref().map(split_path);
+            scope.server.global.interpreter_options().python_path = path;
             Ok(())
         },
     },

@@ -22,6 +22,17 @@ pub struct DaemonOption {
     pub(super) set: fn(&mut GroupSpec, &str) -> Option<()>,
 }
 
+/// Options that an empty value leaves as they are, as mod_wsgi reads it: generated configurations have them.
+pub(super) const UNSET_IF_EMPTY: [&str; 7] = [
+    "display-name",
+    "lang",
+    "locale",
+    "python-eggs",
+    "python-home",
+    "python-path",
+    "supplementary-groups",
+];
+
 /// The categories, in the order of the reference page.
 pub const OPTION_CATEGORIES: &[Category<DaemonOption>] = &[
     Category { title: "Processes", entries: processes::PROCESSES },
