@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::unistd::Uid;
-use testkit::{Checked, Httpd};
+use testkit::{Checked, Httpd, Mode};
 
 fn check(conf: &str) -> Checked {
     Httpd::configtest(conf)
@@ -43,6 +43,54 @@ fn mistakes_in_directives_are_named_with_their_remedy() {
     }
 }
 
+/// What `mod_wsgi-express setup-server` writes about its process group and embedded mode: options without a
+/// value are written, too.
+#[test]
+fn a_configuration_of_express_is_served() {
+    let options = "display-name='(wsgi:localhost:8000:0)' home='/tmp' threads=5 maximum-requests=0 \
+        python-path='' python-eggs='/tmp/eggs' lang='C.UTF-8' locale='C.UTF-8' listen-backlog=100 \
+        queue-timeout=45 socket-timeout=60 connect-timeout=15 request-timeout=60 interrupt-timeout=0 \
+        inactivity-timeout=0 startup-timeout=15 deadlock-timeout=60 graceful-timeout=15 \
+        eviction-timeout=0 restart-interval=0 cpu-time-limit=0 shutdown-timeout=5 send-buffer-size=0 \
+        receive-buffer-size=0 header-buffer-size=0 response-buffer-size=0 response-flush-delay=5 \
+        response-socket-timeout=0 server-metrics=Off supplementary-groups=''";
+    let httpd = Httpd::new("express-conf")
+        .conf(&format!(
+            "WSGIPythonHome '{{home}}'\nWSGIRestrictEmbedded On\nWSGISocketRotation Off\n\
+             WSGIDaemonProcess 'localhost:8000' {options}\n\
+             WSGICallableObject 'application'\nWSGIPassAuthorization On\nWSGIMapHEADToGET Auto\n\
+             WSGIDestroyInterpreter On\nWSGIServerMetrics Off\nWSGIVerboseDebugging Off\n\
+             WSGIPythonPath ''\nWSGIPythonEggs ''\n\
+             WSGIScriptAlias / {{apps}}/process.wsgi process-group='localhost:8000' \
+             application-group=%{{GLOBAL}}"
+        ))
+        .start();
+    let facts = httpd.get("/facts").send().json();
+    assert_eq!(facts["title"], "(wsgi:localhost:8000:0)");
+    assert_eq!((&facts["cwd"], &facts["path"][0]), (&"/tmp".into(), &"/tmp".into()));
+    assert!(facts["path"].as_array().unwrap().iter().all(|entry| entry != ""));
+    // Elsewhere it is a mistake.
+    check("WSGIDaemonProcess x threads=''").assert_refused("threads=: the value must be");
+    check("WSGIDaemonProcess x home=''").assert_refused("home=: the value must be");
+    let embedded = Httpd::new("express-embedded").app("process.wsgi").mode(Mode::Embedded);
+    let httpd = embedded.conf("WSGIPythonPath \"\"").start();
+    assert_eq!(httpd.get("/facts").send().status, 200);
+}
+
+#[test]
+fn a_server_without_a_user_is_told_what_is_missing() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    // What httpd has for a directive that is not written.
+    let unset = "User #4294967295\nGroup #4294967295\n";
+    for conf in ["WSGIDaemonProcess x", "WSGIDaemonProcess x user=nobody"] {
+        let checked = check(&format!("{unset}{conf} python-home={{home}}"));
+        checked.assert_refused("is not set; set User and Group in httpd's configuration");
+        assert!(!checked.output.contains("4294967295"), "{}", checked.output);
+    }
+}
+
 #[test]
 fn groups_must_be_defined_once() {
     let silent = "WSGIDaemonProcess site python-home={home}\n\
@@ -66,11 +114,16 @@ fn a_python_home_must_be_one() {
     let script = "#!/bin/sh\nexit 3\n";
     program(old.path(), script);
     for (home, text) in [
-        ("/no/such/venv".into(), "/no/such/venv does not exist"),
+        ("/no/such/venv".into(), "\"/no/such/venv\" does not exist"),
+        ("/usr/bin/python3".into(), "\"/usr\" is its directory; write that"),
+        ("/usr/bin".into(), "\"/usr\" is its directory; write that"),
+        ("/etc/passwd".into(), "\"/etc/passwd\" is not a directory"),
         (shown(empty.path()), "is not a Python: it has neither bin/python nor bin/python3"),
         (shown(old.path()), "is older than Python 3.10"),
     ] {
-        open(Path::new(&home));
+        if home.starts_with("/tmp") {
+            open(Path::new(&home));
+        }
         let checked = check(&format!("WSGIDaemonProcess x python-home={home}"));
         checked.assert_refused(text);
         checked.assert_refused("WSGIDaemonProcess x (");

@@ -33,6 +33,10 @@ pub(crate) enum AccountError {
          directive"
     )]
     Root,
+    #[error(
+        "httpd's {0} is not set; set User and Group in httpd's configuration (Debian: www-data)"
+    )]
+    Unset(&'static str),
     #[error("the user database cannot be read: {0}")]
     Database(nix::Error),
 }
@@ -47,11 +51,11 @@ impl Identity {
         let uid = match &spec.user {
             Some(Principal::Name(name)) => named_user(name)?.uid,
             Some(Principal::Id(uid)) => Uid::from_raw(*uid),
-            None => Uid::from_raw(children.uid),
+            None => Uid::from_raw(set("User", children.uid)?),
         };
         let gid = match &spec.group {
             Some(group) => named_group(group)?,
-            None => Gid::from_raw(children.gid),
+            None => Gid::from_raw(set("Group", children.gid)?),
         };
         if uid.is_root() {
             return Err(AccountError::Root);
@@ -69,7 +73,8 @@ impl Identity {
     /// The user that httpd's children run as.
     pub(crate) fn of_children(children: &Account) -> Result<Self, AccountError> {
         let change = Uid::effective().is_root() && children.uid != 0;
-        Self::new(Uid::from_raw(children.uid), Gid::from_raw(children.gid), change)
+        let (uid, gid) = (set("User", children.uid)?, set("Group", children.gid)?);
+        Self::new(Uid::from_raw(uid), Gid::from_raw(gid), change)
     }
 
     fn current() -> Result<Self, AccountError> {
@@ -92,6 +97,11 @@ impl Identity {
             change,
         })
     }
+}
+
+/// The number that httpd has for a directive; it takes the highest for one that is not set.
+fn set(directive: &'static str, id: u32) -> Result<u32, AccountError> {
+    if id == u32::MAX { Err(AccountError::Unset(directive)) } else { Ok(id) }
 }
 
 fn named_group(group: &Principal) -> Result<Gid, AccountError> {
@@ -133,7 +143,13 @@ mod tests {
         let missing = || "no-such-name".to_owned();
         let user = Some(Principal::Name(missing()));
         assert_eq!(group(user, None), Err(AccountError::NoUser(missing())));
+        let nobody = Account { uid: u32::MAX, gid: u32::MAX, user: String::new() };
+        let of = |spec: GroupSpec| Identity::of_group(&spec, &nobody);
+        assert_eq!(of(GroupSpec::named("x")), Err(AccountError::Unset("User")));
         let user = Some(Principal::Id(65_534));
+        let spec = GroupSpec { user: user.clone(), ..GroupSpec::named("x") };
+        assert_eq!(of(spec), Err(AccountError::Unset("Group")));
+        assert_eq!(Identity::of_children(&nobody), Err(AccountError::Unset("User")));
         let named = Some(Principal::Name(missing()));
         assert_eq!(group(user.clone(), named), Err(AccountError::NoGroup(missing())));
         let identity = group(user, Some(Principal::Id(65_534))).unwrap();

@@ -9,10 +9,17 @@ const SYSTEM: [&str; 2] = ["/usr/bin/python3", "/usr/local/bin/python3"];
 /// Why there is no Python to run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProgramError {
-    #[error("{0} does not exist; name a virtual environment or a Python installation")]
+    #[error("{0:?} does not exist; name a virtual environment or a Python installation")]
     HomeMissing(PathBuf),
+    #[error("{0:?} lies in an environment or installation, and {1:?} is its directory; write that")]
+    Inside(PathBuf, PathBuf),
     #[error(
-        "{0} is not a Python: it has neither bin/python nor bin/python3; name a virtual environment \
+        "{0:?} is not a directory; name a virtual environment or a Python installation (what \
+         sys.prefix says)"
+    )]
+    NotADirectory(PathBuf),
+    #[error(
+        "{0:?} is not a Python: it has neither bin/python nor bin/python3; name a virtual environment \
          or a Python installation (what sys.prefix says)"
     )]
     NotAHome(PathBuf),
@@ -38,15 +45,28 @@ pub(crate) fn python(home: Option<&Path>, root: Option<&Path>) -> Result<PathBuf
         let program = SYSTEM.iter().map(PathBuf::from).find(exists);
         return program.ok_or(ProgramError::NoSystemPython);
     };
-    if !below(root, home).is_dir() {
-        return Err(ProgramError::HomeMissing(home.to_owned()));
+    let program = |home: &Path| PROGRAMS.iter().map(|name| home.join(name)).find(exists);
+    let found = below(root, home);
+    if let Some(program) = program(home).filter(|_| found.is_dir()) {
+        return Ok(program);
     }
-    ["bin/python", "bin/python3"]
-        .iter()
-        .map(|name| home.join(name))
-        .find(exists)
-        .ok_or_else(|| ProgramError::NotAHome(home.to_owned()))
+    // A slip: the program itself, or the directory that it lies in.
+    let above = home.ancestors().find(|one| one.ends_with("bin")).and_then(Path::parent);
+    if let Some(above) = above.filter(|above| found.exists() && program(above).is_some()) {
+        return Err(ProgramError::Inside(home.to_owned(), above.to_owned()));
+    }
+    let home = home.to_owned();
+    Err(if found.is_dir() {
+        ProgramError::NotAHome(home)
+    } else if found.exists() {
+        ProgramError::NotADirectory(home)
+    } else {
+        ProgramError::HomeMissing(home)
+    })
 }
+
+/// What the program is called below a home.
+const PROGRAMS: [&str; 2] = ["bin/python", "bin/python3"];
 
 /// The engine, which lies beside this program.
 pub(crate) fn engine() -> std::io::Result<PathBuf> {
@@ -63,5 +83,11 @@ mod tests {
         assert_eq!(python(Some(missing), None), Err(ProgramError::HomeMissing(missing.into())));
         let proc = Path::new("/proc");
         assert_eq!(python(Some(proc), None), Err(ProgramError::NotAHome(proc.into())));
+        let file = Path::new("/etc/passwd");
+        assert_eq!(python(Some(file), None), Err(ProgramError::NotADirectory(file.into())));
+        for inside in ["/usr/bin/python3", "/usr/bin"] {
+            let error = ProgramError::Inside(inside.into(), "/usr".into());
+            assert_eq!(python(Some(Path::new(inside)), None), Err(error));
+        }
     }
 }
