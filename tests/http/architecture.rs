@@ -110,6 +110,35 @@ fn no_library_links_python_and_the_engine_links_no_httpd() {
     }
 }
 
+/// httpd writes other characters of messages and log lines as `\xe2\x80\xa6`.
+#[test]
+fn messages_are_ascii() {
+    fn look(folder: &std::path::Path, odd: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path, odd);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let lines = lines.filter(|line| !line.is_ascii());
+            odd.extend(lines.map(|line| format!("{}: {line}", path.display())));
+        }
+    }
+    let mut odd = Vec::new();
+    for (name, _) in
+        MAY_USE.iter().filter(|(name, _)| !["bench", "testkit", "xtask"].contains(name))
+    {
+        let folder = installation::project().join("crates").join(name).join("src");
+        if folder.is_dir() {
+            look(&folder, &mut odd);
+        }
+    }
+    assert!(odd.is_empty(), "{odd:#?}");
+}
+
 /// `docs/coverage.md` names a test for each directive and option, and no test that there is not.
 #[test]
 fn what_is_tested_where_is_written_down() {

@@ -97,13 +97,13 @@ fn groups_must_be_defined_once() {
         <VirtualHost *:1>\nServerName silent.example\n</VirtualHost>";
     check(silent).assert_accepted();
     check("WSGIDaemonProcess x\n<VirtualHost *>\nWSGIDaemonProcess x\n</VirtualHost>")
-        .assert_refused("the process group x is already defined at");
+        .assert_refused("the process group \"x\" is already defined at");
     for conf in [
         "WSGIProcessGroup nobody",
         "<Location />\nWSGIProcessGroup nobody\n</Location>",
         "WSGIScriptAlias / /x process-group=nobody",
     ] {
-        check(conf).assert_refused("there is no process group nobody; define it with");
+        check(conf).assert_refused("there is no process group \"nobody\"; define it with");
     }
 }
 
@@ -126,7 +126,7 @@ fn a_python_home_must_be_one() {
         }
         let checked = check(&format!("WSGIDaemonProcess x python-home={home}"));
         checked.assert_refused(text);
-        checked.assert_refused("WSGIDaemonProcess x (");
+        checked.assert_refused("WSGIDaemonProcess \"x\" (");
         assert_eq!(checked.output.matches("python-home").count(), 1, "{}", checked.output);
         check(&format!("WSGIPythonHome {home}")).assert_refused(text);
     }
@@ -142,8 +142,8 @@ fn a_python_that_its_user_cannot_reach_is_named_with_the_way() {
     fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).unwrap();
     program(&closed.path().join("venv"), "#!/bin/sh\nexec /usr/bin/python3 \"$@\"\n");
     let checked = check(&format!("WSGIDaemonProcess x python-home={}/venv", shown(closed.path())));
-    checked.assert_refused("cannot be run as user www-data");
-    let directory = format!("the directory {} is closed to that user", shown(closed.path()));
+    checked.assert_refused("cannot be run as user \"www-data\"");
+    let directory = format!("the directory {:?} is closed to that user", shown(closed.path()));
     checked.assert_refused(&directory);
     // Where the user is another one, so is the answer.
     check("WSGIDaemonProcess x user=no-such-user")

@@ -270,7 +270,7 @@ fn a_group_that_cannot_be_started_any_more_does_not_end_the_others() {
         .start();
     facts(&httpd);
     fs::remove_dir_all(httpd.root().join("fake")).unwrap();
-    httpd.expect_log("fake does not exist");
+    httpd.expect_log("fake\" does not exist");
     httpd.graceful();
     facts(&httpd);
 }

@@ -95,7 +95,7 @@ both_modes! {
         let call = httpd.get("/").header("X-Process", "1");
         assert_eq!(call.header("X-Callable", "tell('called')").send().status, 500);
         assert!(httpd.log_lines("called").is_empty());
-        httpd.expect_log("WSGI0151: there is no process group nobody");
+        httpd.expect_log("WSGI0151: there is no process group \"nobody\"");
         assert_eq!(httpd.get("/").header("X-Process", "'nobody'").send().status, 500);
     }
 

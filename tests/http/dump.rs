@@ -27,15 +27,15 @@ fn groups_and_aliases_are_shown() {
     ));
     let version = version();
     for part in [
-        "* process group site (",
+        "* process group \"site\" (",
         &format!("    Python {version} ("),
         &format!("user {}", user()),
-        "2..4 processes × 7 threads",
-        "1 processes × no request threads (service)",
+        "2..4 processes x 7 threads",
+        "1 processes x no request threads (service)",
         "imports ",
         "* server main.example\n",
         "    WSGIScriptAlias /a (",
-        "runs in            process group site",
+        "runs in            process group \"site\"",
         "(the main interpreter: the script is alone in its process group)",
         "runs in            nowhere: embedded mode is disabled",
         "* server other.example\n",
@@ -85,10 +85,10 @@ fn what_is_out_of_reach_is_found() {
         "WSGIHandlerScript h /x process-group=one",
         "<Location />\nWSGIProcessGroup one\n</Location>",
     ] {
-        check(&other(line)).assert_refused("belongs to the virtual host one.example");
+        check(&other(line)).assert_refused("belongs to the virtual host \"one.example\"");
     }
     check("WSGIImportScript /x process-group=none application-group=x")
-        .assert_refused("there is no process group none; define it with");
+        .assert_refused("there is no process group \"none\"; define it with");
     check(
         "WSGIRestrictEmbedded On\n\
          WSGIImportScript /x process-group=%{GLOBAL} application-group=%{GLOBAL}",
@@ -99,8 +99,8 @@ fn what_is_out_of_reach_is_found() {
 #[test]
 fn owners_that_do_not_exist_are_found() {
     for (option, text) in [
-        ("script-user=nobody-here", "script-user=nobody-here: there is no such user"),
-        ("script-group=nobody-here", "script-group=nobody-here: there is no such group"),
+        ("script-user=nobody-here", "script-user=\"nobody-here\": there is no such user"),
+        ("script-group=nobody-here", "script-group=\"nobody-here\": there is no such group"),
         ("script-user=a script-group=b", "script-user and script-group exclude each other"),
     ] {
         check(&format!("WSGIDaemonProcess x python-home={{home}} {option}")).assert_refused(text);
@@ -109,10 +109,10 @@ fn owners_that_do_not_exist_are_found() {
         check("WSGIDaemonProcess x python-home={home} supplementary-groups=nobody-here")
             .assert_refused("there is no group \"nobody-here\"");
         check("WSGIDaemonProcess x python-home={home} chroot=/no/such/jail")
-            .assert_refused("chroot=/no/such/jail: there is no such directory");
+            .assert_refused("chroot=\"/no/such/jail\": there is no such directory");
     } else {
         check("WSGIDaemonProcess x python-home={home} chroot=/")
-            .assert_refused("chroot=/ needs httpd started as root");
+            .assert_refused("chroot=\"/\" needs httpd started as root");
         check("WSGIDaemonProcess x python-home={home} cpu-priority=-1")
             .assert_refused("cpu-priority=-1 needs httpd started as root");
     }
@@ -124,7 +124,7 @@ fn scripts_that_cannot_be_read_are_told_of() {
         "WSGIDaemonProcess x python-home={home}\nWSGIScriptAlias / /no/such.wsgi process-group=x",
     );
     checked.assert_accepted();
-    let text = "cannot read /no/such.wsgi: /no does not exist";
+    let text = "cannot read \"/no/such.wsgi\": \"/no\" does not exist";
     assert!(checked.output.contains(text), "{}", checked.output);
 }
 

@@ -191,7 +191,7 @@ fn htaccess_chooses_no_process_group_on_its_own() {
         .conf("WSGIDaemonProcess other python-home={home}")
         .file("htdocs/.htaccess", lines)
         .start();
-    httpd.expect_log("WSGI0149: .htaccess may not send it to the process group other");
+    httpd.expect_log("WSGI0149: .htaccess may not send it to the process group \"other\"");
     httpd.expect_log("WSGI0057");
     assert_eq!(httpd.get("/x.txt").header("X-Access", "True").send().status, 403);
 }
@@ -256,15 +256,16 @@ fn groups_are_checked_with_the_configuration() {
     test(ACCESS).assert_accepted();
     let unknown = ACCESS.replace("{hook}", "{apps}/guard.py process-group=nobody");
     test(&unknown)
-        .assert_refused("there is no process group nobody; define it with WSGIDaemonProcess");
+        .assert_refused("there is no process group \"nobody\"; define it with WSGIDaemonProcess");
     let service = "WSGIDaemonProcess service threads=0 python-home={home}\n\
         WSGIAccessScript {apps}/guard.py process-group=service";
-    test(service).assert_refused("the process group service has no request threads");
+    test(service).assert_refused("the process group \"service\" has no request threads");
     let elsewhere = "Listen 127.0.0.1:1\n\
         <VirtualHost *:1>\nServerName a.example\nWSGIDaemonProcess a python-home={home}\n</VirtualHost>\n\
         <VirtualHost *:1>\nServerName b.example\n<Location />\n\
         WSGIAuthUserScript {apps}/guard.py process-group=a\n</Location>\n</VirtualHost>";
-    test(elsewhere).assert_refused("the process group a belongs to the virtual host a.example");
+    test(elsewhere)
+        .assert_refused("the process group \"a\" belongs to the virtual host \"a.example\"");
     test(&elsewhere.replace("b.example", "a.example")).assert_accepted();
     test(&ACCESS.replace("{hook}", "{hook} process-grop=x")).assert_refused("did you mean");
     test(&ACCESS.replace("{hook}", "/a process-group=%{ENV:x}"))
@@ -293,7 +294,7 @@ fn a_group_that_cannot_answer_is_a_refusal() {
     let httpd = guarded("hook-lost", Mode::Daemon, ACCESS).start();
     let ask = |expression: &str| httpd.get("/x.txt").header("X-Access", expression).send().status;
     assert_eq!(ask("True"), 200);
-    httpd.expect_log("process group test, which was asked for");
+    httpd.expect_log("process group \"test\", which was asked for");
     httpd.expect_log("WSGI0057");
     httpd.allow_log("worker");
     assert_eq!(ask("__import__('os')._exit(3)"), 403);

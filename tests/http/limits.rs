@@ -39,7 +39,7 @@ fn a_request_that_takes_too_long_is_a_504_and_its_process_is_replaced() {
     httpd.expect_log("request-timeout=1");
     assert_eq!(httpd.get("/call?x=1").send().status, 504);
     let line = httpd.wait_for_log("request-timeout=1: GET /call?x=1 has taken too long");
-    assert!(line.text.contains("process group test"), "{line}");
+    assert!(line.text.contains("process group \"test\""), "{line}");
     let stack = httpd.wait_for_log("in application");
     assert!(stack.text.contains("limits.wsgi"), "{stack}");
     assert_ne!(pid(&httpd), before);
@@ -134,7 +134,7 @@ fn a_process_that_does_not_get_ready_is_killed() {
     httpd.allow_log("startup-timeout=1");
     httpd.allow_log("ended before it was ready");
     let line = httpd.wait_for_log("was not ready within startup-timeout=1 and is killed");
-    assert!(line.text.contains("process group fake"), "{line}");
+    assert!(line.text.contains("process group \"fake\""), "{line}");
     assert!(line.text.contains("the next one starts in 250.0ms"), "{line}");
     httpd.wait_for_log("the next one starts in 500.0ms");
 }

@@ -201,11 +201,11 @@ fn a_worker_that_breaks_its_queue_hurts_its_own_group_only() {
         )
         .start();
     assert_eq!(httpd.get("/vandal").send().text(), "nothing is sent back");
-    httpd.expect_log("process group vandal: one of its processes has shut its queue down");
+    httpd.expect_log("process group \"vandal\": one of its processes has shut its queue down");
     httpd.expect_log("WSGI0117");
     wait_until("its requests are refused", || httpd.get("/vandal").send().status == 503);
     assert_eq!(httpd.get("/app").send().status, 200);
-    httpd.wait_for_log("process group vandal: one of its processes has shut its queue down");
+    httpd.wait_for_log("process group \"vandal\": one of its processes has shut its queue down");
     httpd.graceful();
     wait_until("a graceful restart mends it", || httpd.get("/vandal").send().status == 200);
 }

@@ -127,7 +127,9 @@ fn a_group_that_turns_out_to_be_unknown_is_a_500() {
         .conf("WSGIProcessGroup %{ENV:nothing}")
         .mode(Mode::Daemon)
         .start();
-    httpd.expect_log("WSGI0151: there is no process group %{ENV:nothing}");
+    httpd.expect_log(
+        "the variable \"nothing\" says (%{ENV:nothing}), and that is not set for this request",
+    );
     assert_eq!(httpd.get("/").send().status, 500);
 }
 
@@ -163,4 +165,19 @@ fn restricted_embedded_mode_says_what_to_do() {
     for part in ["environ.wsgi", "localhost", "WSGIProcessGroup"] {
         assert!(lines[0].text.contains(part), "{}", lines[0]);
     }
+}
+
+/// A name from the configuration shows where it begins and ends, however odd it is.
+#[test]
+fn names_in_messages_are_quoted() {
+    Httpd::configtest("WSGIProcessGroup keystone-ssl;;").assert_refused(
+        "there is no process group \"keystone-ssl;;\"; define it with WSGIDaemonProcess \"keystone-ssl;;\"",
+    );
+    let httpd = Httpd::new("quoted")
+        .conf("WSGIProcessGroup %{GLOBALS}\nWSGIScriptAlias / {apps}/environ.wsgi")
+        .start();
+    httpd.expect_log(
+        "WSGI0151: the process group is to be \"%{GLOBALS}\", which stands for nothing",
+    );
+    assert_eq!(httpd.get("/").send().status, 500);
 }

@@ -453,8 +453,9 @@ fn what_cannot_be_preloaded_is_found_before_the_start() {
                 WSGIScriptAlias /b /b.wsgi process-group=x";
     Httpd::configtest(conf).assert_refused("set WSGIApplicationGroup %{GLOBAL}");
     Httpd::configtest(&format!("{conf}\nWSGIApplicationGroup %{{GLOBAL}}")).assert_accepted();
-    Httpd::configtest("WSGIDaemonProcess x preload=application")
-        .assert_refused("the configuration does not say which script runs in x");
+    Httpd::configtest("WSGIDaemonProcess x preload=application").assert_refused(
+        "the configuration does not say which script runs in the process group \"x\"",
+    );
 }
 
 /// Hangs in a hook around the fork while the file `stuck` is there.
@@ -485,7 +486,7 @@ fn a_template_or_a_worker_that_is_stuck_in_a_fork_is_replaced() {
         httpd.allow_log("its workers go on");
         let first: i32 = httpd.get("/app/").send().text().parse().unwrap();
         fs::write(httpd.root().join("app/stuck"), "").unwrap();
-        httpd.expect_log(&format!("worker {first} of process group test ended"));
+        httpd.expect_log(&format!("worker {first} of process group \"test\" ended"));
         httpd.signal(first, Signal::SIGKILL);
         httpd.wait_for_log(line);
         fs::remove_file(httpd.root().join("app/stuck")).unwrap();

@@ -132,7 +132,7 @@ fn set_switch_interval<'py>(
 ) -> Result<'py, ()> {
     if rules.switch_interval_is_own && !name.is_empty() && !rules.own_gil {
         let text = format!(
-            "WSGI0205: WSGISwitchInterval for the application group {name} has no effect: it shares its \
+            "WSGI0205: WSGISwitchInterval for the application group {name:?} has no effect: it shares its \
              GIL with others (see WSGIPerInterpreterGIL)"
         );
         sink.line(Level::Warning, text);

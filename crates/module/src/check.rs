@@ -87,7 +87,7 @@ fn duplicates(definitions: &[Definition<'_>]) -> Vec<String> {
         let name = group.spec.name.clone();
         let first = seen.insert(name.clone(), group.place.clone())?;
         Some(format!(
-            "WSGIDaemonProcess {name} ({}): the process group {name} is already defined at {first}; \
+            "WSGIDaemonProcess {name:?} ({}): the process group {name:?} is already defined at {first}; \
              give one of them another name",
             group.place
         ))
@@ -106,8 +106,8 @@ fn unreachable_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<S
             None => {
                 let server = server_name(server);
                 let text = format!(
-                    "{directive} (server {server}): there is no process group {group}; define it with \
-                     WSGIDaemonProcess {group}"
+                    "{directive} (server {server:?}): there is no process group {group:?}; define it with \
+                     WSGIDaemonProcess {group:?}"
                 );
                 return problems.push(text);
             }
@@ -116,8 +116,8 @@ fn unreachable_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<S
         let owner = definition.server.is_virtual().then(|| server_name(definition.server));
         if let Some(owner) = owner.filter(|owner| server.is_virtual() && *owner != name) {
             problems.push(format!(
-                "{directive} (server {name}): the process group {group} belongs to the virtual host \
-                 {owner}, which defines it at {}; define it in the main server to use it from others",
+                "{directive} (server {name:?}): the process group {group:?} belongs to the virtual host \
+                 {owner:?}, which defines it at {}; define it in the main server to use it from others",
                 definition.place
             ));
         }
@@ -125,23 +125,23 @@ fn unreachable_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<S
     for server in speakers(main) {
         let config = server.config::<Wsgi>();
         if let Some(group) = server.dir_defaults::<Wsgi>().process_group.as_deref() {
-            look(server, format!("WSGIProcessGroup {group}"), group);
+            look(server, format!("WSGIProcessGroup {group:?}"), group);
         }
         for group in config.sections.iter().filter_map(|section| section.process_group.as_deref()) {
-            look(server, format!("WSGIProcessGroup {group}"), group);
+            look(server, format!("WSGIProcessGroup {group:?}"), group);
         }
         for alias in &config.settings.aliases {
             if let Some(group) = alias.options.process_group.as_deref() {
-                look(server, format!("WSGIScriptAlias … process-group={group}"), group);
+                look(server, format!("WSGIScriptAlias ... process-group={group:?}"), group);
             }
         }
         for import in &config.settings.imports {
             let group = &import.process_group;
-            look(server, format!("WSGIImportScript … process-group={group}"), group);
+            look(server, format!("WSGIImportScript ... process-group={group:?}"), group);
         }
         for script in server.dir_defaults::<Wsgi>().handler_scripts.iter().flat_map(|all| &**all) {
             if let Some(group) = script.process_group.as_deref() {
-                look(server, format!("WSGIHandlerScript … process-group={group}"), group);
+                look(server, format!("WSGIHandlerScript ... process-group={group:?}"), group);
             }
         }
     }
@@ -158,7 +158,7 @@ fn imports_in_vain(main: Server<'_>) -> Vec<String> {
     let problem = |import: &Import| {
         let (file, line) = &import.place;
         format!(
-            "WSGIImportScript {} ({file}:{line}): process-group=%{{GLOBAL}} is embedded mode, which \
+            "WSGIImportScript {:?} ({file}:{line}): process-group=%{{GLOBAL}} is embedded mode, which \
              WSGIRestrictEmbedded On disables; name a process group, or take one of the two away",
             import.script.display()
         )
@@ -170,7 +170,7 @@ fn imports_in_vain(main: Server<'_>) -> Vec<String> {
 fn unknown_owners(definitions: &[Definition<'_>]) -> Vec<String> {
     let problem = |group: &Definition<'_>| match Owner::of(group.spec) {
         Some(Owner::Nobody(text)) => {
-            Some(format!("WSGIDaemonProcess {} ({}): {text}", group.spec.name, group.place))
+            Some(format!("WSGIDaemonProcess {:?} ({}): {text}", group.spec.name, group.place))
         }
         _ => None,
     };
@@ -182,7 +182,7 @@ fn not_preloadable(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<Stri
     let scripts = scripts(main).unwrap_or_default();
     let problem = |group: &Definition<'_>| {
         let error = applications(group.spec, scripts.get(&group.spec.name)).err()?;
-        Some(format!("WSGIDaemonProcess {} ({}): {error}", group.spec.name, group.place))
+        Some(format!("WSGIDaemonProcess {:?} ({}): {error}", group.spec.name, group.place))
     };
     definitions.iter().filter_map(problem).collect()
 }

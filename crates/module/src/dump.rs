@@ -73,13 +73,13 @@ impl Groups<'_> {
             format!("{} threads", spec.threads)
         };
         let program = program.display();
-        format!("Python {version} ({program}), user {user}, {processes} processes × {threads}")
+        format!("Python {version} ({program}), user {user}, {processes} processes x {threads}")
     }
 
     fn write(&self, text: &mut String) {
         for (place, definition) in self.definitions.iter().enumerate() {
             let name = &definition.spec.name;
-            let _ = writeln!(text, "* process group {name} ({})", definition.place);
+            let _ = writeln!(text, "* process group {name:?} ({})", definition.place);
             let _ = writeln!(text, "    {}", self.summary(place));
             let Some(planned) = self.plan.groups.get(place) else { continue };
             for import in &planned.imports {
@@ -115,7 +115,7 @@ impl Groups<'_> {
             }
             Some(group) => {
                 let known = self.place(group).map(|place| self.summary(place));
-                (format!("process group {group}"), known.unwrap_or_default())
+                (format!("process group {group:?}"), known.unwrap_or_default())
             }
             None => {
                 let written = mapping.process_group.unwrap_or_default();

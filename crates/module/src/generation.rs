@@ -141,7 +141,7 @@ fn queues(main: Server<'_>, states: &Arc<States>) -> Result<Vec<Arc<Queue>>, Str
         let queue = Queue::new(spec.socket.backlog, share, Arc::clone(states), index);
         queue.map(Arc::new).map_err(|error| {
             format!(
-                "WSGIDaemonProcess \"{}\" ({}): the queue cannot be made: {error}; each process group takes \
+                "WSGIDaemonProcess {:?} ({}): the queue cannot be made: {error}; each process group takes \
                  two descriptors of httpd's parent (ulimit -n)",
                 spec.name, definition.place
             )

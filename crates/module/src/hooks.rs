@@ -75,7 +75,7 @@ fn ask_with(
     let place = match route::place(request, script, &path) {
         Ok(place) => place,
         Err(refusal) => {
-            let text = format!("the script {path} is not asked: {}", refusal.text);
+            let text = format!("the script {path:?} is not asked: {}", refusal.text);
             log(request, Level::Error, &text);
             return None;
         }
@@ -120,7 +120,7 @@ fn ask_with(
         log(
             request,
             Level::Error,
-            &format!("the script {path} was asked, and its answer is nonsense"),
+            &format!("the script {path:?} was asked, and its answer is nonsense"),
         );
     }
     answer

@@ -54,7 +54,7 @@ impl Owner {
 
     fn nobody(option: &str, name: &str, what: &str) -> Self {
         Self::Nobody(format!(
-            "{option}={name}: there is no such {what}; create it, or name another one"
+            "{option}={name:?}: there is no such {what}; create it, or name another one"
         ))
     }
 
@@ -72,13 +72,12 @@ impl Owner {
 
     /// Checks a file or directory; codes of what is wrong count from `code`.
     fn check_one(&self, path: &Path, code: u16) -> Result<(), Refusal> {
-        let shown = path.display();
         let refuse = |offset: u16, text: String| {
             Err(Refusal::new(403, format!("WSGI{:04}: {text}", code + offset)))
         };
         let data = match metadata(path) {
             Ok(data) => data,
-            Err(error) => return refuse(0, format!("{shown} cannot be looked at: {error}")),
+            Err(error) => return refuse(0, format!("{path:?} cannot be looked at: {error}")),
         };
         let (option, name, belongs, mask, whom) = match self {
             Self::User { uid, name } => {
@@ -90,10 +89,13 @@ impl Owner {
             Self::Nobody(text) => return Err(Refusal::new(403, text.as_str())),
         };
         if !belongs {
-            return refuse(1, format!("{shown} does not belong to {name}, as {option} wants it"));
+            return refuse(
+                1,
+                format!("{path:?} does not belong to {name:?}, as {option} wants it"),
+            );
         }
         if data.mode() & mask != 0 {
-            return refuse(2, format!("{shown} may be written by {whom}, which {option} forbids"));
+            return refuse(2, format!("{path:?} may be written by {whom}, which {option} forbids"));
         }
         Ok(())
     }

@@ -71,7 +71,7 @@ fn mapped_scripts(mappings: &[Mapping<'_>], group: &str) -> Vec<MappedScript> {
         let script = Path::new(&script.path);
         if scripts.iter().all(|known| known.script != script) {
             let (file, line) = &mapping.alias.place;
-            let directive = format!("WSGIScriptAlias {} ({file}:{line})", mapping.alias.url);
+            let directive = format!("WSGIScriptAlias {:?} ({file}:{line})", mapping.alias.url);
             scripts.push(MappedScript { script: script.to_owned(), directive });
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn applications(
     let name = &spec.name;
     let scripts = scripts.filter(|scripts| !scripts.mapped.is_empty()).ok_or_else(|| {
         format!(
-            "preload=application: the configuration does not say which script runs in {name}; map \
+            "preload=application: the configuration does not say which script runs in the process group {name:?}; map \
              one with WSGIScriptAlias, whose target is a file, or use preload=interpreter with \
              preload-modules="
         )
@@ -59,7 +59,7 @@ fn application(mapped: &Mapping<'_>, only: bool) -> Result<Application, String> 
     let main = application_group.is_empty() || (written.is_none() && only);
     if !main {
         return Err(format!(
-            "preload=application: {path} runs in the application group {application_group}, a \
+            "preload=application: {path:?} runs in the application group {application_group:?}, a \
              sub-interpreter, and those cannot be forked; set WSGIApplicationGroup %{{GLOBAL}}, or \
              use preload=interpreter"
         ));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use httpd::{FileKind, Request, Status};
+use wsgi::group_name::variable_name;
 use wsgi::level::Level;
 
 use crate::log;
@@ -32,13 +33,15 @@ impl Refusal {
 pub(crate) fn of_file(request: &Request<'_>, aliased: bool) -> Result<(), Refusal> {
     let file = String::from_utf8_lossy(request.filename().unwrap_or_default()).into_owned();
     if !aliased && !request.may_execute() {
-        let text = format!("WSGI0134: Options ExecCGI is off in this directory: {file}");
+        let text = format!("WSGI0134: Options ExecCGI is off in this directory: {file:?}");
         return Err(Refusal::new(403, text));
     }
     match request.file_kind() {
-        FileKind::Missing => Err(Refusal::new(404, format!("WSGI0135: script not found: {file}"))),
+        FileKind::Missing => {
+            Err(Refusal::new(404, format!("WSGI0135: script not found: {file:?}")))
+        }
         FileKind::Directory => {
-            Err(Refusal::new(403, format!("WSGI0136: the script is a directory: {file}")))
+            Err(Refusal::new(403, format!("WSGI0136: the script is a directory: {file:?}")))
         }
         FileKind::File => Ok(()),
     }
@@ -48,14 +51,14 @@ pub(crate) fn of_file(request: &Request<'_>, aliased: bool) -> Result<(), Refusa
 pub(crate) fn of_request(request: &Request<'_>, takes_chunks: bool) -> Result<(), Refusal> {
     if request.rejects_path_info() && !request.path_info().is_empty() {
         let file = String::from_utf8_lossy(request.filename().unwrap_or_default());
-        let text = format!("WSGI0137: AcceptPathInfo off disallows path info: {file}");
+        let text = format!("WSGI0137: AcceptPathInfo off disallows path info: {file:?}");
         return Err(Refusal::new(404, text));
     }
     let headers = request.headers_in();
     if let Some(encoding) = headers.get(c"Transfer-Encoding") {
         if !encoding.eq_ignore_ascii_case(b"chunked") {
             let name = String::from_utf8_lossy(encoding);
-            return Err(Refusal::new(501, format!("WSGI0138: unknown Transfer-Encoding {name}")));
+            return Err(Refusal::new(501, format!("WSGI0138: unknown Transfer-Encoding {name:?}")));
         }
         if !takes_chunks {
             let text = "WSGI0139: the request's body comes in chunks, without its length in front; an \
@@ -65,7 +68,7 @@ pub(crate) fn of_request(request: &Request<'_>, takes_chunks: bool) -> Result<()
     } else if let Some(length) = headers.get(c"Content-Length") {
         let shown = String::from_utf8_lossy(length);
         let Some(length) = wsgi::response::content_length(length) else {
-            return Err(Refusal::new(400, format!("WSGI0141: invalid Content-Length {shown}")));
+            return Err(Refusal::new(400, format!("WSGI0141: invalid Content-Length {shown:?}")));
         };
         let limit = request.body_limit();
         if limit > 0 && length > limit {
@@ -83,8 +86,8 @@ pub(crate) fn restricted(request: &Request<'_>, target: &Target) -> Refusal {
     Refusal::new(
         500,
         format!(
-            "WSGI0143: embedded mode is disabled (WSGIRestrictEmbedded On), and the script {script} of \
-             the server {server} is not in a process group: set WSGIProcessGroup, or process-group= of \
+            "WSGI0143: embedded mode is disabled (WSGIRestrictEmbedded On), and the script {script:?} of \
+             the server {server:?} is not in a process group: set WSGIProcessGroup, or process-group= of \
              its WSGIScriptAlias, to a group that WSGIDaemonProcess defines"
         ),
     )
@@ -94,16 +97,30 @@ pub(crate) fn restricted(request: &Request<'_>, target: &Target) -> Refusal {
 pub(crate) fn not_permitted(target: &Target) -> Refusal {
     let place = match target.group.as_str() {
         "" => "embedded mode (%{GLOBAL})".to_owned(),
-        group => format!("the process group {group}"),
+        group => format!("the process group {group:?}"),
     };
     let text = format!("WSGI0149: {place} is not one that WSGIRestrictProcess allows here");
     Refusal::new(500, text)
 }
 
-/// Nobody defines the group.
+/// No `WSGIDaemonProcess` defines the group. A name that could not be expanded is still as it was written.
 pub(crate) fn unknown_group(group: &str) -> Refusal {
+    if let Some(variable) = variable_name(group) {
+        let text = format!(
+            "WSGI0151: the process group is to be what the variable {variable:?} says ({group}), and that is \
+             not set for this request; set it (SetEnv, SetEnvIf, RewriteRule), or name a group"
+        );
+        return Refusal::new(500, text);
+    }
+    if group.starts_with("%{") {
+        let text = format!(
+            "WSGI0151: the process group is to be {group:?}, which stands for nothing; what does is \
+             %{{GLOBAL}}, %{{SERVER}}, %{{HOST}}, %{{RESOURCE}} and %{{ENV:variable}}"
+        );
+        return Refusal::new(500, text);
+    }
     let text = format!(
-        "WSGI0151: there is no process group {group}; define it with WSGIDaemonProcess {group}"
+        "WSGI0151: there is no process group {group:?}; define it with WSGIDaemonProcess {group:?}"
     );
     Refusal::new(500, text)
 }
@@ -111,15 +128,16 @@ pub(crate) fn unknown_group(group: &str) -> Refusal {
 /// The processes of the group cannot see the file.
 pub(crate) fn outside_of_root(file: &[u8], root: &Path) -> Refusal {
     let (file, root) = (String::from_utf8_lossy(file), root.display());
-    let text = format!("WSGI0081: {file} does not lie below chroot={root} of its process group");
+    let text =
+        format!("WSGI0081: {file:?} does not lie below chroot={root:?} of its process group");
     Refusal::new(500, text)
 }
 
 /// `.htaccess` chooses a process group that the server's configuration does not give to the directory.
 pub(crate) fn not_for_htaccess(group: &str) -> Refusal {
     let text = format!(
-        "WSGI0149: .htaccess may not send it to the process group {group}, whose user it would run as; \
-         permit that with WSGIProcessGroup {group} or WSGIRestrictProcess {group} for this directory"
+        "WSGI0149: .htaccess may not send it to the process group {group:?}, whose user it would run as; \
+         permit that with WSGIProcessGroup {group:?} or WSGIRestrictProcess {group:?} for this directory"
     );
     Refusal::new(500, text)
 }
@@ -127,7 +145,7 @@ pub(crate) fn not_for_htaccess(group: &str) -> Refusal {
 /// The group belongs to another virtual host.
 pub(crate) fn not_accessible(group: &str, owner: &str) -> Refusal {
     let text = format!(
-        "WSGI0152: the process group {group} belongs to the virtual host {owner}; define it in the main \
+        "WSGI0152: the process group {group:?} belongs to the virtual host {owner:?}; define it in the main \
          server to use it from others"
     );
     Refusal::new(500, text)

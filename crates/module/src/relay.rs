@@ -114,7 +114,7 @@ impl Relay<'_, '_> {
 
     fn fail(&mut self, group: &str, error: &RelayError) -> Status {
         let line = String::from_utf8_lossy(self.request.request_line());
-        let text = format!("process group \"{group}\": {error}: {line}");
+        let text = format!("process group {group:?}: {error}: {line}");
         log(&*self.request, Level::Error, &text);
         if self.response.is_begun() {
             self.cut_short();

@@ -36,7 +36,7 @@ fn examine(plan: &Plan) -> Report {
         report.problems.extend(
             examined
                 .problem
-                .map(|problem| format!("WSGIDaemonProcess {name} ({place}): {problem}")),
+                .map(|problem| format!("WSGIDaemonProcess {name:?} ({place}): {problem}")),
         );
         report.warnings.extend(examined.warnings);
         report.groups.push(examined.report);
@@ -93,8 +93,8 @@ impl Examined {
         self.warnings.extend(unreadable(&group.scripts, &identity));
         self.warnings.extend(group.imports.iter().filter_map(|import| {
             let obstacle = obstacle(&import.script, &identity, Want::Read)?;
-            let (script, user) = (import.script.display(), &identity.name);
-            Some(format!("{script} cannot be imported by user {user}: {obstacle}"))
+            let (script, user) = (&import.script, &identity.name);
+            Some(format!("{script:?} cannot be imported by user {user:?}: {obstacle}"))
         }));
         problem.map_or(Ok(()), Err)
     }
@@ -105,14 +105,13 @@ fn privileges(spec: &GroupSpec) -> Result<(), String> {
     if Uid::effective().is_root() {
         return match &spec.chroot {
             Some(root) if !root.is_dir() => {
-                Err(format!("chroot={}: there is no such directory", root.display()))
+                Err(format!("chroot={root:?}: there is no such directory"))
             }
             _ => Ok(()),
         };
     }
     if let Some(root) = &spec.chroot {
-        let root = root.display();
-        return Err(format!("chroot={root} needs httpd started as root; take it away"));
+        return Err(format!("chroot={root:?} needs httpd started as root; take it away"));
     }
     match spec.limits.cpu_priority {
         Some(nice) if nice < 0 => Err(format!(
@@ -126,8 +125,8 @@ fn privileges(spec: &GroupSpec) -> Result<(), String> {
 fn unreadable(scripts: &[MappedScript], identity: &Identity) -> Vec<String> {
     let warning = |one: &MappedScript| {
         let obstacle = obstacle(&one.script, identity, Want::Read)?;
-        let (directive, script, user) = (&one.directive, one.script.display(), &identity.name);
-        Some(format!("{directive}: user {user} cannot read {script}: {obstacle}"))
+        let (directive, script, user) = (&one.directive, &one.script, &identity.name);
+        Some(format!("{directive}: user {user:?} cannot read {script:?}: {obstacle}"))
     };
     scripts.iter().filter_map(warning).collect()
 }
@@ -141,29 +140,26 @@ fn engine_problem(identity: &Identity, root: Option<&Path>) -> Option<String> {
         let inside = program::below(Some(root), &engine);
         return (!inside.is_file()).then(|| {
             format!(
-                "chroot={}: the engine has to lie below it, too: {} does not exist",
-                root.display(),
-                inside.display()
+                "chroot={root:?}: the engine has to lie below it, too: {inside:?} does not exist"
             )
         });
     }
     let obstacle = obstacle(&engine, identity, Want::Read)?;
     let user = &identity.name;
     Some(format!(
-        "user {user} cannot load the engine {}: {obstacle}; install Dormouse where everybody can \
-         read it",
-        engine.display()
+        "user {user:?} cannot load the engine {engine:?}: {obstacle}; install Dormouse where everybody can \
+         read it"
     ))
 }
 
 fn home_problem(group: &PlannedGroup, identity: &Identity) -> Option<String> {
     let home = group.spec.home.as_deref().filter(|_| group.spec.chroot.is_none())?;
     if home.exists() && !home.is_dir() {
-        return Some(format!("home={} is not a directory", home.display()));
+        return Some(format!("home={home:?} is not a directory"));
     }
     let obstacle = obstacle(home, identity, Want::Execute)?;
     let user = &identity.name;
-    Some(format!("home={}: user {user} cannot work there: {obstacle}", home.display()))
+    Some(format!("home={home:?}: user {user:?} cannot work there: {obstacle}"))
 }
 
 /// The Python that httpd's children would load.

@@ -162,7 +162,7 @@ impl Group {
     }
 
     fn note(&self, level: Level, text: &str) {
-        self.log.line(level, &format!("process group {}: {text}", self.name()));
+        self.log.line(level, &format!("process group {:?}: {text}", self.name()));
     }
 
     /// Whether all its processes have ended.
@@ -213,7 +213,7 @@ impl Group {
                 let (pid, milliseconds) = (worker.name(), worker.age().as_millis());
                 let name = self.name();
                 let text = format!(
-                    "worker {pid} of process group {name} is ready after {milliseconds} ms"
+                    "worker {pid} of process group {name:?} is ready after {milliseconds} ms"
                 );
                 self.log.line(Level::Info, &text);
             }
@@ -317,7 +317,7 @@ impl Group {
             Ok((Worker::new(Some(pid), line, generation), start.identity.name.clone()))
         })?;
         let (pid, name) = (worker.name(), self.name());
-        let text = format!("worker {pid} of process group {name} starts as user {user}");
+        let text = format!("worker {pid} of process group {name:?} starts as user {user:?}");
         self.log.line(Level::Info, &text);
         Ok(worker)
     }

@@ -17,23 +17,23 @@ use crate::sys::{Change, apply};
 /// Why a program cannot be the Python of a process group.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProbeError {
-    #[error("{program} cannot be run as user {user}: {obstacle}")]
+    #[error("{program:?} cannot be run as user {user:?}: {obstacle}")]
     Unreachable { program: PathBuf, user: String, obstacle: Obstacle },
-    #[error("{program} cannot be run as user {user}: {error}")]
+    #[error("{program:?} cannot be run as user {user:?}: {error}")]
     Start { program: PathBuf, user: String, error: std::io::Error },
-    #[error("{0} is not a Python that works: asked for its version, it {1}")]
+    #[error("{0:?} is not a Python that works: asked for its version, it {1}")]
     NotPython(PathBuf, String),
-    #[error("{0} is older than Python 3.10; Dormouse needs 3.10 or later")]
+    #[error("{0:?} is older than Python 3.10; Dormouse needs 3.10 or later")]
     TooOld(PathBuf),
     #[error(
-        "{0} is a Python without a GIL (free-threaded), which has no stable ABI before 3.15 that Dormouse \
+        "{0:?} is a Python without a GIL (free-threaded), which has no stable ABI before 3.15 that Dormouse \
          could use; install the usual build"
     )]
     FreeThreaded(PathBuf),
-    #[error("{0} gave no answer within {seconds} seconds", seconds = PATIENCE.as_secs())]
+    #[error("{0:?} gave no answer within {seconds} seconds", seconds = PATIENCE.as_secs())]
     Silent(PathBuf),
     #[error(
-        "{program} has no shared library that httpd could load ({looked_for} does not exist); install \
+        "{program:?} has no shared library that httpd could load ({looked_for:?} does not exist); install \
          it (Debian: libpython3), use a Python that was built with --enable-shared, or move the \
          application to a process group (WSGIDaemonProcess), where any Python works"
     )]
@@ -219,9 +219,9 @@ mod tests {
         assert!(matches!(error, ProbeError::NotPython(..)), "{error}");
         let error = version(Path::new("/no/python"), &me(), None).unwrap_err();
         let text = error.to_string();
-        assert_eq!(text, "/no/python cannot be run as user me: /no does not exist");
+        assert_eq!(text, "\"/no/python\" cannot be run as user \"me\": \"/no\" does not exist");
         let error = version(Path::new("/etc/passwd"), &me(), None).unwrap_err();
-        assert!(error.to_string().starts_with("/etc/passwd cannot be run as user me"), "{error}");
+        assert!(error.to_string().starts_with("\"/etc/passwd\" cannot be run as user"), "{error}");
     }
 
     #[test]

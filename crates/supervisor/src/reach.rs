@@ -29,11 +29,11 @@ impl Want {
 /// Why a path cannot be reached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Obstacle {
-    #[error("{0} does not exist")]
+    #[error("{0:?} does not exist")]
     Missing(PathBuf),
-    #[error("the directory {0} is closed to that user")]
+    #[error("the directory {0:?} is closed to that user")]
     Closed(PathBuf),
-    #[error("{0} may not be {verb} by that user", verb = match .1 { Want::Read => "read", Want::Execute => "executed" })]
+    #[error("{0:?} may not be {verb} by that user", verb = match .1 { Want::Read => "read", Want::Execute => "executed" })]
     Refused(PathBuf, Want),
 }
 

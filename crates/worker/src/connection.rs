@@ -162,7 +162,7 @@ impl Service<'_> {
         let waited = now().saturating_sub(request.queue_start);
         (limit > 0 && waited > limit.saturating_mul(1_000_000)).then(|| {
             format!(
-                "WSGI0084: queue-timeout={limit}: {} has waited too long until a process of the group {} \
+                "WSGI0084: queue-timeout={limit}: {} has waited too long until a process of the group {:?} \
                  took it",
                 request.line(),
                 self.spec.group.name

@@ -285,7 +285,7 @@ impl Worker {
         let reaper = thread::Builder::new().name("wsgi-reaper".into()).spawn(move || {
             thread::sleep(deadline.saturating_duration_since(Instant::now()));
             let text = format!(
-                "process group {group}: did not end within shutdown-timeout={seconds}; forced out"
+                "process group {group:?}: did not end within shutdown-timeout={seconds}; forced out"
             );
             log.line(Level::Warning, text.as_bytes());
             sys::exit_now(FORCED)
@@ -300,7 +300,7 @@ impl Worker {
 impl Shared {
     pub(crate) fn line(&self, level: Level, text: &str) {
         let group = &self.spec.group.name;
-        self.log.line(level, format!("process group {group}: {text}").as_bytes());
+        self.log.line(level, format!("process group {group:?}: {text}").as_bytes());
     }
 
     /// Tells `wsgid` something. If it is gone, the main thread notices.

@@ -30,7 +30,7 @@ pub(crate) fn run(py: Attached<'_>, process: &Process) -> Result<Infallible, Str
         let group = &process.spec.group.name;
         if process.spec.imports.is_empty() {
             let text = format!(
-                "process group {group}: it has no request threads and nothing to run; name a script with \
+                "process group {group:?}: it has no request threads and nothing to run; name a script with \
                  WSGIImportScript"
             );
             process.log.line(Level::Warning, text.as_bytes());
@@ -38,7 +38,7 @@ pub(crate) fn run(py: Attached<'_>, process: &Process) -> Result<Infallible, Str
         let log: Arc<dyn ServerLog> = process.log.clone();
         imports::run(&process.engine, &log, group, &process.spec.imports, || true);
         process.engine.shutdown(Cause::Shutdown.reason());
-        let text = format!("process group {group}: the service ends");
+        let text = format!("process group {group:?}: the service ends");
         process.log.line(Level::Info, text.as_bytes());
         sys::exit_now(0)
     })

@@ -92,7 +92,7 @@ fn give_up(line: &Line, news: News) -> String {
 
 fn line(process: &Process, level: Level, text: &str) {
     let group = &process.spec.group.name;
-    process.log.line(level, format!("process group {group}: {text}").as_bytes());
+    process.log.line(level, format!("process group {group:?}: {text}").as_bytes());
 }
 
 /// Imports what `preload-modules` names. What cannot be imported is logged; the rest is still worth

@@ -230,7 +230,7 @@ impl Watch {
     /// Writes a line, and below it what the threads are doing.
     fn tell(&self, level: Level, text: &str, stacks: &[String]) {
         let line = |text: &str| {
-            self.log.line(level, format!("process group {}: {text}", self.group).as_bytes());
+            self.log.line(level, format!("process group {:?}: {text}", self.group).as_bytes());
         };
         line(text);
         let what = text.split([':', ' ']).next().unwrap_or_default();

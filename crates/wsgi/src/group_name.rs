@@ -65,8 +65,8 @@ fn expand<'v>(value: &'v str, facts: &impl Facts) -> Cow<'v, str> {
     }
 }
 
-/// The name in `%{ENV:name}`.
-fn variable_name(value: &str) -> Option<&str> {
+/// The name in `%{ENV:name}`; `None` for any other text.
+pub fn variable_name(value: &str) -> Option<&str> {
     value.strip_prefix("%{ENV:")?.strip_suffix('}')
 }
 

@@ -18,7 +18,8 @@ pub(super) fn check(request: &mut Request<'_>) -> Status {
             if !request.authentication_may_satisfy() {
                 let file = String::from_utf8_lossy(request.filename().unwrap_or_default());
                 let path = &script.path;
-                let text = format!("WSGI0057: the client is denied {file} by the script {path}");
+                let text =
+                    format!("WSGI0057: the client is denied {file:?} by the script {path:?}");
                 log(request, Level::Error, &text);
             }
             Status::Http(403)

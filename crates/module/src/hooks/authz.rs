@@ -51,9 +51,9 @@ pub(super) fn authorize(request: &mut Request<'_>, requirement: &Requirement) ->
     let level = if requirement.may_be_negated { Level::Info } else { Level::Error };
     let user = String::from_utf8_lossy(&user);
     let text = if groups.is_empty() {
-        format!("WSGI0059: the user {user} is in no group")
+        format!("WSGI0059: the user {user:?} is in no group")
     } else {
-        format!("WSGI0060: the user {user} is in no group of: {}", wanted.join(" "))
+        format!("WSGI0060: the user {user:?} is in no group of: {}", wanted.join(" "))
     };
     log(request, level, &text);
     Authorization::Denied

@@ -20,13 +20,13 @@ pub(crate) fn problems(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<
         let named = |definition: &&Definition<'_>| definition.spec.name == group;
         let Some(definition) = definitions.iter().find(named) else {
             return Some(format!(
-                "{}: there is no process group {group}; define it with WSGIDaemonProcess {group}",
+                "{}: there is no process group {group:?}; define it with WSGIDaemonProcess {group:?}",
                 at(hook)
             ));
         };
         if definition.spec.is_service() {
             return Some(format!(
-                "{}: the process group {group} has no request threads (threads=0), and answers nothing; \
+                "{}: the process group {group:?} has no request threads (threads=0), and answers nothing; \
                  name another one",
                 at(hook)
             ));
@@ -36,7 +36,7 @@ pub(crate) fn problems(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<
             definition.server.is_virtual() && server.is_virtual() && owner != server_name(server);
         foreign.then(|| {
             format!(
-                "{}: the process group {group} belongs to the virtual host {owner}; define it in the \
+                "{}: the process group {group:?} belongs to the virtual host {owner:?}; define it in the \
                  main server to use it from others",
                 at(hook)
             )

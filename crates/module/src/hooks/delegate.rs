@@ -30,7 +30,7 @@ pub(super) fn ask(
     let Place { group, route } = place;
     let name = String::from_utf8_lossy(script);
     if payload.len() > MAX_REQUEST {
-        let text = format!("the question to {name} is longer than {MAX_REQUEST} bytes");
+        let text = format!("the question to {name:?} is longer than {MAX_REQUEST} bytes");
         log(request, Level::Error, &text);
         return None;
     }
@@ -45,14 +45,15 @@ pub(super) fn ask(
             Ok(Attempt::Failed) => return None,
             Ok(Attempt::Again) => {}
             Err(error) => {
-                let text = format!("process group {group}, which was asked for {name}: {error}");
+                let text =
+                    format!("process group {group:?}, which was asked for {name:?}: {error}");
                 log(request, Level::Error, &text);
                 return None;
             }
         }
     }
     let error = RelayError::Declined(attempts);
-    log(request, Level::Error, &format!("process group {group}, asked for {name}: {error}"));
+    log(request, Level::Error, &format!("process group {group:?}, asked for {name:?}: {error}"));
     None
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum RelayError {
     #[error("WSGI0145: the worker gave no answer for as long as {0} allows")]
     Silent(&'static str),
     #[error(
-        "WSGI0144: the header {name} of the response has {length} bytes, more than header-buffer-size={limit}"
+        "WSGI0144: the header {name:?} of the response has {length} bytes, more than header-buffer-size={limit}"
     )]
     LongHeader { name: String, length: usize, limit: u64 },
     #[error("the worker sent {0}")]

@@ -48,7 +48,7 @@ impl Group {
 
     fn worker_ended(&mut self, worker: &Worker, status: ExitStatus) {
         let (pid, name) = (worker.name(), self.name().to_owned());
-        let ended = format!("worker {pid} of process group {name} has ended");
+        let ended = format!("worker {pid} of process group {name:?} has ended");
         let line = |level, text: &str| self.log.line(level, text);
         if self.ending || worker.is_leaving() {
             if worker.is_ready() && status.success() {
@@ -85,7 +85,7 @@ impl Group {
             _ => "",
         };
         let text =
-            format!("worker {pid} of process group {name} {stage} ({status}{cause}); {when}");
+            format!("worker {pid} of process group {name:?} {stage} ({status}{cause}); {when}");
         self.log.line(Level::Error, &text);
     }
 
@@ -122,7 +122,7 @@ impl Group {
             } else {
                 String::new()
             };
-            let text = format!("worker {pid} of process group {name} {what} and is killed{next}");
+            let text = format!("worker {pid} of process group {name:?} {what} and is killed{next}");
             self.log.line(level, &text);
         }
         if let Some(limit) = limit

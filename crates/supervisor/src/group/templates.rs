@@ -148,7 +148,7 @@ impl Group {
         match started {
             Ok((template, user)) => {
                 let pid = template.pid();
-                self.note(Level::Info, &format!("template {pid} starts as user {user}"));
+                self.note(Level::Info, &format!("template {pid} starts as user {user:?}"));
                 self.templates.next = Some(template);
             }
             Err(error) => self.not_started("template", &error),

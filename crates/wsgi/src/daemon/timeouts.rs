@@ -62,7 +62,7 @@ impl Timeouts {
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "an estimate of seconds, which is neither negative nor anywhere near 2⁵²"
+        reason = "an estimate of seconds, which is neither negative nor anywhere near 2^52"
     )]
     pub fn request_limit(&self, threads: u32) -> Option<u64> {
         let scale = 1.0 + f64::from(threads.max(1)).ln();
