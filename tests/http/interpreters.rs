@@ -262,3 +262,50 @@ both_modes! {
         }
     }
 }
+
+const FORKS: &str = "
+import os
+import subprocess
+import sys
+
+
+def application(environ, start_response):
+    if environ['QUERY_STRING'] == 'program':
+        answer = subprocess.check_output(['echo', 'fine'])
+    else:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        answer = b'alive' if os.waitpid(pid, 0)[1] == 0 else b'dead'
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [answer]
+";
+
+both_modes! {
+    fn a_fork_in_a_sub_interpreter_is_explained(mode) {
+        let httpd = Httpd::new("forks")
+            .file("app/app.wsgi", FORKS)
+            .conf(
+                "WSGIScriptAlias /main {root}/app/app.wsgi application-group=%{GLOBAL}\n\
+                 WSGIScriptAlias /other {root}/app/app.wsgi application-group=other",
+            )
+            .mode(mode)
+            .start();
+        let text = |target: &str| httpd.get(target).send().text();
+        assert_eq!((text("/main"), text("/other?program").trim()), ("alive".to_owned(), "fine"));
+        assert!(httpd.log_lines("os.fork()").is_empty(), "{}", httpd.log());
+        httpd.expect_log("os.fork() in a sub-interpreter");
+        // What CPython says by itself.
+        for part in ["Fatal Python error", "Python runtime", "Current thread", "app.wsgi", "Extension"] {
+            httpd.allow_log(part);
+        }
+        assert_eq!(text("/other"), "dead");
+        let line = httpd.wait_for_log("os.fork() in a sub-interpreter").text;
+        let place = match mode {
+            Mode::Embedded => "embedded mode",
+            Mode::Daemon => "process group \"test\"",
+        };
+        assert!(line.contains(&format!("{place}, application group \"other\"")), "{line}");
+        assert!(line.contains("set WSGIApplicationGroup %{GLOBAL}"), "{line}");
+    }
+}

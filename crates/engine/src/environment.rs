@@ -17,7 +17,7 @@ use crate::log::Log;
 use crate::metrics::Recorder;
 use crate::settings::Settings;
 use crate::start_response::StartResponse;
-use crate::{environ, module, path, signal, streams};
+use crate::{environ, fork_notice, module, path, signal, streams};
 
 /// The classes of an interpreter.
 pub(crate) struct Classes {
@@ -63,6 +63,9 @@ impl Environment {
         streams::install(py, settings, &rules, &classes)?;
         path::install(py, settings, &rules, sink)?;
         set_switch_interval(py, settings, &rules, name, sink)?;
+        if !name.is_empty() {
+            fork_notice::install(py, settings, name)?;
+        }
         // Where there are no requests, the application's own signals are all there is.
         if rules.restrict_signal && settings.threads > 0 {
             python::signals::preserved(|| signal::install(py, &settings.log))?;

@@ -19,6 +19,7 @@ mod events;
 pub mod exchange;
 mod fault;
 mod file_wrapper;
+mod fork_notice;
 mod hook;
 mod input;
 mod lease;

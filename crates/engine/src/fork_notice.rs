@@ -1,0 +1,69 @@
+//! A line in the log when an application forks in a sub-interpreter.
+//!
+//! CPython ends the new process there, with a line of its own that has no time and no process id and does
+//! not tell what to do. Programs that the module subprocess starts are not concerned.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use python::{Arguments, Attached, Class, Members, Method, Object, Result};
+use wsgi::level::Level;
+
+use crate::settings::{ServerLog, Settings};
+use crate::thread;
+
+/// Has the line written before each fork in the interpreter that the thread is attached to, which is a
+/// sub-interpreter for the application group `name`.
+pub(crate) fn install<'py>(py: Attached<'py>, settings: &Settings, name: &str) -> Result<'py, ()> {
+    let place = if settings.daemon {
+        format!("process group {:?}", settings.process_group)
+    } else {
+        "embedded mode".to_owned()
+    };
+    let text = format!(
+        "{place}, application group {name:?}: os.fork() in a sub-interpreter, where CPython ends the new \
+         process; set WSGIApplicationGroup %{{GLOBAL}} to run the application in the main interpreter"
+    );
+    let notice = ForkNotice { text, log: Arc::clone(&settings.log) };
+    let before = py.class::<ForkNotice>()?.instance(notice)?.attr(c"before")?;
+    let options = py.dict()?;
+    options.set("before", &before)?;
+    py.import(c"os")?.attr(c"register_at_fork")?.call_with(&[], Some(&options)).map(drop)
+}
+
+struct ForkNotice {
+    text: String,
+    log: Arc<dyn ServerLog>,
+}
+
+impl Class for ForkNotice {
+    const NAME: &'static CStr = c"mod_wsgi.ForkNotice";
+    const DOC: &'static CStr = c"Writes a line before a fork that CPython does not survive.";
+
+    fn members() -> Members<Self> {
+        Members::new().method::<Before>()
+    }
+}
+
+struct Before;
+
+impl Method for Before {
+    type Class = ForkNotice;
+    const NAME: &'static CStr = c"before";
+    const DOC: &'static CStr = c"Writes the line.";
+
+    fn call<'py>(
+        this: &ForkNotice,
+        object: &Object<'py>,
+        arguments: Arguments<'py>,
+    ) -> Result<'py, Object<'py>> {
+        let py = object.py();
+        let [] = arguments.positional("before", 0)?;
+        let text = this.text.as_bytes();
+        match thread::lease() {
+            Some(lease) => lease.with(py, |live| live.log(Level::Error, text))?,
+            None => py.detach(|| this.log.line(Level::Error, text)),
+        }
+        Ok(py.none())
+    }
+}
