@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use nix::unistd::Uid;
 use testkit::{Httpd, Kind, Mode, wait_until};
 
 fn dormouse(arguments: &[&str]) -> Output {
@@ -32,6 +33,36 @@ fn each_process_is_shown_with_its_role_and_what_is_saved() {
     for pid in httpd.pids(Kind::Worker) {
         assert!(text.lines().any(|line| line.contains(&format!(" {pid} "))), "{text}");
     }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let program = testkit::installation::dist().unwrap().join("dormouse");
+    let me = std::process::id().to_string();
+    for arguments in [&["memory", "--pid", &me][..], &["memory", "--pid", &me, "--watch", "1"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(&program);
+        let output = command.args(arguments).stdout(writer).output().unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{arguments:?}: {}", output.status);
+    }
+}
+
+#[test]
+fn figures_that_are_missing_show_in_the_status() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    let program = testkit::installation::dist().unwrap().join("dormouse");
+    // Of the processes of others one sees the names only.
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
+    let output =
+        command.args(["memory", "--pid", &std::process::id().to_string()]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("processes of other users is not shown; run this as root"), "{text}");
+    assert_eq!(output.status.code(), Some(1), "{text}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod foreground;
 mod installation;
 mod memory;
 mod options;
+mod output;
 mod processes;
 mod python;
 mod server_root;
@@ -68,26 +69,26 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::StartServer(options) => {
             let (site, httpd) = set_up(&options)?;
             site.check_port()?;
-            println!("{}", summary::text(&site));
-            println!("Stop it with Ctrl-C.");
+            output::print(&format!("{}\nStop it with Ctrl-C.\n", summary::text(&site)))?;
             foreground::run(httpd.command(&site.config_file()))
         }
         Command::SetupServer(options) => {
             let (site, httpd) = set_up(&options)?;
-            println!("{}", summary::text(&site));
-            println!("Start it with: {:?}", httpd.command(&site.config_file()));
+            let start = httpd.command(&site.config_file());
+            output::print(&format!("{}\nStart it with: {start:?}\n", summary::text(&site)))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Memory(options) => memory::run(&options),
         Command::ModuleConfig(option) => {
             let home = python::home(option.python.as_deref(), site::virtual_environment())?;
             let module = module_file()?;
-            println!("LoadModule wsgi_module \"{}\"", module.display());
-            println!("WSGIPythonHome \"{}\"", home.display());
+            let (module, home) = (module.display(), home.display());
+            let lines = format!("LoadModule wsgi_module \"{module}\"\nWSGIPythonHome \"{home}\"\n");
+            output::print(&lines)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::ModuleLocation => {
-            println!("{}", module_file()?.display());
+            output::print(&format!("{}\n", module_file()?.display()))?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use wsgi::memory::{GroupMemory, Memory, Role};
 
+use crate::output::{self, Reader};
 use crate::processes::{Machine, Process};
 
 /// Options of `dormouse memory`.
@@ -34,17 +35,30 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 /// Prints the tables.
 pub(crate) fn run(options: &MemoryOptions) -> Result<ExitCode> {
     loop {
-        let text = report(options)?;
+        let report = report(options)?;
+        let code = if report.is_complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) };
         let Some(seconds) = options.watch else {
-            print!("{text}");
-            return Ok(ExitCode::SUCCESS);
+            output::print(&report.text)?;
+            return Ok(code);
         };
-        print!("{CLEAR}{text}");
+        if output::print(&format!("{CLEAR}{}", report.text))? == Reader::Gone {
+            return Ok(code);
+        }
         thread::sleep(Duration::from_secs(seconds));
     }
 }
 
-fn report(options: &MemoryOptions) -> Result<String> {
+/// The tables of all servers.
+struct Report {
+    text: String,
+    /// Whether the memory of all processes could be read.
+    is_complete: bool,
+}
+
+/// Exit status where figures are missing.
+const INCOMPLETE: u8 = 1;
+
+fn report(options: &MemoryOptions) -> Result<Report> {
     let machine = Machine::now();
     let servers = match (options.pid, &options.pid_file) {
         (Some(pid), _) => vec![pid],
@@ -62,15 +76,16 @@ fn report(options: &MemoryOptions) -> Result<String> {
              (--pid) or the file that holds it (--pid-file)"
         );
     }
-    let mut text = String::new();
+    let mut report = Report { text: String::new(), is_complete: true };
     for server in servers {
         let processes = machine.server(server);
         if processes.is_empty() {
             bail!("there is no process {server}; name httpd's parent process");
         }
-        text.push_str(&table(&processes));
+        report.text.push_str(&table(&processes));
+        report.is_complete &= processes.iter().all(|process| process.memory.is_some());
     }
-    Ok(text)
+    Ok(report)
 }
 
 /// The processes of one server, its groups, and the sum.
