@@ -1,5 +1,8 @@
 //! `httpd -t`: what it finds, and what `-D DUMP_WSGI` shows before anything starts.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use nix::unistd::Uid;
 use testkit::{Checked, Httpd, Setup, installation};
 
@@ -126,6 +129,55 @@ fn scripts_that_cannot_be_read_are_told_of() {
     checked.assert_accepted();
     let text = "cannot read \"/no/such.wsgi\": \"/no\" does not exist";
     assert!(checked.output.contains(text), "{}", checked.output);
+}
+
+#[test]
+fn locales_that_are_not_installed_are_told_of() {
+    let checked = check("WSGIDaemonProcess x python-home={home} lang=xx_YY.UTF-8 locale=nowhere");
+    checked.assert_accepted();
+    for value in ["lang=\"xx_YY.UTF-8\"", "locale=\"nowhere\""] {
+        let text = format!("{value} is not installed and has no effect; install it");
+        assert!(checked.output.contains(&text), "{value}\n{}", checked.output);
+    }
+    let checked = check("WSGIDaemonProcess x python-home={home} lang=C locale=C.UTF-8");
+    assert!(!checked.output.contains("not installed"), "{}", checked.output);
+}
+
+/// httpd looks for a script itself before a process group is asked, and answers 403 where a directory on the
+/// way is closed to its own user, whatever the group's user may do.
+#[test]
+fn scripts_that_httpd_cannot_find_are_told_of() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    let directory = tempfile::Builder::new().prefix("dm-").tempdir_in("/tmp").unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let script = directory.path().join("app.wsgi");
+    fs::write(&script, "").unwrap();
+    for path in [directory.path(), script.as_path()] {
+        std::os::unix::fs::chown(path, Some(nobody.uid.as_raw()), None).unwrap();
+    }
+    let conf = |user: &str| {
+        format!(
+            "WSGIDaemonProcess x python-home={{home}} user={user}\n\
+             WSGIScriptAlias / {} process-group=x",
+            script.display()
+        )
+    };
+    let checked = check(&conf("nobody"));
+    checked.assert_accepted();
+    let text = format!("httpd's children (user \"www-data\") cannot find {script:?}");
+    assert!(checked.output.contains(&text), "{}", checked.output);
+    let text = format!("status 403: the directory {:?} is closed to that user", directory.path());
+    assert!(checked.output.contains(&text), "{}", checked.output);
+    // Said once where both are one user, and not at all where the way is open.
+    let checked = check(&conf("www-data"));
+    assert_eq!(checked.output.matches("is closed to that user").count(), 1, "{}", checked.output);
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o600)).unwrap();
+    let checked = check(&conf("nobody"));
+    assert!(!checked.output.contains("app.wsgi"), "{}", checked.output);
 }
 
 #[test]

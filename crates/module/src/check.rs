@@ -11,6 +11,7 @@ use crate::plan::plan;
 use crate::preload::applications;
 use crate::routing::{Definition, definitions, server_name, speakers};
 use crate::scripts::scripts;
+use crate::survey::mappings;
 use crate::{Wsgi, hooks, log, supervisor};
 
 /// Looks for mistakes; each comes with what to do about it.
@@ -44,9 +45,12 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
                         problems.push(format!("WSGILazyInitialization Off: {text}"));
                     } else {
                         // Without embedded mode only a hook in .htaccess could miss it.
-                        let level =
-                            if global.allows_embedded() { Level::Info } else { Level::Debug };
-                        log(&main, level, &text);
+                        let level = match global.allows_embedded() {
+                            true if uses_embedded(main) => Level::Warning,
+                            true => Level::Info,
+                            false => Level::Debug,
+                        };
+                        say(main, [(level, text.as_str())].into_iter());
                     }
                     problems.extend(hooks::need_python(main, problem));
                 }
@@ -56,6 +60,11 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
         }
         Err(error) => decide(main, vec![error.to_string()]),
     }
+}
+
+/// Whether an alias leads to embedded mode for certain.
+fn uses_embedded(main: Server<'_>) -> bool {
+    mappings(main).iter().any(|mapping| mapping.group() == Some(""))
 }
 
 /// Says what is no mistake. httpd reads its configuration twice when it starts, and hears it once.

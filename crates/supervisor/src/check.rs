@@ -13,7 +13,8 @@ use wsgi::plan::{GroupReport, MappedScript, Plan, PlannedGroup, Report};
 use crate::account::Identity;
 use crate::probe;
 use crate::program;
-use crate::reach::{Want, obstacle};
+use crate::reach::{Obstacle, Want, obstacle};
+use crate::sys;
 
 /// Writes a [`Report`] on the plan to standard output.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
@@ -90,7 +91,9 @@ impl Examined {
         let version = asked[&key].clone().map_err(|problem| format!("python-home: {problem}"))?;
         self.report.version = version;
         let problem = engine_problem(&identity, root).or_else(|| home_problem(group, &identity));
+        self.warnings.extend(missing_locales(group));
         self.warnings.extend(unreadable(&group.scripts, &identity));
+        self.warnings.extend(out_of_reach(&group.scripts, plan, &identity));
         self.warnings.extend(group.imports.iter().filter_map(|import| {
             let obstacle = obstacle(&import.script, &identity, Want::Read)?;
             let (script, user) = (&import.script, &identity.name);
@@ -119,6 +122,47 @@ fn privileges(spec: &GroupSpec) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Locales that are not installed: the processes speak C instead. Those of another root directory are not
+/// looked for.
+fn missing_locales(group: &PlannedGroup) -> Vec<String> {
+    let (spec, place) = (&group.spec, &group.place);
+    let named = [("lang", &spec.lang), ("locale", &spec.locale)];
+    let values = named.into_iter().filter_map(|(option, value)| Some((option, value.as_ref()?)));
+    values
+        .filter(|(_, value)| spec.chroot.is_none() && !sys::has_locale(value))
+        .map(|(option, value)| {
+            format!(
+                "WSGI0079: WSGIDaemonProcess {:?} ({place}): {option}={value:?} is not installed and has no \
+                 effect; install it, or name one that `locale -a` lists",
+                spec.name
+            )
+        })
+        .collect()
+}
+
+/// Scripts whose directories are closed to httpd's children: they look for the script before they ask a
+/// process group, and answer 403.
+fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Identity) -> Vec<String> {
+    let children = Identity::of_children(&plan.children);
+    // Where that is the group's user, it was said that it cannot read them.
+    let Some(children) = children.ok().filter(|children| children.uid != of_group.uid) else {
+        return Vec::new();
+    };
+    let warning = |one: &MappedScript| {
+        let obstacle = obstacle(&one.script, &children, Want::Find)?;
+        if matches!(obstacle, Obstacle::Missing(_)) {
+            // The group's user has been looked at for that.
+            return None;
+        }
+        let (directive, script, user) = (&one.directive, &one.script, &children.name);
+        Some(format!(
+            "{directive}: httpd's children (user {user:?}) cannot find {script:?}, and requests get status \
+             403: {obstacle}"
+        ))
+    };
+    scripts.iter().filter_map(warning).collect()
 }
 
 /// Scripts that a user cannot read; requests for them will fail.

@@ -11,6 +11,8 @@ use crate::account::Identity;
 /// What a user wants of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
+    /// See that a file is there.
+    Find,
     /// Read a file.
     Read,
     /// Execute a file, or search a directory.
@@ -20,6 +22,7 @@ pub(crate) enum Want {
 impl Want {
     fn bit(self) -> u32 {
         match self {
+            Self::Find => 0,
             Self::Read => 4,
             Self::Execute => 1,
         }
@@ -33,7 +36,7 @@ pub(crate) enum Obstacle {
     Missing(PathBuf),
     #[error("the directory {0:?} is closed to that user")]
     Closed(PathBuf),
-    #[error("{0:?} may not be {verb} by that user", verb = match .1 { Want::Read => "read", Want::Execute => "executed" })]
+    #[error("{0:?} may not be {verb} by that user", verb = match .1 { Want::Find => "found", Want::Read => "read", Want::Execute => "executed" })]
     Refused(PathBuf, Want),
 }
 
@@ -76,7 +79,7 @@ fn allows(path: &Path, identity: &Identity, want: Want) -> bool {
     } else {
         0
     };
-    data.mode() >> shift & want.bit() != 0
+    data.mode() >> shift & want.bit() == want.bit()
 }
 
 #[cfg(test)]
@@ -104,9 +107,14 @@ mod tests {
         let look = |path: &Path, want| obstacle(path, &stranger, want);
         let closed = base.join("closed");
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(look(&inner.join("file"), Want::Read), Some(Obstacle::Closed(closed.clone())));
+        for want in [Want::Read, Want::Find] {
+            assert_eq!(look(&inner.join("file"), want), Some(Obstacle::Closed(closed.clone())));
+        }
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
         let file = inner.join("file").canonicalize().unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(look(&file, Want::Find), None);
+        assert_eq!(look(&file, Want::Read), Some(Obstacle::Refused(file.clone(), Want::Read)));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(look(&file, Want::Read), None);
         assert_eq!(look(&file, Want::Execute), Some(Obstacle::Refused(file, Want::Execute)));

@@ -3,6 +3,7 @@
 
 mod states;
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -197,6 +198,19 @@ pub(crate) fn raised(descriptor: &OwnedFd) -> io::Result<OwnedFd> {
     let number = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(ABOVE + 1))?;
     // SAFETY: the call has just made this descriptor for us.
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(number) })
+}
+
+/// Whether a locale is installed.
+pub(crate) fn has_locale(name: &str) -> bool {
+    let Ok(name) = CString::new(name) else { return false };
+    // SAFETY: the name is a C string, and what is made is freed below; the process's own locale stays.
+    unsafe {
+        let made = libc::newlocale(libc::LC_ALL_MASK, name.as_ptr(), std::ptr::null_mut());
+        if !made.is_null() {
+            libc::freelocale(made);
+        }
+        !made.is_null()
+    }
 }
 
 /// How many seconds local time is ahead of UTC at a moment, in the zone of this process.
