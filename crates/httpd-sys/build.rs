@@ -129,6 +129,7 @@ const TYPES: &[&str] = &[
 ];
 
 const VARIABLES: &[&str] = &[
+    "ap_conftree",
     "ap_unixd_config",
     "ap_server_conf",
     "ap_server_root",

@@ -132,6 +132,35 @@ fn scripts_that_cannot_be_read_are_told_of() {
 }
 
 #[test]
+fn scripts_that_nobody_may_have_are_told_of() {
+    let conf = |more: &str| {
+        format!(
+            "WSGIDaemonProcess x python-home={{home}}\nWSGIProcessGroup x\n\
+             WSGIScriptAlias /app {{apps}}/environ.wsgi\n\
+             <Directory />\nRequire all denied\n</Directory>\n{more}"
+        )
+    };
+    let text =
+        "get status 403, since <Directory /> says Require all denied; put Require all granted";
+    let checked = check(&conf("<Location /status>\nRequire all granted\n</Location>"));
+    checked.assert_accepted();
+    assert!(checked.output.contains(text), "{}", checked.output);
+    for open in [
+        "<Directory {apps}>\nRequire all granted\n</Directory>",
+        "<Directory {apps}>\n<Files environ.wsgi>\nRequire all granted\n</Files>\n</Directory>",
+        "<IfModule authz_core_module>\n<Location /app>\nRequire all granted\n</Location>\n</IfModule>",
+    ] {
+        let checked = check(&conf(open));
+        checked.assert_accepted();
+        assert!(!checked.output.contains("status 403"), "{open}\n{}", checked.output);
+    }
+    // As it is said, so it comes.
+    let httpd = Httpd::new("closed").conf(&conf("")).allow_log("status 403").start();
+    httpd.allow_log("client denied by server configuration");
+    assert_eq!(httpd.get("/app").send().status, 403);
+}
+
+#[test]
 fn locales_that_are_not_installed_are_told_of() {
     let checked = check("WSGIDaemonProcess x python-home={home} lang=xx_YY.UTF-8 locale=nowhere");
     checked.assert_accepted();

@@ -1,8 +1,10 @@
 //! What is wrong with a configuration, found when it was read, also by `apachectl -t`.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use httpd::{RunMode, Server, StartKind, StartPass};
+use wsgi::access_sections::{Node, closed_by};
 use wsgi::level::Level;
 use wsgi::settings::Import;
 
@@ -29,6 +31,8 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
     let config = main.config::<Wsgi>();
     let notes = speakers(main).flat_map(|one| &one.config::<Wsgi>().settings.notes);
     say(main, notes.map(|note| (note.level, note.text.as_str())));
+    let closed = closed_scripts(main);
+    say(main, closed.iter().map(|text| (Level::Warning, text.as_str())));
     match supervisor::check(&plan(main)) {
         Ok(report) => {
             let mut problems = report.problems.clone();
@@ -60,6 +64,28 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
         }
         Err(error) => decide(main, vec![error.to_string()]),
     }
+}
+
+/// Scripts that the configuration lets nobody have: each request for them will get status 403.
+fn closed_scripts(main: Server<'_>) -> Vec<String> {
+    let mut make = |name, arguments, inside| Node { name, arguments, inside };
+    let tree = httpd::config_tree(main, &mut make);
+    let mut warnings = Vec::new();
+    for mapping in mappings(main) {
+        let Some(script) = &mapping.script else { continue };
+        let (alias, path) = (mapping.alias, &script.path);
+        let Some(section) = closed_by(&tree, path, &alias.url) else { continue };
+        let ((file, line), url, folder) = (&alias.place, &alias.url, Path::new(path).parent());
+        let (section, folder) = (section.trim_end_matches('>'), folder.unwrap_or(Path::new("/")));
+        let text = format!(
+            "WSGIScriptAlias {url:?} ({file}:{line}): requests for {path:?} get status 403, since \
+             <Directory {section}> says Require all denied; put Require all granted into <Directory {folder:?}>"
+        );
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    }
+    warnings
 }
 
 /// Whether an alias leads to embedded mode for certain.
