@@ -38,8 +38,9 @@ fn each_process_is_shown_with_its_role_and_what_is_saved() {
 #[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
     let program = testkit::installation::dist().unwrap().join("dormouse");
-    let me = std::process::id().to_string();
-    for arguments in [&["memory", "--pid", &me][..], &["memory", "--pid", &me, "--watch", "1"]] {
+    let mut quiet = Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = quiet.id().to_string();
+    for arguments in [&["memory", "--pid", &pid][..], &["memory", "--pid", &pid, "--watch", "1"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = Command::new(&program);
@@ -47,6 +48,8 @@ fn a_reader_that_goes_away_ends_it_quietly() {
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{arguments:?}: {}", output.status);
     }
+    quiet.kill().unwrap();
+    quiet.wait().unwrap();
 }
 
 #[test]

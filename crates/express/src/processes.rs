@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 
 use wsgi::memory::{Memory, Role};
 use wsgi::plan::{GROUP_VARIABLE, TEMPLATE_TITLE};
@@ -49,12 +50,12 @@ impl Machine {
     /// The server whose parent process is `parent`; empty if there is no such process.
     pub(crate) fn server(&self, parent: i32) -> Vec<Process> {
         let Some(first) = self.0.get(&parent) else { return Vec::new() };
-        let mut found = vec![Process::read(parent, Role::Parent)];
+        let mut found: Vec<Process> = Process::read(parent, Role::Parent).into_iter().collect();
         let mut place = 0;
         while let Some(up) = found.get(place).map(|process| process.pid) {
             for (pid, entry) in self.0.iter().filter(|(_, entry)| entry.parent == up) {
                 let role = self.role(*pid, entry, up == parent, &first.name);
-                found.push(Process::read(*pid, role));
+                found.extend(Process::read(*pid, role));
             }
             place += 1;
         }
@@ -93,9 +94,14 @@ impl Entry {
 }
 
 impl Process {
-    fn read(pid: i32, role: Role) -> Self {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
-        Self { pid, role, memory: text.as_deref().and_then(Memory::parse) }
+    /// `None` if it has ended meanwhile.
+    fn read(pid: i32, role: Role) -> Option<Self> {
+        let memory = match fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+            Ok(text) => Some(Memory::parse(&text)?),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+            Err(_) => return None,
+        };
+        Some(Self { pid, role, memory })
     }
 }
 
