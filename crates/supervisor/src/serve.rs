@@ -89,7 +89,8 @@ impl Supervisor {
                     groups.push(Group::new(plan, group, queue, log_file, log, state));
                 }
                 Err(error) => {
-                    problems.push(format!("process group {name:?} ({place}) has no queue: {error}"));
+                    problems
+                        .push(format!("process group {name:?} ({place}) has no queue: {error}"));
                 }
             }
         }
