@@ -143,6 +143,7 @@ fn a_client_that_stops_reading_is_given_up() {
     let httpd = site("stops").daemon("processes=1 threads=1 response-socket-timeout=1").start();
     let mut stream = connect(&httpd);
     write!(stream, "GET /large?64 HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0; 1]).unwrap();
     wait_until("the only worker is free again", || httpd.get("/").send().text() == "well");
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut reply = Vec::new();
