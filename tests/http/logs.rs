@@ -257,3 +257,41 @@ fn all_lines_are_in_httpds_time_zone() {
         assert!(!(30..=24 * 60 - 30).contains(&apart), "{line}\n{}", httpd.log());
     }
 }
+
+/// In a worker: it looks for a way to the error log of httpd in its descriptors.
+const EDITOR: &str = r#"
+import os, stat, sys
+
+def application(environ, start_response):
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            number, data = int(name), os.fstat(int(name))
+        except OSError:
+            continue
+        if stat.S_ISREG(data.st_mode) and "log" in os.readlink("/proc/self/fd/" + name):
+            os.ftruncate(number, 0)
+            found.append(name)
+    os.write(2, b"written by hand\n")
+    os.write(2, b"the beginning ")
+    os.write(2, b"and the end\n")
+    os.write(1, b"without an end")
+    start_response("200 OK", [])
+    return [repr(found).encode()]
+"#;
+
+#[test]
+fn a_worker_cannot_make_the_error_log_shorter() {
+    let httpd = Httpd::new("log-editor")
+        .file("app/app.wsgi", EDITOR)
+        .conf("WSGIScriptAlias / {root}/app/app.wsgi")
+        .mode(Mode::Daemon)
+        .start();
+    let before = httpd.log();
+    assert_eq!(httpd.get("/").send().text(), "[]");
+    for text in ["written by hand", "the beginning and the end", "without an end"] {
+        httpd.expect_log(text);
+        httpd.wait_for_log(text);
+    }
+    assert!(httpd.log().starts_with(&before));
+}

@@ -5,7 +5,7 @@
 //! too large stay until others are ready in their place.
 
 use std::cell::OnceCell;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,8 +20,9 @@ use wsgi::queue::GroupState;
 use crate::account::{AccountError, Identity};
 use crate::backoff::Backoff;
 use crate::demand::Demand;
+use crate::group_log::GroupLog;
 use crate::launch::{Start, StartError};
-use crate::line::{Line, MOST_WORDS};
+use crate::line::MOST_WORDS;
 use crate::log::{self, Log};
 use crate::program;
 use crate::queue::Queue;
@@ -66,7 +67,7 @@ struct Launch {
     identity: OnceCell<Identity>,
     python_home: Option<PathBuf>,
     queue: Queue,
-    log_file: Option<OwnedFd>,
+    log: GroupLog,
     children: Account,
 }
 
@@ -97,7 +98,7 @@ impl Launch {
             program: &program,
             engine: &engine,
             queue: self.queue.receiver(),
-            log: self.log_file.as_ref(),
+            log: self.log.writer(),
             children: self.children.uid,
         })
     }
@@ -110,7 +111,7 @@ impl Group {
         plan: &Plan,
         group: PlannedGroup,
         queue: OwnedFd,
-        log_file: Option<OwnedFd>,
+        group_log: GroupLog,
         log: Log,
         (states, index): (Rc<States>, usize),
     ) -> Self {
@@ -137,7 +138,7 @@ impl Group {
             identity: OnceCell::new(),
             python_home,
             queue: Queue::new(queue),
-            log_file,
+            log: group_log,
             children: plan.children.clone(),
         };
         Self {
@@ -170,19 +171,26 @@ impl Group {
         self.workers.is_empty()
     }
 
-    /// The lines to its processes that may still say something, and the queue if the group wants to know
-    /// of requests that wait.
-    pub(crate) fn listens(&self) -> (Vec<&Line>, Option<&OwnedFd>) {
+    /// What it wants to hear of: the lines to its processes that may still say something, what they write, and
+    /// requests that wait if these matter.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let workers = self.workers.iter().map(Worker::listens);
         let lines = workers.chain(self.templates.lines()).filter(|line| !line.has_ended());
         let queue = &self.launch.queue;
         let wants = self.state == GroupState::Down || self.demand.listens(Instant::now());
         let listens = wants && !self.ending && !queue.is_broken();
-        (lines.collect(), listens.then_some(queue.receiver()))
+        let queue = listens.then(|| queue.receiver().as_fd());
+        lines.map(AsFd::as_fd).chain([self.launch.log.reader()]).chain(queue).collect()
+    }
+
+    /// What its processes write.
+    pub(crate) fn log(&mut self) -> &mut GroupLog {
+        &mut self.launch.log
     }
 
     /// Hears what its processes have to say.
     pub(crate) fn hear(&mut self) {
+        self.launch.log.copy();
         for place in 0..self.workers.len() {
             for _ in 0..MOST_WORDS {
                 let Some((news, speaker)) = self.workers[place].line().hear() else { break };
@@ -357,11 +365,12 @@ impl Group {
     /// The next moment at which something is due.
     pub(crate) fn next_moment(&self) -> Option<Instant> {
         let kills = self.workers.iter().filter_map(Worker::kill_at).chain(self.next_start_limit());
+        let log = self.launch.log.due();
         if self.ending {
-            return self.workers.iter().filter_map(Worker::kill_at).min();
+            return self.workers.iter().filter_map(Worker::kill_at).chain(log).min();
         }
         let start = self.not_before.filter(|moment| *moment > Instant::now());
         let looks = self.demand.next_look().into_iter().chain(self.templates.next_look());
-        kills.chain(start).chain(looks).chain(self.launch.queue.report_at()).min()
+        kills.chain(start).chain(looks).chain(self.launch.queue.report_at()).chain(log).min()
     }
 }

@@ -1,6 +1,6 @@
 //! How a process of a group is started: the group's Python, which loads the engine.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -36,7 +36,8 @@ pub(crate) struct Start<'s> {
     pub(crate) program: &'s Path,
     pub(crate) engine: &'s Path,
     pub(crate) queue: &'s OwnedFd,
-    pub(crate) log: Option<&'s OwnedFd>,
+    /// Where it writes what it says.
+    pub(crate) log: &'s OwnedFd,
     /// User id of httpd's children: workers of another user begin in their home directory.
     pub(crate) children: u32,
 }
@@ -69,11 +70,7 @@ impl Start<'_> {
         python_options(&mut command, &self.spec.server.python);
         command.arg("-c").arg(START).arg(self.engine);
         command.stdin(Stdio::null());
-        let log = match self.log {
-            Some(log) => log.try_clone()?,
-            None => std::io::stderr().as_fd().try_clone_to_owned()?,
-        };
-        command.stdout(log.try_clone()?).stderr(log);
+        command.stdout(self.log.try_clone()?).stderr(self.log.try_clone()?);
         environment(&mut command, self);
         apply(
             &mut command,

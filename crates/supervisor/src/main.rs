@@ -10,6 +10,7 @@ mod backoff;
 mod check;
 mod demand;
 mod group;
+mod group_log;
 mod launch;
 mod line;
 mod log;

@@ -16,6 +16,7 @@ use wsgi::level::Level;
 use wsgi::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
+use crate::group_log::GroupLog;
 use crate::log::{Log, is_open};
 use crate::memory_kills;
 use crate::sys::{States, close_inherited, inherited};
@@ -83,14 +84,16 @@ impl Supervisor {
             // A log that was closed meanwhile is no reason to have no group.
             let log_file = group.log.and_then(|number| inherited(number).ok());
             let log_file = log_file.filter(|file| is_open(file.as_fd()));
-            match inherited(group.queue) {
-                Ok(queue) => {
+            let ends =
+                inherited(group.queue).and_then(|queue| Ok((queue, GroupLog::new(log_file)?)));
+            match ends {
+                Ok((queue, group_log)) => {
                     let state = (Rc::clone(&states), index);
-                    groups.push(Group::new(plan, group, queue, log_file, log, state));
+                    groups.push(Group::new(plan, group, queue, group_log, log, state));
                 }
                 Err(error) => {
-                    problems
-                        .push(format!("process group {name:?} ({place}) has no queue: {error}"));
+                    let text = "has no queue, or no pipe for its log";
+                    problems.push(format!("process group {name:?} ({place}) {text}: {error}"));
                 }
             }
         }
@@ -109,6 +112,7 @@ impl Supervisor {
                 group.tend();
             }
             if self.ending && self.groups.iter().all(Group::is_empty) {
+                self.groups.iter_mut().for_each(|group| group.log().finish());
                 return;
             }
             self.wait();
@@ -138,9 +142,7 @@ impl Supervisor {
         let lifeline = self.lifeline.as_ref();
         descriptors.extend(lifeline.map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN)));
         for group in &self.groups {
-            let (lines, queue) = group.listens();
-            let queue = queue.map(AsFd::as_fd);
-            let all = lines.into_iter().map(AsFd::as_fd).chain(queue);
+            let all = group.descriptors().into_iter();
             descriptors.extend(all.map(|one| PollFd::new(one, PollFlags::POLLIN)));
         }
         let moment = self.groups.iter().filter_map(Group::next_moment).min();

@@ -1,0 +1,168 @@
+//! What the processes of a group write to their standard output and standard error.
+//!
+//! They have a pipe and not the error log itself: a process of a group's user could make that shorter, or
+//! read what others have written to the terminal that httpd logs to. `wsgid` copies what comes, in whole
+//! lines.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+
+use crate::sys::raised;
+
+/// So much is copied for a group before others have their turn.
+const MOST: usize = 64 * 1024;
+/// A line that is longer is copied in parts.
+const LONGEST_LINE: usize = 8 * 1024;
+/// A line without an end is copied as it is when nothing has followed for so long.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The pipe of a group, and the log that it leads to.
+#[derive(Debug)]
+pub(crate) struct GroupLog {
+    reader: File,
+    writer: OwnedFd,
+    /// The log of the group's virtual host; `None` for standard error, httpd's own.
+    log: Option<File>,
+    /// The beginning of a line.
+    rest: Vec<u8>,
+    /// When the last of it came.
+    came: Instant,
+}
+
+impl GroupLog {
+    /// A pipe to `log`, or to standard error.
+    pub(crate) fn new(log: Option<OwnedFd>) -> std::io::Result<Self> {
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        // Only this end: that it never blocks must not be seen at the other one.
+        nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Self {
+            reader: reader.into(),
+            writer: raised(&writer)?,
+            log: log.map(File::from),
+            rest: Vec::new(),
+            came: Instant::now(),
+        })
+    }
+
+    /// The end for processes.
+    pub(crate) fn writer(&self) -> &OwnedFd {
+        &self.writer
+    }
+
+    /// Becomes readable when something was written.
+    pub(crate) fn reader(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+
+    /// Copies what has come.
+    pub(crate) fn copy(&mut self) {
+        let mut piece = [0; 16 * 1024];
+        for _ in 0..MOST / piece.len() {
+            match self.reader.read(&mut piece) {
+                Ok(count) if count > 0 => self.take(&piece[..count]),
+                _ => break,
+            }
+        }
+        if self.due().is_some_and(|moment| moment <= Instant::now()) {
+            self.end_line();
+        }
+    }
+
+    /// When the beginning of a line is copied that nothing follows.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        (!self.rest.is_empty()).then(|| self.came + PATIENCE)
+    }
+
+    /// Copies everything: no process writes any more.
+    pub(crate) fn finish(&mut self) {
+        let mut piece = [0; 16 * 1024];
+        // What the pipe holds, and no more: a process that was left behind may write for ever.
+        for _ in 0..2 * MOST / piece.len() {
+            match self.reader.read(&mut piece) {
+                Ok(count) if count > 0 => self.take(&piece[..count]),
+                _ => break,
+            }
+        }
+        self.end_line();
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.came = Instant::now();
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let (lines, rest) = bytes.split_at(end);
+        if !lines.is_empty() {
+            let mut whole = std::mem::take(&mut self.rest);
+            whole.extend_from_slice(lines);
+            self.write(&whole);
+        }
+        self.rest.extend_from_slice(rest);
+        if self.rest.len() > LONGEST_LINE {
+            let part = std::mem::take(&mut self.rest);
+            self.write(&part);
+        }
+    }
+
+    fn end_line(&mut self) {
+        if !self.rest.is_empty() {
+            let mut line = std::mem::take(&mut self.rest);
+            line.push(b'\n');
+            self.write(&line);
+        }
+    }
+
+    /// Writes whole lines at once, so that those of several processes do not mix.
+    fn write(&self, lines: &[u8]) {
+        // A log that cannot be written cannot be told of that either.
+        let _ = match &self.log {
+            Some(log) => (&*log).write_all(lines),
+            None => std::io::stderr().write_all(lines),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log that writes to a pipe, and what arrives there.
+    fn log() -> (GroupLog, File, File) {
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap();
+        let log = GroupLog::new(Some(writer)).unwrap();
+        let process = File::from(log.writer().try_clone().unwrap());
+        (log, process, reader.into())
+    }
+
+    fn arrived(file: &mut File) -> String {
+        let mut text = vec![0; 256 * 1024];
+        let count = file.read(&mut text).unwrap_or(0);
+        String::from_utf8(text[..count].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn lines_are_copied_whole() {
+        let (mut log, mut process, mut copy) = log();
+        process.write_all(b"one\ntw").unwrap();
+        log.copy();
+        assert_eq!(arrived(&mut copy), "one\n");
+        assert!(log.due().is_some());
+        process.write_all(b"o\n").unwrap();
+        log.copy();
+        assert_eq!((arrived(&mut copy).as_str(), log.due()), ("two\n", None));
+        process.write_all(b"the last").unwrap();
+        log.finish();
+        assert_eq!(arrived(&mut copy), "the last\n");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_no_burden() {
+        let (mut log, mut process, mut copy) = log();
+        process.write_all(&[b'x'; LONGEST_LINE + 1]).unwrap();
+        log.copy();
+        assert_eq!(arrived(&mut copy).len(), LONGEST_LINE + 1);
+        assert!(log.rest.is_empty());
+    }
+}
