@@ -28,6 +28,7 @@ mod flask;
 mod frames;
 mod harness;
 mod hooks;
+mod hostile;
 mod httpbin;
 mod imports;
 mod interpreters;

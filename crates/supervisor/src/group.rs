@@ -210,10 +210,13 @@ impl Group {
         let worker = &mut self.workers[place];
         match news {
             News::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
-                let text = format!("{speaker} says that it is a worker, and is no process of ours");
+                let text = format!(
+                    "process {speaker} says that it is a worker, but is no child of wsgid, or is known \
+                     already; it is left alone"
+                );
                 self.note(Level::Alert, &text);
             }
-            News::Ready if !worker.is_ready() => {
+            News::Ready if !worker.is_ready() && worker.pid().is_some() => {
                 worker.set_ready();
                 if self.retired {
                     worker.retire();
@@ -338,6 +341,8 @@ impl Group {
         self.ending = true;
         self.templates.end();
         let grace = self.patience();
+        // A process that has not said its first word finds that nobody listens, and ends.
+        self.workers.retain(|worker| worker.pid().is_some());
         for worker in &mut self.workers {
             worker.stop(grace);
         }

@@ -37,8 +37,16 @@ impl Line {
         self.ended
     }
 
+    /// Hears nothing more: as if the other side had closed its end.
+    pub(crate) fn close(&mut self) {
+        self.ended = true;
+    }
+
     /// The next word; `None` if there is none now.
     pub(crate) fn hear(&mut self) -> Option<Heard> {
+        if self.ended {
+            return None;
+        }
         loop {
             let mut byte = [0];
             let mut parts = [IoSliceMut::new(&mut byte)];

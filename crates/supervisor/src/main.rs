@@ -16,6 +16,7 @@ mod line;
 mod log;
 mod memory_kills;
 mod probe;
+mod process;
 mod program;
 mod queue;
 mod reach;

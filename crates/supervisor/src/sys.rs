@@ -5,7 +5,7 @@ mod states;
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -144,6 +144,23 @@ fn die_with(parent: u32) -> io::Result<()> {
     } else {
         Err(io::Error::from_raw_os_error(libc::ESRCH))
     }
+}
+
+/// A handle of the process `pid`, a child that was not reaped; `None` if the kernel (before 5.3) has none.
+pub(crate) fn open_process(pid: libc::pid_t) -> Option<OwnedFd> {
+    // SAFETY: the call makes a new descriptor, or gives a negative number. It is closed for programs that
+    // are executed.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let descriptor = RawFd::try_from(descriptor).ok().filter(|descriptor| *descriptor >= 0)?;
+    // SAFETY: nobody else owns the new descriptor.
+    Some(unsafe { std::os::fd::FromRawFd::from_raw_fd(descriptor) })
+}
+
+/// Sends a signal to the process behind a handle, if it lives.
+pub(crate) fn signal_process(process: BorrowedFd<'_>, signal: nix::sys::signal::Signal) {
+    let (number, none) = (signal as libc::c_int, std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: without information about the signal the kernel makes its own, as for `kill`.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), number, none, 0) };
 }
 
 /// Ignores a signal.

@@ -3,20 +3,21 @@
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use wsgi::control::Order;
 use wsgi::daemon::Preload;
 use wsgi::plan::Application;
 
 use crate::launch::{Start, StartError};
 use crate::line::Line;
+use crate::process::Process;
 use crate::worker::Worker;
 
 /// A template that was started and whose end was not seen yet. Dropped, it is ended.
 #[derive(Debug)]
 pub(crate) struct Template {
-    pid: i32,
+    process: Process,
     line: Line,
     started: Instant,
     level: Preload,
@@ -32,8 +33,9 @@ impl Template {
         let versions = Versions::of(&start.spec.applications);
         let (pid, line) = start.start()?;
         let level = start.spec.preload;
+        let process = Process::hold(pid).ok_or_else(|| std::io::Error::from(Errno::ECHILD))?;
         Ok(Self {
-            pid,
+            process,
             line,
             started: Instant::now(),
             level,
@@ -45,7 +47,12 @@ impl Template {
 
     /// Its process id.
     pub(crate) fn pid(&self) -> i32 {
-        self.pid
+        self.process.pid()
+    }
+
+    /// Notes that its end was noticed.
+    pub(crate) fn set_reaped(&mut self) {
+        self.process.set_reaped();
     }
 
     /// The line to it.
@@ -81,7 +88,7 @@ impl Template {
     /// Kills it.
     pub(crate) fn give_up(&mut self) {
         self.given_up = true;
-        let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+        self.process.signal(Signal::SIGKILL);
     }
 
     /// Whether it was killed.
@@ -100,8 +107,9 @@ impl Template {
 
 impl Drop for Template {
     fn drop(&mut self) {
-        // It holds nothing that it could lose. Its end is noticed, and is of no interest.
-        let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM);
+        // It holds nothing that it could lose, and what it has loaded may not heed anything less. Its end is
+        // noticed, and is of no interest.
+        self.process.signal(Signal::SIGKILL);
     }
 }
 

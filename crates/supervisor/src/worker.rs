@@ -2,19 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use wsgi::control::Order;
 
 use crate::line::Line;
+use crate::process::Process;
 
 /// A worker that was started and whose end was not seen yet.
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// Not known until a forked worker has said its first word.
-    pid: Option<i32>,
+    process: Option<Process>,
     line: Line,
     generation: u64,
     started: Instant,
@@ -23,6 +21,7 @@ pub(crate) struct Worker {
     outworn: bool,
     leaving: bool,
     kill_at: Option<Instant>,
+    killed: bool,
 }
 
 impl Worker {
@@ -30,7 +29,7 @@ impl Worker {
     pub(crate) fn new(pid: Option<i32>, line: Line, generation: u64) -> Self {
         let started = Instant::now();
         Self {
-            pid,
+            process: pid.and_then(Process::hold),
             line,
             generation,
             started,
@@ -38,30 +37,32 @@ impl Worker {
             outworn: false,
             leaving: false,
             kill_at: None,
+            killed: false,
         }
     }
 
     /// Its process id.
     pub(crate) fn pid(&self) -> Option<i32> {
-        self.pid
+        self.process.as_ref().map(Process::pid)
     }
 
     /// Its process id in words.
     pub(crate) fn name(&self) -> String {
-        self.pid.map_or_else(|| "(just forked)".to_owned(), |pid| pid.to_string())
+        self.pid().map_or_else(|| "(just forked)".to_owned(), |pid| pid.to_string())
     }
 
-    /// The kernel has said which process it is; false if that is no child of ours, so that we may do
-    /// nothing to it.
+    /// The kernel has said which process it is; false if that is no child of ours, or another worker or
+    /// template: then nothing may be done to it, and nothing more is heard.
     pub(crate) fn identify(&mut self, pid: i32) -> bool {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        let ours = waitid(Id::Pid(Pid::from_raw(pid)), flags) != Err(Errno::ECHILD);
-        self.pid = ours.then_some(pid);
+        self.process = Process::hold(pid);
+        if self.process.is_none() {
+            self.line.close();
+        }
         if self.leaving {
             // It was asked before there was anybody to ask.
             self.signal(Signal::SIGTERM);
         }
-        ours
+        self.process.is_some()
     }
 
     /// The line to it.
@@ -151,18 +152,23 @@ impl Worker {
         self.kill_at
     }
 
+    /// Whether it was killed.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed
+    }
+
     /// Kills it.
     pub(crate) fn kill(&mut self) {
         self.kill_at = None;
+        self.killed = true;
         // What is known of its end is why; it is not asked for again.
         self.leaving = true;
         self.signal(Signal::SIGKILL);
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.pid {
-            // It may have ended by itself; until that is noticed nobody else gets its id.
-            let _ = kill(Pid::from_raw(pid), signal);
+        if let Some(process) = &self.process {
+            process.signal(signal);
         }
     }
 }

@@ -66,7 +66,10 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
                 match py.fork_orphan(begin) {
                     Ok(Fork::Original) => {}
                     Ok(Fork::Copy) => {
-                        told.map_err(|error| format!("wsgid cannot be told of a worker: {error}"))?;
+                        if told.is_err() {
+                            // wsgid does not wait for this worker any more.
+                            sys::exit_now(0);
+                        }
                         process.line = new;
                         process.engine.forked();
                         return Ok(process);

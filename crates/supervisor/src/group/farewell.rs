@@ -125,6 +125,8 @@ impl Group {
             let text = format!("worker {pid} of process group {name:?} {what} and is killed{next}");
             self.log.line(level, &text);
         }
+        // There is nobody to kill, and no end to be noticed.
+        self.workers.retain(|worker| worker.pid().is_some() || !worker.is_killed());
         if let Some(limit) = limit
             && let Some(pid) = self.templates.give_up_late(limit)
         {

@@ -217,6 +217,9 @@ impl Group {
         let is =
             |template: &Option<Template>| template.as_ref().is_some_and(|one| one.pid() == pid);
         let (current, next) = (is(&self.templates.current), is(&self.templates.next));
+        for template in [&mut self.templates.current, &mut self.templates.next] {
+            template.iter_mut().filter(|one| one.pid() == pid).for_each(Template::set_reaped);
+        }
         if current {
             let text = format!("template {pid} has ended ({status}); its workers go on");
             self.note(Level::Error, &text);

@@ -1,0 +1,66 @@
+//! Processes of a group that speak to `wsgid`, which is root, in words of their own.
+
+use testkit::{Httpd, Kind, Mode, wait_until};
+
+/// An application that takes its template over while it is imported. It answers the orders to fork itself: one
+/// process, which `wsgid` takes in, passes itself off as several workers and ends, so that its id may be
+/// that of another process when `wsgid` ends its workers. After that the template keeps all sockets open,
+/// and says nothing more. It does not heed SIGTERM.
+const SCRIPT: &str = r#"
+import os, signal, socket, time
+
+CONTROL = 4
+
+
+def claim(orders):
+    for _ in range(3):
+        _, lines, _, _ = socket.recv_fds(orders, 1, 1)
+        socket.socket(fileno=lines[0]).send(b"H")
+    os._exit(0)
+
+
+def take_over():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    control, (orders, claimant) = socket.socket(fileno=CONTROL), socket.socketpair()
+    if os.fork() == 0:
+        if os.fork() == 0:
+            claim(claimant)
+        os._exit(0)
+    os.wait()
+    control.send(b"R")
+    kept = []
+    while True:
+        word, lines, _, _ = socket.recv_fds(control, 1, 1)
+        if not word:
+            time.sleep(3600)
+        kept += lines
+        if len(kept) <= 3:
+            socket.send_fds(orders, [word], lines)
+
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"well"]
+
+
+with open("/proc/self/cmdline", "rb") as title:
+    if title.read().rstrip(b"\0").endswith(b" template"):
+        take_over()
+"#;
+
+#[test]
+fn one_process_is_one_worker_and_no_template_keeps_wsgid() {
+    let httpd = Httpd::new("hostile-template")
+        .mode(Mode::Daemon)
+        .daemon("processes=3 threads=1 preload=application shutdown-timeout=1")
+        .file("app/app.wsgi", SCRIPT)
+        .conf("WSGIScriptAlias /app {root}/app/app.wsgi")
+        .allow_log("worker ")
+        .start();
+    httpd.expect_log("says that it is a worker, but is no child of wsgid, or is known already");
+    wait_until("both false workers are refused", || httpd.log_lines("known already").len() == 2);
+    // Nothing is left of the process that claimed to be three.
+    wait_until("the template is alone", || httpd.pids(Kind::Worker).is_empty());
+    httpd.stop();
+    wait_until("all processes have ended", || httpd.processes().is_empty());
+}
