@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use httpd::{CommandTable, Log, Order, Record};
 use wsgi::embed::{Answer, Api, ErrorText, Host, Line, SYMBOL, Server as ServerCalls, Take};
@@ -174,10 +174,9 @@ pub(crate) fn end_with_parent(parent: u32) {
 pub(crate) fn wait_for_end(pid: i32, patience: Duration) {
     // SAFETY: the call makes a new descriptor, or a negative number.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let Ok(descriptor) = RawFd::try_from(descriptor) else { return };
-    if descriptor < 0 {
-        return;
-    }
+    let Some(descriptor) = RawFd::try_from(descriptor).ok().filter(|number| *number >= 0) else {
+        return look_for_end(pid, patience);
+    };
     // SAFETY: nobody else owns the new descriptor.
     let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
     let mut watched = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
@@ -192,6 +191,22 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> usize {
     // SAFETY: the request writes one number to the place it is given.
     unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
     usize::try_from(count).unwrap_or(0)
+}
+
+/// [`wait_for_end`] for kernels before 5.3, which have no descriptors of processes.
+fn look_for_end(pid: i32, patience: Duration) {
+    let deadline = Instant::now() + patience;
+    // SAFETY: all fields of the structure are numbers, for which zero is a value; the call writes it, and
+    // leaves the process to whoever reaps it.
+    let lives = || unsafe {
+        let mut found: libc::siginfo_t = core::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        let id = libc::id_t::try_from(pid).unwrap_or_default();
+        libc::waitid(libc::P_PID, id, &raw mut found, flags) == 0 && found.si_pid() == 0
+    };
+    while Instant::now() < deadline && lives() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The most descriptors that may wait for their frames: one that belongs to a frame of which a part has

@@ -1,6 +1,7 @@
 //! What only the operating system's C interface offers.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to the kernel without nix")]
 
+mod descriptors;
 mod states;
 
 use std::ffi::CString;
@@ -58,7 +59,7 @@ pub(crate) fn apply(command: &mut Command, change: &Change<'_>) {
         for (place, from) in &places {
             check(duplicate(*from, *place))?;
         }
-        close_from(3 + RawFd::try_from(places.len()).unwrap_or(ABOVE))?;
+        descriptors::close_from_on_exec(3 + RawFd::try_from(places.len()).unwrap_or(ABOVE));
         reset_signals()?;
         if let Some(priority) = priority {
             set_priority(priority)?;
@@ -95,14 +96,6 @@ fn check(result: libc::c_int) -> io::Result<()> {
 fn duplicate(from: RawFd, place: RawFd) -> libc::c_int {
     // SAFETY: both are numbers; `place` belongs to the new process alone, which has not begun.
     unsafe { libc::dup2(from, place) }
-}
-
-/// Closes all descriptors from `first` on when a program is executed.
-fn close_from(first: RawFd) -> io::Result<()> {
-    let first = libc::c_uint::try_from(first).unwrap_or(libc::c_uint::MAX);
-    let flags = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
-    // SAFETY: marking descriptors takes nothing away from anybody who is still running.
-    check(unsafe { libc::close_range(first, libc::c_uint::MAX, flags) })
 }
 
 fn set_priority(priority: libc::c_int) -> io::Result<()> {
@@ -177,10 +170,8 @@ pub(crate) fn close_ready() {
 
 /// Closes every descriptor from `first` on, now: what httpd has left open is not ours.
 pub(crate) fn close_inherited(first: RawFd) {
-    let first = libc::c_uint::try_from(first).unwrap_or(libc::c_uint::MAX);
-    // SAFETY: called first thing in `main`, before anything in this process owns a descriptor that
-    // high. A kernel without the call leaves them open, which `close_from` mends for workers.
-    unsafe { libc::close_range(first, libc::c_uint::MAX, 0) };
+    // SAFETY: called first thing in `main`, before anything in this process owns a descriptor that high.
+    unsafe { descriptors::close_from(first) };
 }
 
 /// Takes a descriptor that this process was started with, above [`ABOVE`] and not to be inherited.

@@ -82,7 +82,14 @@ fn wait_for_end(id: u32) {
     // SAFETY: the call makes a new descriptor, or a negative number where there is no such process any
     // more.
     let number = unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) };
-    let Some(number) = RawFd::try_from(number).ok().filter(|number| *number >= 0) else { return };
+    let Some(number) = RawFd::try_from(number).ok().filter(|number| *number >= 0) else {
+        // Kernels before 5.3 have no such descriptors; the process ends within moments.
+        let looks = 0..1000;
+        looks.take_while(|_| std::os::unix::process::parent_id() == id).for_each(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        });
+        return;
+    };
     // SAFETY: nobody else owns the new descriptor.
     let process = unsafe { OwnedFd::from_raw_fd(number) };
     // Readable once it has ended, which is after its children were given away.
