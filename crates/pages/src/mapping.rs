@@ -13,12 +13,14 @@ pub(crate) struct Mapping {
     pub(crate) writable: bool,
     /// Kilobytes of pages that the process has written to, and that are no longer the file's.
     pub(crate) anonymous: u64,
+    /// Kilobytes of such pages that are swapped out: they count as anonymous no more.
+    pub(crate) swapped: u64,
 }
 
 impl Mapping {
     /// Whether all of it is as it is in the file, and stays so.
     pub(crate) fn is_constant(&self) -> bool {
-        !self.writable && self.anonymous == 0
+        !self.writable && self.anonymous == 0 && self.swapped == 0
     }
 
     /// Whether the address is in it.
@@ -41,10 +43,15 @@ pub(crate) fn parse(lines: impl Iterator<Item = String>) -> impl Iterator<Item =
                     return ended;
                 }
             } else if let Some(mapping) = &mut current
-                && let Some(value) = line.strip_prefix("Anonymous:")
-                && let Some(kilobytes) = value.trim().strip_suffix(" kB")
+                && let Some((name, value)) = line.split_once(':')
             {
-                mapping.anonymous = kilobytes.parse().unwrap_or(u64::MAX);
+                let place = match name {
+                    "Anonymous" => &mut mapping.anonymous,
+                    "Swap" => &mut mapping.swapped,
+                    _ => continue,
+                };
+                let kilobytes = value.trim().strip_suffix(" kB").map(str::parse);
+                *place = kilobytes.and_then(Result::ok).unwrap_or(u64::MAX);
             }
         }
     })
@@ -61,7 +68,7 @@ fn head(line: &str) -> Option<(Mapping, bool)> {
     let is_file = words.nth(2)? != "0";
     let file = words.next().unwrap_or_default().trim_start().to_owned();
     let writable = permissions.contains('w');
-    let mapping = Mapping { start, end, file, writable, anonymous: u64::MAX };
+    let mapping = Mapping { start, end, file, writable, anonymous: u64::MAX, swapped: u64::MAX };
     Some((mapping, permissions.ends_with('p') && is_file))
 }
 
@@ -75,6 +82,7 @@ mod tests {
 1000-3000 r-xp 00001000 fd:01 77                     /usr/lib/a b.so (deleted)
 Rss:                   8 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 VmFlags: rd ex mr mw me
 3000-4000 r--p 00003000 fd:01 77                     /usr/lib/a b.so (deleted)
 Anonymous:             4 kB
@@ -85,6 +93,12 @@ Anonymous:             4 kB
 6000-7000 rw-s 00000000 00:01 9                      /dev/zero (deleted)
 Anonymous:             0 kB
 8000-9000 r--p 00000000 fd:01 78                     /usr/lib/c.so
+9000-a000 r--p 00001000 fd:01 78                     /usr/lib/c.so
+Anonymous:             0 kB
+Swap:                  4 kB
+SwapPss:               4 kB
+a000-b000 r--p 00002000 fd:01 78                     /usr/lib/c.so
+Anonymous:             0 kB
 ";
         let found: Vec<Mapping> = parse(text.lines().map(str::to_owned)).collect();
         let places: Vec<_> = found.iter().map(|one| (one.start, one.end, one.anonymous)).collect();
@@ -93,13 +107,15 @@ Anonymous:             0 kB
             (0x3000, 0x4000, 4),
             (0x4000, 0x5000, 0),
             (0x8000, 0x9000, u64::MAX),
+            (0x9000, 0xa000, 0),
+            (0xa000, 0xb000, 0),
         ];
         assert_eq!(places, expected);
         let constant: Vec<bool> = found.iter().map(Mapping::is_constant).collect();
         assert_eq!(
             constant,
-            [true, false, false, false],
-            "what was not said is not taken for granted"
+            [true, false, false, false, false, false],
+            "what was swapped out was written to, and what was not said is not taken for granted"
         );
         assert_eq!(found[0].file, "/usr/lib/a b.so (deleted)");
         assert!(found[0].has(0x1000) && !found[0].has(0x3000));
