@@ -47,6 +47,7 @@ mod restarts;
 mod routing;
 mod script_paths;
 mod slow_clients;
+mod slow_pythons;
 mod streams;
 mod template;
 mod validate;

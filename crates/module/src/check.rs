@@ -14,7 +14,7 @@ use crate::preload::applications;
 use crate::routing::{Definition, definitions, server_name, speakers};
 use crate::scripts::scripts;
 use crate::survey::mappings;
-use crate::{Wsgi, hooks, log, supervisor};
+use crate::{Wsgi, findings, hooks, log};
 
 /// Looks for mistakes; each comes with what to do about it.
 pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
@@ -33,11 +33,13 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
     say(main, notes.map(|note| (note.level, note.text.as_str())));
     let closed = closed_scripts(main);
     say(main, closed.iter().map(|text| (Level::Warning, text.as_str())));
-    match supervisor::check(&plan(main)) {
-        Ok(report) => {
+    match findings::check(&main, plan(main)) {
+        Ok(None) => Ok(()),
+        Ok(Some(report)) => {
             let mut problems = report.problems.clone();
             let warnings = report.warnings.iter().map(|text| (Level::Warning, text.as_str()));
-            say(main, warnings);
+            let notes = report.notes.iter().map(|text| (Level::Info, text.as_str()));
+            say(main, warnings.chain(notes));
             // A second check of one configuration finds nothing else.
             let _ = config.runtime.report.set(report.clone());
             if let Some(embedded) = report.embedded {

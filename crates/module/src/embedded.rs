@@ -17,7 +17,9 @@ use wsgi::response::Head;
 use crate::file_part::{FileError, FilePart};
 use crate::routing::main_config;
 use crate::sys::{self, Engine, Serve};
-use crate::{Wsgi, imports, log, log_of_script, parent, plan, relay, respond, scoreboard};
+use crate::{
+    Wsgi, findings, imports, log, log_of_script, parent, plan, relay, respond, scoreboard,
+};
 
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -100,7 +102,13 @@ fn load() -> Result<Engine, String> {
         started
     } else {
         let python = main_config(|config| config.runtime.embedded.get().cloned());
-        let python = python.ok_or("the configuration does not say which")??;
+        // A restart does not wait for a Python that is slow.
+        let python = if let Some(python) = python {
+            python?
+        } else {
+            let plan = httpd::main_server(plan::plan);
+            findings::ask_in_child(plan.ok_or("the configuration is not known")?)?
+        };
         (load_engine(&python)?, python)
     };
     let spec = main_config(|config| EmbeddedSpec {

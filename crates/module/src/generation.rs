@@ -19,7 +19,7 @@ use crate::queue::Queue;
 use crate::routing::{Definition, Route, Routes, definitions, main_config, server_name};
 use crate::scripts::{Scripts, scripts};
 use crate::sys::States;
-use crate::{Wsgi, log, parent, plan, supervisor, sys};
+use crate::{Wsgi, findings, log, parent, plan, supervisor, sys};
 
 /// What the server's banner says.
 const BANNER: [&core::ffi::CStr; 2] =
@@ -71,7 +71,8 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
         log(&main, Level::Error, &error);
     }
     let runtime = &main.config::<Wsgi>().runtime;
-    let plan = plan::plan(main);
+    let mut plan = plan::plan(main);
+    findings::add_to(&mut plan);
     let lifeline =
         Lifeline::new().map_err(|error| format!("wsgid cannot be started: no pipe: {error}"))?;
     let (states, file) = States::new(plan.groups.len())

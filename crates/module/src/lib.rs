@@ -13,6 +13,7 @@ mod dump;
 mod embedded;
 mod environ;
 mod file_part;
+mod findings;
 mod generation;
 mod heap;
 mod hooks;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use httpd::{Log, Server};
-use wsgi::plan::{Account, MappedScript, Plan, PlannedGroup, ServerFacts};
+use wsgi::plan::{Account, Findings, MappedScript, Plan, PlannedGroup, ServerFacts};
 
 use crate::config::ServerConfig;
 use crate::preload::applications;
@@ -55,6 +55,8 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
         groups,
         embedded: config.settings.global.allows_embedded(),
         scripts: mapped_scripts(&mappings, ""),
+        findings: Findings::default(),
+        answer_limit: None,
     }
 }
 

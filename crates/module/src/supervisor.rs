@@ -23,22 +23,29 @@ pub(crate) enum SupervisorError {
     Tell(std::io::Error),
     #[error("wsgid gave no answer: {0}")]
     Answer(std::io::Error),
+    #[error("wsgid gave no answer within {0:?}")]
+    Silent(Duration),
     #[error("wsgid gave an answer that makes no sense ({0}); it may be of another version")]
     Nonsense(String),
 }
 
-/// How long `wsgid` may take to begin, or to check a plan with a Python that is slow.
+/// How long `wsgid` may take to begin.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the end of a `wsgid` that was killed is waited for: one that hangs in the kernel is left to itself.
+const END: Duration = Duration::from_millis(200);
 
-/// Has `wsgid` look for mistakes in a plan.
-pub(crate) fn check(plan: &Plan) -> Result<Report, SupervisorError> {
+/// Has `wsgid` look for mistakes in a plan, for which it may take as long as `limit`.
+pub(crate) fn check(plan: &Plan, limit: Duration) -> Result<Report, SupervisorError> {
     let mut wsgid = spawn("check", &[])?;
-    let answer = converse(&mut wsgid, plan);
+    let answer = converse(&mut wsgid, plan, limit);
     if answer.is_err() {
         // It has not ended by itself, and its answer is not wanted any more.
         let _ = wsgid.kill();
+        sys::wait_for_end(i32::try_from(wsgid.id()).unwrap_or(0), END);
+        let _ = wsgid.try_wait();
+    } else {
+        let _ = wsgid.wait();
     }
-    let _ = wsgid.wait();
     let answer = answer?;
     serde_json::from_slice(&answer).map_err(|error| SupervisorError::Nonsense(error.to_string()))
 }
@@ -57,7 +64,7 @@ pub(crate) struct Serving {
 pub(crate) fn serve(plan: &Plan, inherited: &[BorrowedFd<'_>]) -> Result<Serving, SupervisorError> {
     let mut wsgid = spawn("serve", inherited)?;
     let pid = i32::try_from(wsgid.id()).unwrap_or(0);
-    match converse(&mut wsgid, plan) {
+    match converse(&mut wsgid, plan, PATIENCE) {
         Ok(answer) => {
             let problems = String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect();
             Ok(Serving { pid, problems })
@@ -79,18 +86,28 @@ fn spawn(what: &str, inherited: &[BorrowedFd<'_>]) -> Result<std::process::Child
 }
 
 /// Sends the plan and reads the answer to its end.
-fn converse(wsgid: &mut std::process::Child, plan: &Plan) -> Result<Vec<u8>, SupervisorError> {
+fn converse(
+    wsgid: &mut std::process::Child,
+    plan: &Plan,
+    limit: Duration,
+) -> Result<Vec<u8>, SupervisorError> {
     let text = serde_json::to_vec(plan).map_err(|error| SupervisorError::Tell(error.into()))?;
     let missing = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
     let mut input = wsgid.stdin.take().ok_or_else(missing).map_err(SupervisorError::Tell)?;
     input.write_all(&text).map_err(SupervisorError::Tell)?;
     drop(input);
     let mut output = wsgid.stdout.take().ok_or_else(missing).map_err(SupervisorError::Answer)?;
-    read_to_end(&mut output).map_err(SupervisorError::Answer)
+    read_to_end(&mut output, limit).map_err(|error| match error.kind() {
+        std::io::ErrorKind::TimedOut => SupervisorError::Silent(limit),
+        _ => SupervisorError::Answer(error),
+    })
 }
 
-fn read_to_end(output: &mut std::process::ChildStdout) -> std::io::Result<Vec<u8>> {
-    let deadline = Instant::now() + PATIENCE;
+fn read_to_end(
+    output: &mut std::process::ChildStdout,
+    limit: Duration,
+) -> std::io::Result<Vec<u8>> {
+    let deadline = Instant::now() + limit;
     let mut answer = Vec::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

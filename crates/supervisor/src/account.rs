@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use wsgi::daemon::{GroupSpec, Principal};
-use wsgi::plan::Account;
+use wsgi::plan::{Account, GroupAccount};
 
 /// A user with everything that a process of theirs needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +104,52 @@ fn set(directive: &'static str, id: u32) -> Result<u32, AccountError> {
     if id == u32::MAX { Err(AccountError::Unset(directive)) } else { Ok(id) }
 }
 
+impl Identity {
+    /// The user of a group as it is known already, if it is.
+    pub(crate) fn known(
+        spec: &GroupSpec,
+        children: &Account,
+        known: &[GroupAccount],
+    ) -> Option<Self> {
+        let known = known.iter().find(|known| fits(known, spec, children))?;
+        Some(Self {
+            name: known.name.clone(),
+            uid: Uid::from_raw(known.uid),
+            gid: Gid::from_raw(known.gid),
+            groups: known.groups.iter().copied().map(Gid::from_raw).collect(),
+            home: known.home.clone(),
+            change: known.change,
+        })
+    }
+
+    /// What is to be known of it from now on.
+    pub(crate) fn to_known(&self, spec: &GroupSpec) -> GroupAccount {
+        GroupAccount {
+            user: spec.user.clone(),
+            group: spec.group.clone(),
+            supplementary_groups: spec.supplementary_groups.clone(),
+            name: self.name.clone(),
+            uid: self.uid.as_raw(),
+            gid: self.gid.as_raw(),
+            groups: self.groups.iter().map(|group| group.as_raw()).collect(),
+            home: self.home.clone(),
+            change: self.change,
+        }
+    }
+}
+
+/// Whether this is what the configuration asks for. Where it leaves something to httpd's `User` and `Group`,
+/// those must be the same as well.
+fn fits(known: &GroupAccount, spec: &GroupSpec, children: &Account) -> bool {
+    let is_root = Uid::effective().is_root();
+    known.change == is_root
+        && known.user == spec.user
+        && known.group == spec.group
+        && known.supplementary_groups == spec.supplementary_groups
+        && (spec.user.is_some() || !is_root || known.uid == children.uid)
+        && (spec.group.is_some() || !is_root || known.gid == children.gid)
+}
+
 fn named_group(group: &Principal) -> Result<Gid, AccountError> {
     match group {
         Principal::Id(gid) => Ok(Gid::from_raw(*gid)),
@@ -154,5 +200,29 @@ mod tests {
         assert_eq!(group(user.clone(), named), Err(AccountError::NoGroup(missing())));
         let identity = group(user, Some(Principal::Id(65_534))).unwrap();
         assert!(identity.change && identity.groups.contains(&Gid::from_raw(65_534)));
+    }
+
+    #[test]
+    fn accounts_that_are_known_are_not_looked_for() {
+        let children = Account { uid: 4321, gid: 4321, user: "x".into() };
+        let is_root = Uid::effective().is_root();
+        let user = || Some(Principal::Name("name-that-no-database-has".into()));
+        let spec = GroupSpec { user: user(), ..GroupSpec::named("x") };
+        let identity = Identity {
+            name: "name-that-no-database-has".into(),
+            uid: Uid::from_raw(54_321),
+            gid: Gid::from_raw(4321),
+            groups: vec![Gid::from_raw(4321), Gid::from_raw(7)],
+            home: Some("/home/x".into()),
+            change: is_root,
+        };
+        let known = [identity.to_known(&spec)];
+        let find = |spec: &GroupSpec, children: &Account| Identity::known(spec, children, &known);
+        assert_eq!(find(&spec, &children), Some(identity));
+        // Where nothing is changed to another user, httpd's do not matter.
+        let others = Account { gid: 1, ..children.clone() };
+        assert_eq!(find(&spec, &others).is_none(), is_root, "the group is httpd's");
+        let named = GroupSpec { group: user(), ..spec.clone() };
+        assert_eq!(find(&named, &children), None, "the group is another one");
     }
 }

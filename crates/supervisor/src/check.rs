@@ -2,19 +2,22 @@
 //!
 //! httpd's parent asks this whenever it has read a configuration, also for `apachectl -t`.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod children;
+
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::unistd::Uid;
 use wsgi::daemon::GroupSpec;
-use wsgi::plan::{GroupReport, MappedScript, Plan, PlannedGroup, Report};
+use wsgi::plan::{GroupReport, MappedScript, Plan, PlannedGroup, PythonQuestion, Report};
 
 use crate::account::Identity;
-use crate::probe;
 use crate::program;
+use crate::pythons::{Pythons, Question};
 use crate::reach::{Obstacle, Want, obstacle};
 use crate::sys;
+
+use children::Children;
 
 /// Writes a [`Report`] on the plan to standard output.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
@@ -30,31 +33,78 @@ pub(crate) fn run(plan: &Plan) -> ExitCode {
 
 fn examine(plan: &Plan) -> Report {
     let mut report = Report::default();
-    let mut asked = BTreeMap::new();
-    for group in &plan.groups {
+    let groups: Vec<_> = plan.groups.iter().map(|group| Prepared::new(plan, group)).collect();
+    let children = Children::new(plan);
+    let embedded = children.as_ref().map(|children| children.question.clone()).ok();
+    let of_groups = groups.iter().filter_map(|prepared| prepared.question.clone());
+    let questions: Vec<Question> = of_groups.chain(embedded).collect();
+    let known = &plan.findings.pythons;
+    let pythons = Pythons::ask(questions.clone(), known, plan.answer_limit);
+    for (group, prepared) in plan.groups.iter().zip(groups) {
         let (name, place) = (&group.spec.name, &group.place);
-        let examined = Examined::new(plan, group, &mut asked);
-        report.problems.extend(
-            examined
-                .problem
-                .map(|problem| format!("WSGIDaemonProcess {name:?} ({place}): {problem}")),
-        );
+        report.findings.accounts.extend(prepared.identity.as_ref().ok().map(|identity| {
+            // As the user database has it now.
+            identity.to_known(&group.spec)
+        }));
+        let examined = Examined::new(plan, group, &prepared, &pythons);
+        let problem = examined
+            .problem
+            .map(|problem| format!("WSGIDaemonProcess {name:?} ({place}): {problem}"));
+        report.problems.extend(problem);
         report.warnings.extend(examined.warnings);
+        report.notes.extend(examined.note);
         report.groups.push(examined.report);
     }
-    let embedded = embedded(plan);
-    if let (Err(problem), Some(_)) = (&embedded, &plan.python_home) {
+    report.embedded = match children {
+        Ok(children) => children.facts(&pythons, known, &mut report.notes),
+        Err(problem) => Some(Err(problem)),
+    };
+    if let (Some(Err(problem)), Some(_)) = (&report.embedded, &plan.python_home) {
         report.problems.push(format!("WSGIPythonHome: {problem}"));
     }
     if let (true, Ok(identity)) = (plan.embedded, Identity::of_children(&plan.children)) {
         report.warnings.extend(unreadable(&plan.scripts, &identity));
     }
-    report.embedded = Some(embedded);
+    report.findings.pythons = pythons.into_known(known, &questions);
     report
 }
 
-/// Answers that were already had, by program, root directory and user: groups tend to share them.
-type Asked = BTreeMap<(PathBuf, Option<PathBuf>, u32), Result<String, String>>;
+/// What is known of a group before its Python is asked.
+struct Prepared {
+    identity: Result<Identity, String>,
+    question: Option<Question>,
+    /// What keeps it from being asked.
+    problem: Option<String>,
+}
+
+impl Prepared {
+    fn new(plan: &Plan, group: &PlannedGroup) -> Self {
+        // As the user database has it now.
+        let identity = Identity::of_group(&group.spec, &plan.children);
+        let mut prepared = Self {
+            identity: identity.map_err(|error| error.to_string()),
+            question: None,
+            problem: None,
+        };
+        match prepared.question(plan, group) {
+            Ok(question) => prepared.question = Some(question),
+            Err(problem) => prepared.problem = Some(problem),
+        }
+        prepared
+    }
+
+    fn question(&self, plan: &Plan, group: &PlannedGroup) -> Result<Question, String> {
+        let spec = &group.spec;
+        let root = spec.chroot.as_deref();
+        let identity = self.identity.clone()?;
+        privileges(spec)?;
+        let home = spec.python_home.as_deref().or(plan.python_home.as_deref());
+        let program =
+            program::python(home, root).map_err(|error| format!("python-home: {error}"))?;
+        let kind = PythonQuestion::Version;
+        Ok(Question { program, identity, root: root.map(Path::to_owned), kind })
+    }
+}
 
 /// What was found out about a group.
 #[derive(Default)]
@@ -62,40 +112,50 @@ struct Examined {
     /// The first thing that keeps it from working.
     problem: Option<String>,
     warnings: Vec<String>,
+    /// Its Python was not waited for.
+    note: Option<String>,
     report: GroupReport,
 }
 
 impl Examined {
-    fn new(plan: &Plan, group: &PlannedGroup, asked: &mut Asked) -> Self {
+    fn new(plan: &Plan, group: &PlannedGroup, prepared: &Prepared, pythons: &Pythons) -> Self {
         let mut examined = Self::default();
-        examined.problem = examined.look(plan, group, asked).err();
+        if let Ok(identity) = &prepared.identity {
+            examined.report.user.clone_from(&identity.name);
+        }
+        examined.problem = match &prepared.question {
+            Some(question) => examined.look(plan, group, question, pythons).err(),
+            None => prepared.problem.clone(),
+        };
         examined
     }
 
-    fn look(&mut self, plan: &Plan, group: &PlannedGroup, asked: &mut Asked) -> Result<(), String> {
-        let spec = &group.spec;
-        let root = spec.chroot.as_deref();
-        let identity =
-            Identity::of_group(spec, &plan.children).map_err(|error| error.to_string())?;
-        self.report.user.clone_from(&identity.name);
-        privileges(spec)?;
-        let home = spec.python_home.as_deref().or(plan.python_home.as_deref());
-        let program =
-            program::python(home, root).map_err(|error| format!("python-home: {error}"))?;
-        self.report.program.clone_from(&program);
-        let key = (program, root.map(Path::to_owned), identity.uid.as_raw());
-        if !asked.contains_key(&key) {
-            let answer = probe::version(&key.0, &identity, root).map_err(|error| error.to_string());
-            asked.insert(key.clone(), answer);
+    fn look(
+        &mut self,
+        plan: &Plan,
+        group: &PlannedGroup,
+        question: &Question,
+        pythons: &Pythons,
+    ) -> Result<(), String> {
+        let Question { program, identity, root, .. } = question;
+        self.report.program.clone_from(program);
+        if let Some(answer) = pythons.answer(question) {
+            let answer = answer.map_err(|problem| format!("python-home: {problem}"))?;
+            answer.text.trim().clone_into(&mut self.report.version);
+        } else {
+            let name = &group.spec.name;
+            self.note = Some(format!(
+                "process group {name:?}: {program:?} has not said its version at once and is not waited \
+                 for; the group is started with it"
+            ));
         }
-        let version = asked[&key].clone().map_err(|problem| format!("python-home: {problem}"))?;
-        self.report.version = version;
-        let problem = engine_problem(&identity, root).or_else(|| home_problem(group, &identity));
+        let problem =
+            engine_problem(identity, root.as_deref()).or_else(|| home_problem(group, identity));
         self.warnings.extend(missing_locales(group));
-        self.warnings.extend(unreadable(&group.scripts, &identity));
-        self.warnings.extend(out_of_reach(&group.scripts, plan, &identity));
+        self.warnings.extend(unreadable(&group.scripts, identity));
+        self.warnings.extend(out_of_reach(&group.scripts, plan, identity));
         self.warnings.extend(group.imports.iter().filter_map(|import| {
-            let obstacle = obstacle(&import.script, &identity, Want::Read)?;
+            let obstacle = obstacle(&import.script, identity, Want::Read)?;
             let (script, user) = (&import.script, &identity.name);
             Some(format!("{script:?} cannot be imported by user {user:?}: {obstacle}"))
         }));
@@ -204,15 +264,4 @@ fn home_problem(group: &PlannedGroup, identity: &Identity) -> Option<String> {
     let obstacle = obstacle(home, identity, Want::Execute)?;
     let user = &identity.name;
     Some(format!("home={home:?}: user {user:?} cannot work there: {obstacle}"))
-}
-
-/// The Python that httpd's children would load.
-fn embedded(plan: &Plan) -> Result<wsgi::plan::PythonFacts, String> {
-    let identity = Identity::of_children(&plan.children).map_err(|error| error.to_string())?;
-    let program =
-        program::python(plan.python_home.as_deref(), None).map_err(|error| error.to_string())?;
-    if let Some(problem) = engine_problem(&identity, None) {
-        return Err(problem);
-    }
-    probe::facts(&program, &identity).map_err(|error| error.to_string())
 }

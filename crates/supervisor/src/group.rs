@@ -115,6 +115,7 @@ impl Group {
         log: Log,
         (states, index): (Rc<States>, usize),
     ) -> Self {
+        let known = Identity::known(&group.spec, &plan.children, &plan.findings.accounts);
         let demand = Demand::new(group.spec.pool());
         let templates = Templates::new(group.spec.preload);
         let socket_timeout = match group.spec.timeouts.socket {
@@ -135,7 +136,7 @@ impl Group {
         };
         let launch = Launch {
             spec,
-            identity: OnceCell::new(),
+            identity: known.map_or_else(OnceCell::new, OnceCell::from),
             python_home,
             queue: Queue::new(queue),
             log: group_log,

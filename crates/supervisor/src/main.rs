@@ -18,6 +18,7 @@ mod memory_kills;
 mod probe;
 mod process;
 mod program;
+mod pythons;
 mod queue;
 mod reach;
 mod serve;

@@ -4,11 +4,15 @@
 //! is limited in length and time.
 
 use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use wsgi::plan::PythonFacts;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use wsgi::plan::{PythonFacts, PythonQuestion};
 
 use crate::account::Identity;
 use crate::reach::{Obstacle, Want, obstacle};
@@ -43,7 +47,7 @@ pub(crate) enum ProbeError {
 /// How long a Python may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest answer in bytes.
-const LONGEST: u64 = 16 * 1024;
+const LONGEST: usize = 16 * 1024;
 const TOO_OLD: i32 = 3;
 const FREE_THREADED: i32 = 4;
 
@@ -54,7 +58,7 @@ if 't' in sys.abiflags and sys.version_info < (3, 15): sys.exit(4)
 print('%d.%d.%d' % sys.version_info[:3])
 ";
 
-const FACTS: &str = "
+const LIBRARY: &str = "
 import sys
 if sys.version_info < (3, 10): sys.exit(3)
 if 't' in sys.abiflags and sys.version_info < (3, 15): sys.exit(4)
@@ -64,19 +68,129 @@ for folder in (var('LIBDIR'), sys.base_prefix + '/lib', sys.base_exec_prefix + '
     print('%s/%s' % (folder, var('INSTSONAME')))
 ";
 
-/// The version of `program`, which is a Python that `identity` can run and that is new enough. The program
-/// is looked for below the root directory `root`.
-pub(crate) fn version(
-    program: &Path,
-    identity: &Identity,
-    root: Option<&Path>,
-) -> Result<String, ProbeError> {
-    ask(program, identity, root, VERSION).map(|answer| answer.trim().to_owned())
+/// A Python that is being asked. Dropped, it is killed with all processes of its session that it has started
+/// and that have not left its process group.
+#[derive(Debug)]
+pub(crate) struct Probe<'i> {
+    program: PathBuf,
+    identity: &'i Identity,
+    child: Child,
+    output: ChildStdout,
+    answer: Vec<u8>,
+    /// It has closed its output, so it is ending.
+    is_silent: bool,
+    deadline: Instant,
 }
 
-/// Asks `program` where its shared library is.
-pub(crate) fn facts(program: &Path, identity: &Identity) -> Result<PythonFacts, ProbeError> {
-    let answer = ask(program, identity, None, FACTS)?;
+impl<'i> Probe<'i> {
+    /// Asks `program`, which is looked for below the root directory `root`, as the user that would run it.
+    pub(crate) fn start(
+        program: &Path,
+        identity: &'i Identity,
+        root: Option<&Path>,
+        question: PythonQuestion,
+    ) -> Result<Self, ProbeError> {
+        let mut command = Command::new(program);
+        command.args(["-I", "-S", "-c", source(question)]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        environment(&mut command);
+        apply(
+            &mut command,
+            &Change {
+                identity,
+                descriptors: Vec::new(),
+                umask: None,
+                priority: None,
+                root,
+                directory: Some(Path::new("/")),
+            },
+        );
+        let failed = |error| start_error(program, identity, error);
+        let mut child = command.spawn().map_err(failed)?;
+        let missing = || failed(std::io::ErrorKind::BrokenPipe.into());
+        let output = child.stdout.take().ok_or_else(missing)?;
+        let flags = FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
+        fcntl(&output, flags).map_err(|error| failed(error.into()))?;
+        Ok(Self {
+            program: program.to_owned(),
+            identity,
+            child,
+            output,
+            answer: Vec::new(),
+            is_silent: false,
+            deadline: Instant::now() + PATIENCE,
+        })
+    }
+
+    /// What becomes readable when it has answered; `None` if only its end is waited for.
+    pub(crate) fn listens(&self) -> Option<BorrowedFd<'_>> {
+        (!self.is_silent).then(|| self.output.as_fd())
+    }
+
+    /// When it has taken too long.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// What it has answered, once it has ended or has taken too long.
+    pub(crate) fn look(&mut self) -> Option<Result<String, ProbeError>> {
+        match self.read() {
+            Ok(None) if Instant::now() < self.deadline => None,
+            Ok(None) => Some(Err(ProbeError::Silent(self.program.clone()))),
+            Ok(Some(status)) => Some(match status.code() {
+                Some(0) => Ok(String::from_utf8_lossy(&self.answer).into_owned()),
+                Some(FREE_THREADED) => Err(ProbeError::FreeThreaded(self.program.clone())),
+                Some(TOO_OLD) => Err(ProbeError::TooOld(self.program.clone())),
+                _ => {
+                    let text = format!("ended with {status}");
+                    Err(ProbeError::NotPython(self.program.clone(), text))
+                }
+            }),
+            Err(error) => Some(Err(start_error(&self.program, self.identity, error))),
+        }
+    }
+
+    /// Reads what has come; its exit status once it has ended.
+    fn read(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        while !self.is_silent {
+            let mut piece = [0; 1024];
+            match self.output.read(&mut piece) {
+                Ok(0) => self.is_silent = true,
+                Ok(count) => self.answer.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if self.answer.len() > LONGEST {
+                return Err(std::io::Error::other("its answer is too long"));
+            }
+        }
+        self.child.try_wait()
+    }
+}
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        // Whether it is there still is known for certain: its end was waited for, or it was not.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // It leads its session, and so a process group.
+            let group = i32::try_from(self.child.id()).unwrap_or(i32::MAX);
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+            // One that hangs in the kernel is not waited for.
+            let _ = self.child.try_wait();
+        }
+    }
+}
+
+fn source(question: PythonQuestion) -> &'static str {
+    match question {
+        PythonQuestion::Version => VERSION,
+        PythonQuestion::Library => LIBRARY,
+    }
+}
+
+/// Where the shared library is of `program`, which has given this answer.
+pub(crate) fn facts(program: &Path, answer: &str) -> Result<PythonFacts, ProbeError> {
     let mut lines = answer.lines();
     let version = lines.next().unwrap_or_default().to_owned();
     let places: Vec<&str> = lines.collect();
@@ -90,45 +204,6 @@ pub(crate) fn facts(program: &Path, identity: &Identity) -> Result<PythonFacts, 
             program: program.to_owned(),
             looked_for: places.first().copied().unwrap_or("its library").to_owned(),
         }),
-    }
-}
-
-fn ask(
-    program: &Path,
-    identity: &Identity,
-    root: Option<&Path>,
-    question: &str,
-) -> Result<String, ProbeError> {
-    let mut command = Command::new(program);
-    command.args(["-I", "-S", "-c", question]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    environment(&mut command);
-    apply(
-        &mut command,
-        &Change {
-            identity,
-            descriptors: Vec::new(),
-            umask: None,
-            priority: None,
-            root,
-            directory: Some(Path::new("/")),
-        },
-    );
-    let mut child = command.spawn().map_err(|error| start_error(program, identity, error))?;
-    let (status, answer) = listen(&mut child).map_err(|error| {
-        // It has not ended and is not wanted any more.
-        let _ = child.kill();
-        let _ = child.wait();
-        match error.kind() {
-            std::io::ErrorKind::TimedOut => ProbeError::Silent(program.to_owned()),
-            _ => start_error(program, identity, error),
-        }
-    })?;
-    match status.code() {
-        Some(0) => Ok(answer),
-        Some(FREE_THREADED) => Err(ProbeError::FreeThreaded(program.to_owned())),
-        Some(TOO_OLD) => Err(ProbeError::TooOld(program.to_owned())),
-        _ => Err(ProbeError::NotPython(program.to_owned(), format!("ended with {status}"))),
     }
 }
 
@@ -159,79 +234,21 @@ pub(crate) fn start_error(
     }
 }
 
-/// Reads the answer and waits for the end, both within [`PATIENCE`].
-fn listen(child: &mut Child) -> std::io::Result<(ExitStatus, String)> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
-
-    let deadline = Instant::now() + PATIENCE;
-    let timed_out = || std::io::Error::from(std::io::ErrorKind::TimedOut);
-    let mut output = child.stdout.take().ok_or_else(timed_out)?;
-    let mut answer = Vec::new();
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let milliseconds = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        let mut descriptors = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut descriptors, milliseconds)? == 0 {
-            return Err(timed_out());
-        }
-        let mut piece = [0; 1024];
-        match output.read(&mut piece)? {
-            0 => break,
-            count => answer.extend_from_slice(&piece[..count]),
-        }
-        if answer.len() as u64 > LONGEST {
-            return Err(timed_out());
-        }
-    }
-    // Its output is closed, so it is ending; one that lingers is not waited for much longer.
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok((status, String::from_utf8_lossy(&answer).into_owned()));
-        }
-        if Instant::now() >= deadline {
-            return Err(timed_out());
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Identity;
-    use nix::unistd::{Gid, Uid};
-
-    fn me() -> Identity {
-        Identity {
-            name: "me".into(),
-            uid: Uid::effective(),
-            gid: Gid::effective(),
-            groups: vec![Gid::effective()],
-            home: None,
-            change: false,
-        }
-    }
 
     #[test]
-    fn what_is_no_python_is_told() {
-        let error = version(Path::new("/bin/false"), &me(), None).unwrap_err();
-        assert!(matches!(error, ProbeError::NotPython(..)), "{error}");
-        let error = version(Path::new("/no/python"), &me(), None).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(text, "\"/no/python\" cannot be run as user \"me\": \"/no\" does not exist");
-        let error = version(Path::new("/etc/passwd"), &me(), None).unwrap_err();
-        assert!(error.to_string().starts_with("\"/etc/passwd\" cannot be run as user"), "{error}");
-    }
-
-    #[test]
-    fn the_systems_python_says_what_it_is() {
-        let program = crate::program::python(None, None).unwrap();
-        assert!(version(&program, &me(), None).unwrap().starts_with("3."));
-        match facts(&program, &me()) {
-            Ok(facts) => assert!(facts.version.starts_with("3.") && facts.library.is_file()),
-            Err(ProbeError::NoLibrary { looked_for, .. }) => assert!(!looked_for.is_empty()),
-            Err(error) => panic!("{error}"),
-        }
+    fn libraries_are_looked_for_in_order() {
+        let program = Path::new("/usr/bin/python3");
+        let library = std::env::current_exe().unwrap();
+        let link = std::env::temp_dir().join(format!("wsgid-probe-{}.so", std::process::id()));
+        std::os::unix::fs::symlink(library, &link).unwrap();
+        let answer = format!("3.11.2 main\n/no/libpython3.11.so\n{}\n", link.display());
+        let facts = super::facts(program, &answer).unwrap();
+        assert_eq!((facts.version.as_str(), &facts.library), ("3.11.2 main", &link));
+        std::fs::remove_file(link).unwrap();
+        let error = super::facts(program, "3.11.2 main\n/etc/passwd\n").unwrap_err();
+        assert!(error.to_string().contains("/etc/passwd does not exist"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::{GroupSpec, Preload};
+use crate::daemon::{GroupSpec, Preload, Principal};
 use crate::interpreter_rules::InterpreterRules;
 use crate::settings::PythonOptions;
 use crate::time_zone::TimeZone;
@@ -70,6 +70,93 @@ pub struct Plan {
     pub embedded: bool,
     /// Scripts that run in httpd's children, as far as they are known.
     pub scripts: Vec<MappedScript>,
+    /// What was found out before.
+    pub findings: Findings,
+    /// For a check: how long all Pythons together may take to answer. `None` is 10 s each.
+    pub answer_limit: Option<Duration>,
+}
+
+/// What was found out about the system, for not asking it again: httpd's parent keeps it over restarts. It
+/// holds what one plan needs and no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// What Pythons have answered.
+    pub pythons: Vec<PythonAnswer>,
+    /// Who groups run as.
+    pub accounts: Vec<GroupAccount>,
+}
+
+/// What a Python has said about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonAnswer {
+    /// The program.
+    pub program: PathBuf,
+    /// Its root directory, if that is not the system's.
+    pub root: Option<PathBuf>,
+    /// The user that it was run as.
+    pub uid: u32,
+    /// What it was asked.
+    pub question: PythonQuestion,
+    /// Its files as they were then; `None` if the answer holds for that moment only.
+    pub files: Option<PythonFiles>,
+    /// What it has written.
+    pub text: String,
+}
+
+/// What a Python is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PythonQuestion {
+    /// Its version.
+    Version,
+    /// Its version, and where its shared library may be.
+    Library,
+}
+
+/// The files that decide what a Python answers. They are compared, never read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonFiles {
+    /// The program, through all links.
+    pub program: FileStamp,
+    /// `pyvenv.cfg`, if there is one.
+    pub environment: Option<FileStamp>,
+}
+
+/// A file at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStamp {
+    /// Its device.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its content changed last: seconds and nanoseconds.
+    pub modified: (i64, i64),
+    /// When its inode changed last: seconds and nanoseconds.
+    pub changed: (i64, i64),
+}
+
+/// The user of a group, as the user database had it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupAccount {
+    /// `user=`.
+    pub user: Option<Principal>,
+    /// `group=`.
+    pub group: Option<Principal>,
+    /// `supplementary-groups=`.
+    pub supplementary_groups: Option<Vec<Principal>>,
+    /// The user's name, or `#uid`.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Supplementary groups, `gid` among them.
+    pub groups: Vec<u32>,
+    /// The home directory, if there is one.
+    pub home: Option<PathBuf>,
+    /// Whether processes have to change to this user first.
+    pub change: bool,
 }
 
 /// A process group with what httpd's parent has found out about it.
@@ -135,11 +222,15 @@ pub struct Report {
     pub problems: Vec<String>,
     /// What is worth knowing, but keeps nothing from working.
     pub warnings: Vec<String>,
+    /// What was not found out, and does not have to be.
+    pub notes: Vec<String>,
     /// The Python of httpd's children, or why it cannot be loaded into them. It is looked for even where
-    /// requests may not run there, since hooks in `.htaccess` may.
+    /// requests may not run there, since hooks in `.htaccess` may. `None` if it has not answered in time.
     pub embedded: Option<Result<PythonFacts, String>>,
     /// The groups, in the order of the plan.
     pub groups: Vec<GroupReport>,
+    /// What was found out, for the next plan.
+    pub findings: Findings,
 }
 
 /// What was found out about a process group. Texts are empty where nothing could be.

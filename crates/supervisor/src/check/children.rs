@@ -1,0 +1,50 @@
+//! The Python of embedded mode, as far as a check is concerned.
+
+use wsgi::plan::{Plan, PythonAnswer, PythonFacts, PythonQuestion};
+
+use super::engine_problem;
+use crate::account::Identity;
+use crate::pythons::{self, Pythons, Question};
+use crate::{probe, program};
+
+/// The Python that httpd's children would load.
+pub(super) struct Children {
+    pub(super) question: Question,
+}
+
+impl Children {
+    /// What it will be asked; why it cannot be asked.
+    pub(super) fn new(plan: &Plan) -> Result<Self, String> {
+        let identity = Identity::of_children(&plan.children).map_err(|error| error.to_string())?;
+        let program = program::python(plan.python_home.as_deref(), None)
+            .map_err(|error| error.to_string())?;
+        if let Some(problem) = engine_problem(&identity, None) {
+            return Err(problem);
+        }
+        let kind = PythonQuestion::Library;
+        Ok(Self { question: Question { program, identity, root: None, kind } })
+    }
+
+    /// What is known of it. If there was no time for an answer, what it has answered before will do, as long as
+    /// its library is there; without that, a child that needs it asks.
+    pub(super) fn facts(
+        &self,
+        pythons: &Pythons,
+        known: &[PythonAnswer],
+        notes: &mut Vec<String>,
+    ) -> Option<Result<PythonFacts, String>> {
+        let program = &self.question.program;
+        if let Some(answer) = pythons.answer(&self.question) {
+            let facts = answer.and_then(|answer| {
+                probe::facts(program, &answer.text).map_err(|error| error.to_string())
+            });
+            return Some(facts);
+        }
+        notes.push(format!(
+            "{program:?} has not said at once where its library is, and is not waited for: httpd's \
+             children use what it has said before, or ask it when they need it"
+        ));
+        let before = pythons::outdated(known, &self.question)?;
+        probe::facts(program, before).ok().map(Ok)
+    }
+}
