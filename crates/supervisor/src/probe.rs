@@ -249,6 +249,6 @@ mod tests {
         assert_eq!((facts.version.as_str(), &facts.library), ("3.11.2 main", &link));
         std::fs::remove_file(link).unwrap();
         let error = super::facts(program, "3.11.2 main\n/etc/passwd\n").unwrap_err();
-        assert!(error.to_string().contains("/etc/passwd does not exist"), "{error}");
+        assert!(error.to_string().contains("\"/etc/passwd\" does not exist"), "{error}");
     }
 }

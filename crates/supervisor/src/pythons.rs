@@ -235,9 +235,9 @@ mod tests {
         let questions = ["/bin/false", "/no/python", "/etc/passwd"].map(question);
         let pythons = Pythons::ask(questions.to_vec(), &[], None);
         let error = |place: usize| text(&pythons, &questions[place]).unwrap().unwrap_err();
-        assert!(error(0).starts_with("/bin/false is not a Python that works"), "{}", error(0));
-        assert_eq!(error(1), "/no/python cannot be run as user me: /no does not exist");
-        assert!(error(2).starts_with("/etc/passwd cannot be run as user me"), "{}", error(2));
+        assert!(error(0).starts_with("\"/bin/false\" is not a Python that works"), "{}", error(0));
+        assert_eq!(error(1), "\"/no/python\" cannot be run as user \"me\": \"/no\" does not exist");
+        assert!(error(2).starts_with("\"/etc/passwd\" cannot be run as user"), "{}", error(2));
         assert_eq!(pythons.into_known(&[], &questions), [], "failures are not kept");
     }
 
