@@ -34,7 +34,7 @@ pub(crate) use error::RelayError;
 use response::Response;
 
 /// Room for the beginning of an answer in bytes: every request that waits for its worker holds it.
-const FIRST_ROOM: usize = 1024;
+pub(crate) const FIRST_ROOM: usize = 1024;
 
 /// How one attempt ended.
 enum Attempt {
@@ -163,7 +163,7 @@ impl Relay<'_, '_> {
 
     /// Does what the worker asks until it has said all.
     fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<End, RelayError> {
-        let (mut inbox, mut files) = (Inbox::with_room(FIRST_ROOM), Vec::new());
+        let (mut inbox, mut files) = (Inbox::from_worker(FIRST_ROOM), Vec::new());
         let mut answered = false;
         loop {
             let Some(frame) = inbox.next_frame()? else {

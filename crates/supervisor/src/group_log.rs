@@ -4,6 +4,7 @@
 //! read what others have written to the terminal that httpd logs to. `wsgid` copies what comes, in whole
 //! lines.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -116,12 +117,31 @@ impl GroupLog {
 
     /// Writes whole lines at once, so that those of several processes do not mix.
     fn write(&self, lines: &[u8]) {
+        let lines = &*printable(lines);
         // A log that cannot be written cannot be told of that either.
         let _ = match &self.log {
             Some(log) => (&*log).write_all(lines),
             None => std::io::stderr().write_all(lines),
         };
     }
+}
+
+/// The lines without characters that would do something to the terminal that shows them.
+fn printable(lines: &[u8]) -> Cow<'_, [u8]> {
+    let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t');
+    if !lines.iter().copied().any(is_control) {
+        return Cow::Borrowed(lines);
+    }
+    let mut shown = Vec::with_capacity(lines.len() + 16);
+    for byte in lines {
+        if is_control(*byte) {
+            // As httpd does in its own lines.
+            shown.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+        } else {
+            shown.push(*byte);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 #[cfg(test)]
@@ -155,6 +175,14 @@ mod tests {
         process.write_all(b"the last").unwrap();
         log.finish();
         assert_eq!(arrived(&mut copy), "the last\n");
+    }
+
+    #[test]
+    fn nothing_is_done_to_a_terminal() {
+        let (mut log, mut process, mut copy) = log();
+        process.write_all(b"a\tb \x1b[2J\x07 caf\xc3\xa9\r\n").unwrap();
+        log.copy();
+        assert_eq!(arrived(&mut copy), "a\tb \\x1b[2J\\x07 caf\u{e9}\\x0d\n");
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl Queue {
         for _ in 0..MOST_REFUSED {
             let mut message = [0; MAX_MESSAGE];
             let mut parts = [IoSliceMut::new(&mut message)];
-            let mut space = nix::cmsg_space!([i32; 1]);
+            // As many as the kernel passes, since what does not fit is not seen.
+            let mut space = nix::cmsg_space!([i32; 253]);
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
             let fd = self.receiver.as_raw_fd();
             let Ok(received) = recvmsg::<()>(fd, &mut parts, Some(&mut space), flags) else {

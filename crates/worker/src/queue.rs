@@ -10,8 +10,9 @@ use wsgi::inbox::Inbox;
 
 use crate::sys;
 
-/// Descriptors that are looked for beside a message. One belongs there; others are closed.
-const MOST_FILES: usize = 4;
+/// Descriptors that there is room for beside a message: as many as the kernel passes (`SCM_MAX_FD`), since what
+/// does not fit is not seen. One belongs there; others are closed.
+const MOST_FILES: usize = 253;
 
 /// The receiving end of the queue. Other workers of the group hold it, too.
 #[derive(Debug)]

@@ -93,6 +93,12 @@ impl FrameType {
         })
     }
 
+    /// Whether a worker, or `wsgid` in place of one, sends it.
+    #[must_use]
+    pub fn is_from_worker(self) -> bool {
+        self as u8 >= Self::WantBody as u8
+    }
+
     fn limit(self) -> usize {
         if matches!(self, Self::Request | Self::Question) { MAX_REQUEST } else { MAX_PAYLOAD }
     }
@@ -224,6 +230,16 @@ mod tests {
         let bytes = [18, 1, 0, 16, 0];
         let refused = FrameError::Length { kind: FrameType::Data, length: MAX_PAYLOAD + 1 };
         assert_eq!(Header::decode(bytes), Err(refused));
+    }
+
+    #[test]
+    fn each_side_has_its_frames() {
+        for byte in 0..=u8::MAX {
+            let Some(kind) = FrameType::from_byte(byte) else { continue };
+            assert_eq!(kind.is_from_worker(), byte >= 16, "{kind:?}");
+            // Only what a child sends may be that long: children wait for many workers at a time.
+            assert!(kind.limit() == MAX_PAYLOAD || !kind.is_from_worker(), "{kind:?}");
+        }
     }
 
     #[test]

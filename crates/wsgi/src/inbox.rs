@@ -8,6 +8,8 @@ pub struct Inbox {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Only frames that a worker sends are taken.
+    from_worker: bool,
 }
 
 /// A frame that has arrived whole, borrowed from its [`Inbox`].
@@ -35,7 +37,12 @@ impl Inbox {
     /// An inbox whose first room is that many bytes, at least as many as a header has. It is all
     /// touched, so where many wait at a time for little, little room saves memory.
     pub fn with_room(bytes: usize) -> Self {
-        Self { buffer: vec![0; bytes.max(HEADER)], start: 0, end: 0 }
+        Self { buffer: vec![0; bytes.max(HEADER)], start: 0, end: 0, from_worker: false }
+    }
+
+    /// An inbox for what a worker sends: other frames are refused before any room is made for them.
+    pub fn from_worker(bytes: usize) -> Self {
+        Self { from_worker: true, ..Self::with_room(bytes) }
     }
 
     /// Where the next bytes have to be put; never empty. The buffer grows as far as the frame that
@@ -79,7 +86,11 @@ impl Inbox {
     }
 
     fn header(&self) -> Option<Result<Header, FrameError>> {
-        self.buffer[self.start..self.end].first_chunk().map(|bytes| Header::decode(*bytes))
+        let bytes = self.buffer[self.start..self.end].first_chunk()?;
+        Some(Header::decode(*bytes).and_then(|header| {
+            let is_taken = !self.from_worker || header.kind.is_from_worker();
+            if is_taken { Ok(header) } else { Err(FrameError::Turn(header.kind)) }
+        }))
     }
 }
 
@@ -133,6 +144,16 @@ mod tests {
         let header = Header { kind: FrameType::Data, length: MAX_PAYLOAD }.encode();
         inbox.room()[..HEADER].copy_from_slice(&header);
         inbox.received(HEADER);
+        assert!(inbox.room().len() <= 2 * ROOM);
+    }
+
+    #[test]
+    fn a_worker_cannot_have_room_made_for_a_request() {
+        let mut inbox = Inbox::from_worker(64);
+        let header = Header { kind: FrameType::Request, length: 16 << 20 }.encode();
+        inbox.room()[..HEADER].copy_from_slice(&header);
+        inbox.received(HEADER);
+        assert_eq!(inbox.next_frame(), Err(FrameError::Turn(FrameType::Request)));
         assert!(inbox.room().len() <= 2 * ROOM);
     }
 

@@ -15,7 +15,7 @@ use wsgi::log_line::LogLine;
 
 use super::route::Place;
 use crate::log_budget::{LogBudget, Verdict};
-use crate::relay::{Connection, HandOver, RelayError, TOO_TALKATIVE, socket_timeout};
+use crate::relay::{Connection, FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, socket_timeout};
 use crate::routing::Route;
 use crate::{log, log_of};
 
@@ -86,7 +86,7 @@ impl Asking<'_, '_> {
     }
 
     fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<Attempt, RelayError> {
-        let (mut inbox, mut files) = (Inbox::default(), Vec::new());
+        let (mut inbox, mut files) = (Inbox::from_worker(FIRST_ROOM), Vec::new());
         let mut heard = false;
         let mut budget = LogBudget::new();
         loop {
