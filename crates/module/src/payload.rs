@@ -133,7 +133,11 @@ fn short_body(request: &mut Request<'_>, length: usize) -> (Vec<u8>, BodyRest, B
 /// Reads up to `length` bytes of a body, as long as there is room for them.
 fn long_body(request: &mut Request<'_>, length: u64) -> BodyRead {
     let mut read = BodyRead::default();
-    let mut piece = [0; 16 * 1024];
+    if length == 0 {
+        return read;
+    }
+    // Not on the stack: each thread of a child would keep its pages.
+    let mut piece = vec![0; 16 * 1024];
     while read.spool.len() < length {
         let left = usize::try_from(length - read.spool.len()).unwrap_or(usize::MAX);
         let room = left.min(piece.len());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 
-use crate::sys::raised;
+use crate::sys::{raised, unread};
 
 /// So much is copied for a group before others have their turn.
 const MOST: usize = 64 * 1024;
@@ -61,13 +61,7 @@ impl GroupLog {
 
     /// Copies what has come.
     pub(crate) fn copy(&mut self) {
-        let mut piece = [0; 16 * 1024];
-        for _ in 0..MOST / piece.len() {
-            match self.reader.read(&mut piece) {
-                Ok(count) if count > 0 => self.take(&piece[..count]),
-                _ => break,
-            }
-        }
+        self.copy_up_to(MOST);
         if self.due().is_some_and(|moment| moment <= Instant::now()) {
             self.end_line();
         }
@@ -80,15 +74,22 @@ impl GroupLog {
 
     /// Copies everything: no process writes any more.
     pub(crate) fn finish(&mut self) {
-        let mut piece = [0; 16 * 1024];
         // What the pipe holds, and no more: a process that was left behind may write for ever.
-        for _ in 0..2 * MOST / piece.len() {
+        self.copy_up_to(2 * MOST);
+        self.end_line();
+    }
+
+    fn copy_up_to(&mut self, most: usize) {
+        if unread(self.reader.as_fd()) == 0 {
+            return;
+        }
+        let mut piece = vec![0; 16 * 1024];
+        for _ in 0..most / piece.len() {
             match self.reader.read(&mut piece) {
                 Ok(count) if count > 0 => self.take(&piece[..count]),
                 _ => break,
             }
         }
-        self.end_line();
     }
 
     fn take(&mut self, bytes: &[u8]) {

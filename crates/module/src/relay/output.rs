@@ -120,8 +120,9 @@ impl Output {
         if room == 0 {
             return Ok(false);
         }
-        let mut piece = [0; PIECE];
-        let count = self.take(request, &mut piece[..room.min(PIECE)])?;
+        // Not on the stack: each thread of a child would keep its pages.
+        let mut piece = vec![0; room.min(PIECE)];
+        let count = self.take(request, &mut piece)?;
         self.pass(request, &piece[..count])?;
         Ok(true)
     }
