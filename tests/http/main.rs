@@ -26,6 +26,7 @@ mod fellows;
 mod files;
 mod flask;
 mod frames;
+mod hanging_templates;
 mod harness;
 mod hooks;
 mod hostile;

@@ -25,6 +25,8 @@ pub(crate) struct Template {
     versions: Versions,
     /// It was killed.
     given_up: bool,
+    /// The log says that it takes long.
+    reported: bool,
 }
 
 impl Template {
@@ -42,6 +44,7 @@ impl Template {
             generation,
             versions,
             given_up: false,
+            reported: false,
         })
     }
 
@@ -89,6 +92,16 @@ impl Template {
     pub(crate) fn give_up(&mut self) {
         self.given_up = true;
         self.process.signal(Signal::SIGKILL);
+    }
+
+    /// Notes that the log says how long it takes; false if it was noted already.
+    pub(crate) fn report(&mut self) -> bool {
+        !std::mem::replace(&mut self.reported, true)
+    }
+
+    /// Whether the log says how long it takes.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.reported
     }
 
     /// Whether it was killed.

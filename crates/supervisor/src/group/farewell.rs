@@ -12,6 +12,11 @@ use crate::launch::StartError;
 use crate::memory_kills;
 use crate::worker::Worker;
 
+/// Without `startup-timeout`: how long a template may take to fork a worker, which is a matter of milliseconds,
+/// and how long it may load until the log says that it takes long. It may load on: on a small machine that
+/// may take its time.
+const TEMPLATE_LIMIT: Duration = Duration::from_mins(1);
+
 /// How much longer than its own limit a worker has until it is killed.
 const KILL_DELAY: Duration = Duration::from_secs(1);
 
@@ -95,8 +100,16 @@ impl Group {
         let name = self.launch.spec.group.name.clone();
         let timeouts = self.launch.spec.group.timeouts;
         let limit = self.start_limit();
-        if let Some(limit) = limit {
-            self.give_up_stuck_template(limit);
+        self.give_up_stuck_template(limit.unwrap_or(TEMPLATE_LIMIT));
+        if limit.is_none()
+            && let Some(pid) = self.templates.report_late(TEMPLATE_LIMIT)
+        {
+            let seconds = TEMPLATE_LIMIT.as_secs();
+            let text = format!(
+                "template {pid} is not ready after {seconds} seconds: what it imports may hang; it is \
+                 replaced when its script changes, and startup-timeout= sets a limit"
+            );
+            self.note(Level::Warning, &text);
         }
         for worker in &mut self.workers {
             let pid = worker.name();
@@ -148,10 +161,14 @@ impl Group {
         self.workers.retain(|worker| !is_late(worker));
         for generation in generations {
             if let Some(pid) = self.templates.give_up_current(generation) {
-                let (seconds, delay) = (limit.as_secs(), self.delay(None));
+                let delay = self.delay(None);
+                let within = match self.launch.spec.group.timeouts.startup {
+                    0 => format!("{} seconds", limit.as_secs()),
+                    seconds => format!("startup-timeout={seconds}"),
+                };
                 let text = format!(
-                    "template {pid} has forked no worker within startup-timeout={seconds} and is killed: a \
-                     hook of os.register_at_fork may hang; the next one starts in {delay:.1?}"
+                    "template {pid} has forked no worker within {within} and is killed: a hook of \
+                     os.register_at_fork may hang; the next one starts in {delay:.1?}"
                 );
                 self.note(Level::Error, &text);
             }
@@ -166,7 +183,7 @@ impl Group {
 
     /// When a process that is not ready yet has taken too long.
     pub(super) fn next_start_limit(&self) -> Option<Instant> {
-        let limit = self.start_limit()?;
+        let Some(limit) = self.start_limit() else { return self.next_template_limit() };
         let workers = self.workers.iter().filter(|one| !one.is_ready() && one.kill_at().is_none());
         let template = self.templates.starting_for();
         workers
@@ -174,5 +191,12 @@ impl Group {
             .chain(template)
             .map(|age| Instant::now() + limit.saturating_sub(age))
             .min()
+    }
+
+    /// The same for templates in a group without `startup-timeout`.
+    fn next_template_limit(&self) -> Option<Instant> {
+        let forked = self.workers.iter().filter(|worker| worker.pid().is_none()).map(Worker::age);
+        let ages = forked.chain(self.templates.unreported_for());
+        ages.map(|age| Instant::now() + TEMPLATE_LIMIT.saturating_sub(age)).min()
     }
 }

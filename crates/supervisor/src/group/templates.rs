@@ -30,6 +30,8 @@ pub(super) struct Templates {
     failed: Option<Versions>,
     /// When the scripts are looked at again, while less is loaded than is wanted.
     look_at: Option<Instant>,
+    /// When the scripts are looked at again that a template is just loading.
+    look_at_loading: Option<Instant>,
 }
 
 impl Templates {
@@ -42,6 +44,7 @@ impl Templates {
             generation: 0,
             failed: None,
             look_at: None,
+            look_at_loading: None,
         }
     }
 
@@ -72,6 +75,18 @@ impl Templates {
         Some(late.pid())
     }
 
+    /// The template that is not ready after `limit`, if that was not reported; it is from now on.
+    pub(super) fn report_late(&mut self, limit: Duration) -> Option<i32> {
+        let late = self.next.as_mut().filter(|next| next.age() >= limit && !next.is_given_up())?;
+        late.report().then(|| late.pid())
+    }
+
+    /// How long the template has been starting that is not ready yet, unless that was reported.
+    pub(super) fn unreported_for(&self) -> Option<Duration> {
+        let next = self.next.as_ref().filter(|next| !next.is_given_up() && !next.is_reported());
+        next.map(Template::age)
+    }
+
     /// Kills the template that is ready if its workers are of this generation; gives its process id.
     pub(super) fn give_up_current(&mut self, generation: u64) -> Option<i32> {
         let same = |template: &&mut Template| template.generation() == generation;
@@ -92,7 +107,8 @@ impl Templates {
 
     /// When scripts are looked at again.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        self.look_at
+        let loading = self.look_at_loading.filter(|_| self.next.is_some());
+        self.look_at.into_iter().chain(loading).min()
     }
 
     /// Ends them.
@@ -127,6 +143,7 @@ impl Group {
                 self.start_template(self.templates.wanted, self.templates.generation + 1);
             }
         }
+        self.replace_outdated_next();
         let keep = self.launch.spec.group.idle_template
             || self.demand.wanted() > 0
             || !self.workers.is_empty();
@@ -150,9 +167,30 @@ impl Group {
                 let pid = template.pid();
                 self.note(Level::Info, &format!("template {pid} starts as user {user:?}"));
                 self.templates.next = Some(template);
+                self.templates.look_at_loading = Some(Instant::now() + PAUSE);
             }
             Err(error) => self.not_started("template", &error),
         }
+    }
+
+    /// Replaces a template that still loads what has changed meanwhile: it may hang in that for ever.
+    fn replace_outdated_next(&mut self) {
+        let is_due = self.templates.look_at_loading.is_none_or(|moment| moment <= Instant::now());
+        let Some(next) = self.templates.next.as_ref().filter(|next| is_due && !next.is_given_up())
+        else {
+            return;
+        };
+        self.templates.look_at_loading = Some(Instant::now() + PAUSE);
+        let now = Versions::of(&self.launch.spec.applications);
+        let loads = next.level() == Preload::Application;
+        if !loads || *next.versions() == now || self.templates.failed.as_ref() == Some(&now) {
+            return;
+        }
+        let (pid, generation) = (next.pid(), next.generation());
+        let text = format!("template {pid} is replaced before it is ready: a script has changed");
+        self.note(Level::Info, &text);
+        self.templates.next = None;
+        self.start_template(self.templates.wanted, generation);
     }
 
     /// A worker has found a script changed that its template had loaded.
