@@ -233,7 +233,7 @@ pub(super) const PYTHON: &[Directive] = &[
         documentation: "Requests that take longer are noted in the error log, in process groups together \
                         with what their thread is doing at that time; 0 is none (0).",
         apply: |arguments, scope| {
-            const ALLOWED: &str = "a number of seconds from 0";
+            const ALLOWED: &str = "a number of seconds from 0 to 2147483647";
             let value = one(arguments, ALLOWED)?;
             scope.server.global.slow_requests = match interval(&value) {
                 None if number::<f64>(&value) != Some(0.0) => {
@@ -251,7 +251,7 @@ pub(super) const PYTHON: &[Directive] = &[
         documentation: "How long a thread of Python may keep the GIL while others want it (0.005). \
                         Process groups have `switch-interval`, which counts more.",
         apply: |arguments, scope| {
-            const ALLOWED: &str = "a number of seconds above 0";
+            const ALLOWED: &str = "a number of seconds above 0, up to 2147483647";
             let value = one(arguments, ALLOWED)?;
             let interval = interval(&value);
             let interval = interval.ok_or(ArgumentError::Value { value, allowed: ALLOWED })?;

@@ -27,12 +27,25 @@ pub(super) fn processes(value: &str) -> Option<Processes> {
         Some((least, most)) => (number(least)?, number(most)?),
         None => (number(value)?, number(value)?),
     };
-    (most >= 1 && least <= most).then_some(Processes { least, most })
+    (most >= 1 && least <= most && most <= MOST_PROCESSES).then_some(Processes { least, most })
 }
 
 /// A number without a plus sign, which Rust would take.
 pub(crate) fn number<N: FromStr>(text: &str) -> Option<N> {
     text.parse().ok().filter(|_| !text.starts_with('+'))
+}
+
+/// The largest number of seconds, milliseconds or requests. What is worked out from such a number stays far below
+/// the end of its type.
+const MOST: u64 = 2_147_483_647;
+/// The largest size in bytes.
+const MOST_BYTES: u64 = 1 << 50;
+/// The most processes of a group.
+const MOST_PROCESSES: u32 = 65_533;
+
+/// A number of seconds, milliseconds or requests.
+pub(super) fn count(text: &str) -> Option<u64> {
+    number(text).filter(|count| *count <= MOST)
 }
 
 /// A nice value.
@@ -44,7 +57,8 @@ pub(super) fn nice(value: &str) -> Option<i32> {
 pub(crate) fn interval(value: &str) -> Option<Duration> {
     let seconds: f64 = number(value)?;
     let interval = Duration::try_from_secs_f64(seconds).ok()?;
-    (seconds > 0.0).then(|| interval.max(Duration::from_micros(1)))
+    (seconds > 0.0 && interval <= Duration::from_secs(MOST))
+        .then(|| interval.max(Duration::from_micros(1)))
 }
 
 /// Users or groups with a comma between.
@@ -90,9 +104,9 @@ pub(super) fn bytes_or_none(value: &str) -> Option<u64> {
     if value == "0" { Some(0) } else { bytes(value) }
 }
 
-/// 0, or a size of at least `least` bytes.
+/// 0, or the size of a buffer of at least `least` bytes. The kernel takes it as an `int`.
 pub(super) fn size_from(value: &str, least: u64) -> Option<u64> {
-    bytes_or_none(value).filter(|size| *size == 0 || *size >= least)
+    bytes_or_none(value).filter(|size| *size == 0 || (least..=1 << 30).contains(size))
 }
 
 /// A size in bytes, with `K`, `M` or `G` for powers of 1024.
@@ -105,5 +119,5 @@ pub(super) fn bytes(value: &str) -> Option<u64> {
     };
     let digits = if shift == 0 { value } else { &value[..value.len() - 1] };
     let count: u64 = number(digits).filter(|count| *count >= 1)?;
-    count.checked_mul(1 << shift)
+    count.checked_mul(1 << shift).filter(|bytes| *bytes <= MOST_BYTES)
 }

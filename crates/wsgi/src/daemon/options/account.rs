@@ -29,7 +29,8 @@ pub(super) const ACCOUNT: &[DaemonOption] = &[
         allowed: "an octal number from 0 to 0777",
         documentation: "File mode creation mask of the processes (inherited).",
         set: |spec, value| {
-            spec.umask = Some(u32::from_str_radix(value, 8).ok().filter(|mask| *mask <= 0o777)?);
+            let mask = u32::from_str_radix(value, 8).ok().filter(|_| !value.starts_with('+'));
+            spec.umask = Some(mask.filter(|mask| *mask <= 0o777)?);
             Some(())
         },
     },

@@ -49,7 +49,7 @@ pub(super) const MEMORY: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "recycle-memory",
-        allowed: "a number of bytes from 1, which K, M or G may follow",
+        allowed: "a number of bytes from 1 to 1048576G (K, M or G may follow)",
         documentation: "Private memory with which a process is replaced, once it has finished what \
                         it has. Each process has a limit of its own, up to a tenth lower, so that \
                         they do not go together.",
@@ -60,7 +60,7 @@ pub(super) const MEMORY: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "memory-limit",
-        allowed: "a number of bytes from 0, which K, M or G may follow",
+        allowed: "a number of bytes from 0 to 1048576G (K, M or G may follow)",
         documentation: "Limit of the kernel for the data of each process (`RLIMIT_DATA`): beyond \
                         it Python raises `MemoryError`. 0 is none (0).",
         set: |spec, value| {
@@ -70,7 +70,7 @@ pub(super) const MEMORY: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "virtual-memory-limit",
-        allowed: "a number of bytes from 0, which K, M or G may follow",
+        allowed: "a number of bytes from 0 to 1048576G (K, M or G may follow)",
         documentation: "Limit of the kernel for the address space of each process (`RLIMIT_AS`). \
                         0 is none (0).",
         set: |spec, value| {

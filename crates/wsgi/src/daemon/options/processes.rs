@@ -6,7 +6,7 @@ use crate::daemon::{MOST_THREADS, value};
 pub(super) const PROCESSES: &[DaemonOption] = &[
     DaemonOption {
         name: "processes",
-        allowed: "a whole number from 1, or MIN..MAX with MIN from 0",
+        allowed: "a whole number from 1 to 65533, or MIN..MAX with MIN from 0",
         documentation: "Number of processes (1). Giving it at all makes `wsgi.multiprocess` true. \
                         With `MIN..MAX` processes are added while requests wait and end after \
                         `idle-timeout`; a group with none of them running costs its queue.",
@@ -37,11 +37,11 @@ pub(super) const PROCESSES: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "idle-timeout",
-        allowed: "a whole number of seconds from 1",
+        allowed: "a whole number of seconds from 1 to 2147483647",
         documentation: "Seconds without a request after which a process of `processes=MIN..MAX` \
                         ends (60).",
         set: |spec, value| {
-            spec.idle_timeout = Some(value.parse().ok().filter(|seconds| *seconds >= 1)?);
+            spec.idle_timeout = Some(value::count(value).filter(|seconds| *seconds >= 1)?);
             Some(())
         },
     },
@@ -56,7 +56,7 @@ pub(super) const PROCESSES: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "stack-size",
-        allowed: "a number of bytes from 1, which K, M or G may follow",
+        allowed: "a number of bytes from 1 to 1048576G (K, M or G may follow)",
         documentation: "Stack of each thread that runs applications (what the system gives to a \
                         thread: `ulimit -s`, usually 8M). The system may want it larger, and says so \
                         in the log.",
@@ -67,11 +67,11 @@ pub(super) const PROCESSES: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "maximum-requests",
-        allowed: "a whole number from 0",
+        allowed: "a whole number from 0 to 2147483647",
         documentation: "Requests after which a process is replaced; 0 is no limit (0). What it \
                         still runs is finished.",
         set: |spec, value| {
-            spec.limits.maximum_requests = value::number(value)?;
+            spec.limits.maximum_requests = value::count(value)?;
             Some(())
         },
     },

@@ -46,7 +46,7 @@ pub(super) const PYTHON: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "switch-interval",
-        allowed: "a number of seconds above 0",
+        allowed: "a number of seconds above 0, up to 2147483647",
         documentation: "How long a thread of Python may keep the GIL while others want it \
                         (`WSGISwitchInterval`, else 0.005).",
         set: |spec, value| {

@@ -6,12 +6,12 @@ use crate::daemon::{Principal, value};
 pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "listen-backlog",
-        allowed: "a whole number from 0",
+        allowed: "a whole number from 0 to 2147483647",
         documentation: "Requests that may wait until a process takes them. Short ones take less room, so \
                         somewhat more of these may wait; without privileges the kernel has a limit of its \
                         own (100).",
         set: |spec, value| {
-            spec.socket.backlog = value::number(value)?;
+            spec.socket.backlog = u32::try_from(value::count(value)?).ok()?;
             Some(())
         },
     },
@@ -40,7 +40,7 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "send-buffer-size",
-        allowed: "0, or a number of bytes from 512, which K, M or G may follow",
+        allowed: "0, or a number of bytes from 512 to 1G (K, M or G may follow)",
         documentation: "Buffer of the kernel for what a process sends. 0 is what the system \
                         gives (0).",
         set: |spec, value| {
@@ -50,7 +50,7 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "receive-buffer-size",
-        allowed: "0, or a number of bytes from 512, which K, M or G may follow",
+        allowed: "0, or a number of bytes from 512 to 1G (K, M or G may follow)",
         documentation: "Buffer of the kernel for what a process gets. 0 is what the system gives \
                         (0).",
         set: |spec, value| {
@@ -60,7 +60,7 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "request-buffer-size",
-        allowed: "0, or a number of bytes from 65536, which K, M or G may follow",
+        allowed: "0, or a number of bytes from 65536 to 1G (K, M or G may follow)",
         documentation: "Bytes of a request's body that httpd reads before it asks for a process, so that a \
                         slow client keeps none waiting: up to 64K in memory, the rest in an unnamed file in the \
                         directory of TMPDIR. What is longer, comes in chunks, or was announced with \
@@ -72,7 +72,7 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "header-buffer-size",
-        allowed: "0, or a number of bytes from 8192, which K, M or G may follow",
+        allowed: "0, or a number of bytes from 8192 to 1G (K, M or G may follow)",
         documentation: "Longest header of a response; a longer one is status 500. 0 is 32768 \
                         (0).",
         set: |spec, value| {
@@ -82,7 +82,7 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     },
     DaemonOption {
         name: "response-buffer-size",
-        allowed: "0, or a number of bytes from 65536, which K, M or G may follow",
+        allowed: "0, or a number of bytes from 65536 to 1G (K, M or G may follow)",
         documentation: "Bytes of a response that httpd keeps for a client that takes it slowly, before a \
                         process has to wait for the client: up to 64K in memory, the rest in an unnamed \
                         file in the directory of TMPDIR. 0 is 8M (0).",
