@@ -94,7 +94,8 @@ fn reload_required<'py>(
     }))
 }
 
-/// Loads a script. A module of the same name that is there is forgotten first.
+/// Loads a script. A module of the same name that is there is forgotten first, and what it held is freed: its
+/// functions know it, so that only a collection of garbage finds it, and the next one may be far away.
 pub(crate) fn load<'py>(
     py: Attached<'py>,
     name: &str,
@@ -105,7 +106,10 @@ pub(crate) fn load<'py>(
     let code = py.compile(&source, path).map_err(LoadError::Compile)?;
     drop(source);
     let run = || -> Result<'py, Object<'py>> {
-        py.modules()?.remove(&py.text(name)?)?;
+        if py.loaded_module(name)?.is_some() {
+            py.modules()?.remove(&py.text(name)?)?;
+            py.import(c"gc")?.call_method(c"collect", &[])?;
+        }
         let module = py.run_module(name, &code, path)?;
         if py.loaded_module(name)?.is_none() {
             let text = "the script has taken its own module out of sys.modules";

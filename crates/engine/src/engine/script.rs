@@ -93,8 +93,10 @@ impl<'a> Script<'a> {
             Ok(Found::Ready(module)) => Ok(module),
             Ok(Found::Stale(module)) if self.kept() => Ok(module),
             Ok(Found::Stale(_)) if self.job.settings.daemon => Err(Outcome::Declined),
-            Ok(Found::Stale(_) | Found::Missing) => {
+            Ok(outdated @ (Found::Stale(_) | Found::Missing)) => {
                 loading?;
+                // Nothing must keep what is replaced.
+                drop(outdated);
                 script::load(py, &self.name, self.job.request.script)
                     .map_err(|error| self.not_loaded(py, error))
             }

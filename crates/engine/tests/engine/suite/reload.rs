@@ -28,6 +28,24 @@ fn a_changed_script_is_run_again_when_embedded() {
 }
 
 #[test]
+fn what_a_replaced_script_held_is_freed() {
+    let held = "
+import sys, weakref
+class Large: pass
+large = Large()
+sys.large = weakref.ref(large)
+"
+    .to_owned();
+    let path = script(&(held + &says("sys.large() is None")));
+    let ask = || Ask::at(path.clone()).embedded().reloading();
+    assert_eq!(ask().run().text(), "False");
+    std::fs::write(&path, "import sys\nfreed = sys.large() is None\n".to_owned() + &says("freed"))
+        .unwrap();
+    touch(&path, Duration::from_secs(1000));
+    assert_eq!(ask().run().text(), "True", "before the new script is run");
+}
+
+#[test]
 fn a_daemon_declines_and_consumes_nothing() {
     let path = script(&says("1"));
     let ask = || Ask::at(path.clone()).group("reload").rest(&[b"body"]).reloading();
