@@ -4,180 +4,32 @@ use std::io::{IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
 
+use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
-use engine::{Control, Engine, ServerLog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg, setsockopt, sockopt};
-use wsgi::control::Cause;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use wsgi::frame::{self, BodyFault, FrameType, HEADER, Header, MAX_PAYLOAD};
-use wsgi::hook::{Answer, Question, decode_variable};
+use wsgi::hook::{Answer, decode_variable};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
-use wsgi::plan::WorkerSpec;
-use wsgi::request::Request;
 use wsgi::response::{Head, Status};
 use wsgi::scoreboard::Scoreboard;
 use wsgi::wire::Writer;
 
-use crate::ending::Ending;
 use crate::log::ProcessLog;
-use crate::queue::Taken;
-use crate::rehearsal::now;
-use crate::requests::{About, Requests, Serving};
+use crate::requests::Requests;
 use crate::sys;
 
 /// A body piece up to this length is copied behind its header, so that both leave in one call.
 const SMALL: usize = 16 * 1024;
 
-/// What an httpd child wants.
-enum Asked<'p> {
-    /// A request is to be served.
-    Serve(Request<'p>),
-    /// A hook is to be asked.
-    Answer(Question<'p>),
-}
-
-impl<'p> Asked<'p> {
-    fn decode(kind: FrameType, payload: &'p [u8]) -> Result<Self, frame::FrameError> {
-        match kind {
-            FrameType::Request => Request::decode(payload).map(Self::Serve),
-            FrameType::Question => Question::decode(payload).map(Self::Answer),
-            kind => Err(frame::FrameError::Turn(kind)),
-        }
-    }
-
-    /// The request that it is about.
-    fn request(&self) -> &Request<'p> {
-        match self {
-            Self::Serve(request) => request,
-            Self::Answer(question) => &question.request,
-        }
-    }
-}
-
-/// What serving a connection takes.
-#[derive(Clone, Copy)]
-pub(crate) struct Service<'s> {
-    pub(crate) engine: &'s Engine,
-    pub(crate) requests: &'s Arc<Requests>,
-    pub(crate) ending: &'s Ending,
-    pub(crate) log: &'s Arc<ProcessLog>,
-    pub(crate) spec: &'s WorkerSpec,
-}
-
-impl Service<'_> {
-    /// Serves a request, or answers a question, that was taken, and closes its stream.
-    pub(crate) fn serve(&self, taken: Taken, serving: &Serving<'_>) {
-        if let Err((level, text)) = self.try_serve(taken, serving) {
-            self.log.line(level, text.as_bytes());
-        }
-    }
-
-    fn try_serve(&self, taken: Taken, serving: &Serving<'_>) -> Result<(), (Level, String)> {
-        let Taken { stream, mut inbox } = taken;
-        self.prepare(&stream)?;
-        let unreadable = |text: String| (Level::Error, format!("WSGI0080: {text}"));
-        // Without any, the child has gone away, or has given the request up while it waited.
-        let Some((kind, payload)) = receive(&stream, &mut inbox).map_err(unreadable)? else {
-            return Ok(());
-        };
-        let payload = Arc::new(payload);
-        let asked = Asked::decode(kind, &payload).map_err(|error| unreadable(error.to_string()))?;
-        let request = asked.request();
-        let control = Arc::new(Control::default());
-        let is_activity = !request.ignore_activity;
-        serving.is_about(About::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
-        let mut connection = Connection {
-            stream,
-            inbox,
-            output: Vec::new(),
-            gone: false,
-            log: self.log.clone(),
-            activity: is_activity.then(|| Arc::clone(self.requests)),
-        };
-        if connection.was_abandoned(now().saturating_sub(request.queue_start)) {
-            return Ok(());
-        }
-        if let Some(text) = self.waited_too_long(request) {
-            connection.log(LogLine::new(Level::Error, text.as_bytes()));
-            connection.finish(Outcome::Failed(QUEUE_TIMED_OUT));
-            return Ok(());
-        }
-        let connection = Box::new(connection);
-        let (done, mut exchange) = match &asked {
-            Asked::Serve(request) => {
-                let (outcome, exchange) = self.engine.handle(request, connection, &control);
-                (Err(outcome), exchange)
-            }
-            Asked::Answer(question) => self.engine.ask(question, connection, &control),
-        };
-        match done {
-            Ok(answer) => exchange.answer(&answer),
-            Err(outcome) => {
-                if outcome == Outcome::Declined {
-                    // First nobody here takes a connection any more, then the child asks again.
-                    self.ending.want(Cause::Script);
-                }
-                exchange.finish(outcome);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes sure of who has made the stream, and sets it up.
-    fn prepare(&self, stream: &UnixStream) -> Result<(), (Level, String)> {
-        let alert = |text| Err((Level::Alert, text));
-        match getsockopt(stream, sockopt::PeerCredentials) {
-            Ok(peer) if self.spec.peers.contains(&peer.uid()) => {}
-            Ok(peer) => {
-                return alert(format!("WSGI0034: a request from user {} is refused", peer.uid()));
-            }
-            Err(error) => {
-                return alert(format!("WSGI0033: who has sent a request is unknown: {error}"));
-            }
-        }
-        let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
-        stream
-            .set_read_timeout(Some(timeout))
-            .and_then(|()| stream.set_write_timeout(Some(timeout)))
-            .map_err(|error| {
-                (Level::Error, format!("WSGI0080: a connection has no time limit: {error}"))
-            })?;
-        let bytes = self.spec.group.socket.send_buffer;
-        if bytes > 0 {
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            setsockopt(stream, sockopt::SndBuf, &bytes).map_err(|error| {
-                (Level::Warning, format!("WSGI0062: send-buffer-size={bytes}: {error}"))
-            })?;
-        }
-        Ok(())
-    }
-
-    /// What to say of a request that has waited for longer than `queue-timeout`.
-    fn waited_too_long(&self, request: &Request<'_>) -> Option<String> {
-        let limit = self.spec.group.timeouts.queue;
-        let waited = now().saturating_sub(request.queue_start);
-        (limit > 0 && waited > limit.saturating_mul(1_000_000)).then(|| {
-            format!(
-                "WSGI0084: queue-timeout={limit}: {} has waited too long until a process of the group {:?} \
-                 took it",
-                request.line(),
-                self.spec.group.name
-            )
-        })
-    }
-}
-
-/// Status of a request that has waited too long.
-const QUEUE_TIMED_OUT: u16 = 504;
-
-type Received = (FrameType, Vec<u8>);
+/// The type and the payload of a frame.
+pub(crate) type Received = (FrameType, Vec<u8>);
 
 /// The next frame of the stream; `None` at its end.
-fn receive(stream: &UnixStream, inbox: &mut Inbox) -> Result<Option<Received>, String> {
+pub(crate) fn receive(stream: &UnixStream, inbox: &mut Inbox) -> Result<Option<Received>, String> {
     loop {
         let frame = inbox.next_frame().map_err(|error| error.to_string())?;
         if let Some(frame) = frame {
@@ -196,7 +48,7 @@ fn receive(stream: &UnixStream, inbox: &mut Inbox) -> Result<Option<Received>, S
 const CLOSED: &str = "the connection to httpd is closed";
 
 /// A request's way to the httpd child.
-struct Connection {
+pub(crate) struct Connection {
     stream: UnixStream,
     inbox: Inbox,
     /// Frames that were made and not yet sent.
@@ -212,9 +64,20 @@ struct Connection {
 const LONG_WAIT: u64 = 500_000;
 
 impl Connection {
+    /// The way of a request to its child: its stream, and what has come on that. Lines that cannot reach the child
+    /// go to `log`; activity is noted in `activity`, if it counts.
+    pub(crate) fn new(
+        stream: UnixStream,
+        inbox: Inbox,
+        log: Arc<ProcessLog>,
+        activity: Option<Arc<Requests>>,
+    ) -> Self {
+        Self { stream, inbox, output: Vec::new(), gone: false, log, activity }
+    }
+
     /// Whether the child has given the request up while it waited in the queue, for so many microseconds:
     /// then it is not begun at all.
-    fn was_abandoned(&self, waited: u64) -> bool {
+    pub(crate) fn was_abandoned(&self, waited: u64) -> bool {
         let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
         waited >= LONG_WAIT && poll(&mut descriptors, PollTimeout::ZERO) != Ok(0)
     }

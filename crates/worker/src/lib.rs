@@ -5,6 +5,7 @@
 //! (`embedded`). It links no Python: it takes the symbols of the interpreter that is there.
 
 mod connection;
+mod dispatch;
 mod embedded;
 mod ending;
 mod fellows;

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wsgi::control::{Cause, News};
 use wsgi::level::Level;
 
-use crate::connection::Service;
+use crate::dispatch::Service;
 use crate::fellows::{Place, STEP, STEPS};
 use crate::panics::caught;
 use crate::queue::{TakeError, Taken};

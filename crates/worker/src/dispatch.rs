@@ -1,0 +1,159 @@
+//! What becomes of a request that was taken: it is read, checked, and handed to the engine.
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::exchange::{Exchange, Outcome};
+use engine::{Control, Engine, ServerLog};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use wsgi::control::Cause;
+use wsgi::frame::{self, FrameType};
+use wsgi::hook::Question;
+use wsgi::level::Level;
+use wsgi::log_line::LogLine;
+use wsgi::plan::WorkerSpec;
+use wsgi::request::Request;
+
+use crate::connection::{Connection, receive};
+use crate::ending::Ending;
+use crate::log::ProcessLog;
+use crate::queue::Taken;
+use crate::rehearsal::now;
+use crate::requests::{About, Requests, Serving};
+
+/// What an httpd child wants.
+enum Asked<'p> {
+    /// A request is to be served.
+    Serve(Request<'p>),
+    /// A hook is to be asked.
+    Answer(Question<'p>),
+}
+
+impl<'p> Asked<'p> {
+    fn decode(kind: FrameType, payload: &'p [u8]) -> Result<Self, frame::FrameError> {
+        match kind {
+            FrameType::Request => Request::decode(payload).map(Self::Serve),
+            FrameType::Question => Question::decode(payload).map(Self::Answer),
+            kind => Err(frame::FrameError::Turn(kind)),
+        }
+    }
+
+    /// The request that it is about.
+    fn request(&self) -> &Request<'p> {
+        match self {
+            Self::Serve(request) => request,
+            Self::Answer(question) => &question.request,
+        }
+    }
+}
+
+/// What serving a connection takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Service<'s> {
+    pub(crate) engine: &'s Engine,
+    pub(crate) requests: &'s Arc<Requests>,
+    pub(crate) ending: &'s Ending,
+    pub(crate) log: &'s Arc<ProcessLog>,
+    pub(crate) spec: &'s WorkerSpec,
+}
+
+impl Service<'_> {
+    /// Serves a request, or answers a question, that was taken, and closes its stream.
+    pub(crate) fn serve(&self, taken: Taken, serving: &Serving<'_>) {
+        if let Err((level, text)) = self.try_serve(taken, serving) {
+            self.log.line(level, text.as_bytes());
+        }
+    }
+
+    fn try_serve(&self, taken: Taken, serving: &Serving<'_>) -> Result<(), (Level, String)> {
+        let Taken { stream, mut inbox } = taken;
+        self.prepare(&stream)?;
+        let unreadable = |text: String| (Level::Error, format!("WSGI0080: {text}"));
+        // Without any, the child has gone away, or has given the request up while it waited.
+        let Some((kind, payload)) = receive(&stream, &mut inbox).map_err(unreadable)? else {
+            return Ok(());
+        };
+        let payload = Arc::new(payload);
+        let asked = Asked::decode(kind, &payload).map_err(|error| unreadable(error.to_string()))?;
+        let request = asked.request();
+        let control = Arc::new(Control::default());
+        let is_activity = !request.ignore_activity;
+        serving.is_about(About::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
+        let activity = is_activity.then(|| Arc::clone(self.requests));
+        let mut connection = Connection::new(stream, inbox, self.log.clone(), activity);
+        if connection.was_abandoned(now().saturating_sub(request.queue_start)) {
+            return Ok(());
+        }
+        if let Some(text) = self.waited_too_long(request) {
+            connection.log(LogLine::new(Level::Error, text.as_bytes()));
+            connection.finish(Outcome::Failed(QUEUE_TIMED_OUT));
+            return Ok(());
+        }
+        let connection = Box::new(connection);
+        let (done, mut exchange) = match &asked {
+            Asked::Serve(request) => {
+                let (outcome, exchange) = self.engine.handle(request, connection, &control);
+                (Err(outcome), exchange)
+            }
+            Asked::Answer(question) => self.engine.ask(question, connection, &control),
+        };
+        match done {
+            Ok(answer) => exchange.answer(&answer),
+            Err(outcome) => {
+                if outcome == Outcome::Declined {
+                    // First nobody here takes a connection any more, then the child asks again.
+                    self.ending.want(Cause::Script);
+                }
+                exchange.finish(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure of who has made the stream, and sets it up.
+    fn prepare(&self, stream: &UnixStream) -> Result<(), (Level, String)> {
+        let alert = |text| Err((Level::Alert, text));
+        match getsockopt(stream, sockopt::PeerCredentials) {
+            Ok(peer) if self.spec.peers.contains(&peer.uid()) => {}
+            Ok(peer) => {
+                return alert(format!("WSGI0034: a request from user {} is refused", peer.uid()));
+            }
+            Err(error) => {
+                return alert(format!("WSGI0033: who has sent a request is unknown: {error}"));
+            }
+        }
+        let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
+        stream
+            .set_read_timeout(Some(timeout))
+            .and_then(|()| stream.set_write_timeout(Some(timeout)))
+            .map_err(|error| {
+                (Level::Error, format!("WSGI0080: a connection has no time limit: {error}"))
+            })?;
+        let bytes = self.spec.group.socket.send_buffer;
+        if bytes > 0 {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            setsockopt(stream, sockopt::SndBuf, &bytes).map_err(|error| {
+                (Level::Warning, format!("WSGI0062: send-buffer-size={bytes}: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What to say of a request that has waited for longer than `queue-timeout`.
+    fn waited_too_long(&self, request: &Request<'_>) -> Option<String> {
+        let limit = self.spec.group.timeouts.queue;
+        let waited = now().saturating_sub(request.queue_start);
+        (limit > 0 && waited > limit.saturating_mul(1_000_000)).then(|| {
+            format!(
+                "WSGI0084: queue-timeout={limit}: {} has waited too long until a process of the group {:?} \
+                 took it",
+                request.line(),
+                self.spec.group.name
+            )
+        })
+    }
+}
+
+/// Status of a request that has waited too long.
+const QUEUE_TIMED_OUT: u16 = 504;
