@@ -40,6 +40,12 @@ fn open_app(httpd: &Httpd) {
     fs::set_permissions(httpd.root().join("app"), everybody).unwrap();
 }
 
+/// The only process of a kind, once there is one: others are just being started, or end.
+fn only(httpd: &Httpd, kind: Kind) -> i32 {
+    wait_until("one is there", || httpd.pids(kind).len() == 1);
+    httpd.pids(kind)[0]
+}
+
 fn go(httpd: &Httpd) {
     fs::write(httpd.root().join("app/go"), "").unwrap();
 }
@@ -220,7 +226,7 @@ fn what_waits_in_the_queue_survives_the_worker() {
         let held = scope.spawn(|| httpd.get("/app/hold").send().status);
         wait_until("a request is being served", || is_held(&httpd));
         let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| httpd.get("/app").send())).collect();
-        let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
+        let worker = only(&httpd, Kind::Worker);
         httpd.signal(worker, Signal::SIGKILL);
         assert_eq!(held.join().unwrap(), 502, "it may have done something: it is not repeated");
         for one in waiting {
@@ -256,6 +262,9 @@ fn a_group_without_a_worker_refuses_at_once_and_comes_back() {
     httpd.expect_log("WSGI0211");
     wait_until("the group is down", || httpd.get("/app").send().status == 503);
     assert_eq!(httpd.get("/static.txt").send().status, 200);
+    // The wsgid that follows knows nothing of that, and must not leave the group refused for ever.
+    httpd.expect_log("has ended unasked (signal: 9 (SIGKILL))");
+    httpd.signal(only(&httpd, Kind::Supervisor), Signal::SIGKILL);
     fs::remove_file(&away).unwrap();
     wait_until("it is back", || httpd.get("/app").send().status == 200);
 }
@@ -311,7 +320,7 @@ fn a_stalled_group_leaves_threads_for_others() {
 fn a_supervisor_that_is_killed_again_and_again_comes_back() {
     let httpd = group("killed-twice", "threads=1").start();
     for _ in 0..3 {
-        let [supervisor] = httpd.pids(Kind::Supervisor)[..] else { panic!("one wsgid") };
+        let supervisor = only(&httpd, Kind::Supervisor);
         httpd.expect_log("has ended unasked (signal: 9 (SIGKILL))");
         httpd.signal(supervisor, Signal::SIGKILL);
         // Requests wait in the queue meanwhile, which httpd's parent keeps.
@@ -331,7 +340,7 @@ fn an_old_generation_keeps_only_what_its_connections_need() {
     open_app(&httpd);
     wait_until("all workers run", || httpd.pids(Kind::Worker).len() == 3);
     let old: BTreeSet<i32> = httpd.pids(Kind::Worker).into_iter().collect();
-    let [supervisor] = httpd.pids(Kind::Supervisor)[..] else { panic!("one wsgid") };
+    let supervisor = only(&httpd, Kind::Supervisor);
     thread::scope(|scope| {
         let held = scope.spawn(|| httpd.get("/app/hold").send().text());
         wait_until("a request is being served", || is_held(&httpd));

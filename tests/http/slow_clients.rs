@@ -150,3 +150,18 @@ fn a_client_that_stops_reading_is_given_up() {
     let _ = stream.read_to_end(&mut reply);
     assert!(!reply.ends_with(b"\r\n0\r\n\r\n"), "it is cut short");
 }
+
+#[test]
+fn without_room_for_what_is_kept_everything_goes_on() {
+    // As on a full disk: no file can be made where spools are.
+    let httpd = site("no-room").env("TMPDIR", "/no/such/directory").start();
+    let body: Vec<u8> = (0..=255).cycle().take(900_000).collect();
+    assert_eq!(httpd.post("/digest", body).send().text(), "900000");
+    let mut connection = httpd.get("/large?8").start().unwrap();
+    connection.head().unwrap();
+    let mut total = 0;
+    while let Some(piece) = connection.piece().unwrap() {
+        total += piece.len();
+    }
+    assert_eq!(total, 8 << 20);
+}

@@ -85,6 +85,8 @@ fn remove_odd_headers(request: &mut Request<'_>) {
 #[derive(Debug, Default)]
 pub(crate) struct BodyRead {
     pub(crate) spool: Spool,
+    /// What came behind that and found no room there, as on a full disk.
+    pub(crate) beyond: Vec<u8>,
     /// Met by the application when it has read what there is.
     pub(crate) fault: Option<ReadError>,
 }
@@ -144,9 +146,9 @@ fn long_body(request: &mut Request<'_>, length: u64) -> BodyRead {
         match request.read(&mut piece[..room]) {
             Ok(0) => break,
             Ok(count) => {
-                if let Err(error) = read.spool.push(&piece[..count]) {
-                    let text = format!("what the client has sent cannot be kept: {error}");
-                    read.fault = Some(ReadError::Broken(text));
+                if read.spool.push(&piece[..count]).is_err() {
+                    // No more is read ahead: a worker takes what follows as it comes.
+                    read.beyond.extend_from_slice(&piece[..count]);
                     break;
                 }
             }

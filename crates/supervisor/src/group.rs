@@ -115,6 +115,8 @@ impl Group {
         log: Log,
         (states, index): (Rc<States>, usize),
     ) -> Self {
+        // A wsgid before this one may have left another state behind.
+        states.set(index, GroupState::Served);
         let known = Identity::known(&group.spec, &plan.children, &plan.findings.accounts);
         let demand = Demand::new(group.spec.pool());
         let templates = Templates::new(group.spec.preload);

@@ -17,6 +17,11 @@ impl Relay<'_, '_> {
         let mut answer = Vec::new();
         let read = if !self.body.spool.is_empty() {
             Ok(self.body.spool.take(&mut piece).map_err(RelayError::Spool)?)
+        } else if !self.body.beyond.is_empty() {
+            let count = self.body.beyond.len().min(piece.len());
+            piece[..count].copy_from_slice(&self.body.beyond[..count]);
+            self.body.beyond.drain(..count);
+            Ok(count)
         } else if let Some(fault) = self.body.fault.take() {
             Err(fault)
         } else {
