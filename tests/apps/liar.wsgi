@@ -6,6 +6,7 @@ Mounted in a group with one thread, so that the only stream of the process is th
 /longer         announces 5 bytes and sends 500; /shorter announces 500, sends 5 and says that this is all
 /declines       asks for the body, and then says that it has used nothing
 /twice          sends two heads
+/padded?NAME    sends a frame that has more bytes than its type means
 /log?N          writes N log lines of 1 KiB and answers
 /               answers
 """
@@ -13,7 +14,7 @@ import os
 import socket
 import struct
 
-DECLINE, WANT_BODY, HEAD, DATA, LOG, END = 24, 16, 17, 18, 20, 21
+WANT_BODY, HEAD, DATA, FILE, LOG, END, FAIL, DECLINE = 16, 17, 18, 19, 20, 21, 23, 24
 
 HEADS = {
     "interim": (100, "100 Continue", []),
@@ -74,6 +75,10 @@ def application(environ, start_response):
         httpd.sendall(frame(WANT_BODY, struct.pack("<I", 4)))
         httpd.recv(64)
         said = frame(DECLINE)
+    elif path == "/padded":
+        kind, length = {"fail": (FAIL, 3), "end": (END, 1), "body": (WANT_BODY, 5), "file": (FILE, 17)}[query]
+        said = head(200, "200 OK", plain) if kind in (END, FILE) else b""
+        said += frame(kind, bytes(length))
     elif path == "/twice":
         said = head(200, "200 OK", plain) * 2
     if said:

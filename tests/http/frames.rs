@@ -58,6 +58,21 @@ fn frames_out_of_turn_are_refused() {
 }
 
 #[test]
+fn frames_with_more_than_their_type_means_are_refused() {
+    let httpd = liar("padded");
+    for (what, frame) in [
+        ("fail", "a frame of type Fail with 3 bytes"),
+        ("end", "a frame of type End with 1 bytes"),
+        ("body", "a frame of type WantBody with 5 bytes"),
+        ("file", "a frame of type File with 17 bytes"),
+    ] {
+        httpd.expect_log(frame);
+        assert_eq!(httpd.get(&format!("/padded?{what}")).send().status, 500, "{what}");
+        assert_eq!(httpd.get("/").send().text(), "well", "{what}");
+    }
+}
+
+#[test]
 fn one_request_does_not_fill_the_log() {
     let httpd = liar("flood");
     httpd.allow_log("xxxxxxxx");

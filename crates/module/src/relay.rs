@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use httpd::{Request, SendError, Status};
 use wsgi::daemon::Timeouts;
-use wsgi::frame::{self, FrameError, FrameType, HEADER, MAX_PAYLOAD};
+use wsgi::frame::{
+    self, FileRange, FrameError, FrameType, HEADER, MAX_PAYLOAD, decode_failure, decode_want_body,
+};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
 use wsgi::request::Attempts;
 use wsgi::response::Head;
-use wsgi::wire::Reader;
 
 use crate::file_part::FilePart;
 use crate::log_budget::{LogBudget, Verdict};
@@ -184,8 +185,7 @@ impl Relay<'_, '_> {
             let begun = self.response.head_received();
             let passed = match frame.kind {
                 FrameType::WantBody => {
-                    let mut reader = Reader::new(frame.payload);
-                    let wanted = reader.u32().map_err(FrameError::from)?;
+                    let wanted = decode_want_body(frame.payload).map_err(FrameError::from)?;
                     let passed = self.pass_what_is_taken();
                     if passed.is_ok() {
                         self.send_body(connection, wanted as usize)?;
@@ -204,11 +204,8 @@ impl Relay<'_, '_> {
                 }
                 FrameType::Data if begun => self.send(frame.payload)?,
                 FrameType::File if begun => {
-                    let mut reader = Reader::new(frame.payload);
-                    let (offset, length) = reader
-                        .u64()
-                        .and_then(|offset| Ok((offset, reader.u64()?)))
-                        .map_err(FrameError::from)?;
+                    let FileRange { offset, length } =
+                        FileRange::decode(frame.payload).map_err(FrameError::from)?;
                     if files.is_empty() || self.response.has_had_file() {
                         return Err(FrameError::Turn(FrameType::File).into());
                     }
@@ -223,8 +220,8 @@ impl Relay<'_, '_> {
                 FrameType::End if begun => return Ok(self.response.end(End::Complete)),
                 FrameType::Abort => return Ok(self.response.end(End::Aborted)),
                 FrameType::Fail if !begun => {
-                    let status = Reader::new(frame.payload).u16().map_err(FrameError::from)?;
-                    return Ok(End::Failed(status.clamp(400, 599)));
+                    let status = decode_failure(frame.payload).map_err(FrameError::from)?;
+                    return Ok(End::Failed(status));
                 }
                 FrameType::Decline if !begun && !self.body_taken => return Ok(End::Again),
                 FrameType::Unavailable if !begun => return Err(RelayError::Unavailable),

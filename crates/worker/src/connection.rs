@@ -9,7 +9,7 @@ use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use wsgi::frame::{self, BodyFault, FrameType, HEADER, Header, MAX_PAYLOAD};
+use wsgi::frame::{self, BodyFault, FileRange, FrameType, HEADER, Header, MAX_PAYLOAD};
 use wsgi::hook::{Answer, decode_variable};
 use wsgi::inbox::Inbox;
 use wsgi::level::Level;
@@ -219,7 +219,7 @@ impl Exchange for Connection {
         self.send()?;
         let mut frame = Vec::with_capacity(HEADER + 16);
         frame::write(&mut frame, FrameType::File, |payload| {
-            Writer::new(payload).u64(offset).u64(length);
+            FileRange { offset, length }.encode(payload);
         });
         let files = [file.as_raw_fd()];
         let attached = [ControlMessage::ScmRights(&files)];

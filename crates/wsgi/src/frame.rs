@@ -16,7 +16,7 @@ pub const HEADER: usize = 5;
 /// The longest payload of a request or question frame in bytes. httpd's own limits keep real ones far below.
 pub const MAX_REQUEST: usize = 16 << 20;
 
-/// The longest payload of any other frame in bytes.
+/// The longest payload of any other frame in bytes; most types allow less.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 
 /// What a frame means.
@@ -99,8 +99,17 @@ impl FrameType {
         self as u8 >= Self::WantBody as u8
     }
 
+    /// The longest payload in bytes. Where all payloads have one length, a longer one is refused before it is
+    /// received.
     fn limit(self) -> usize {
-        if matches!(self, Self::Request | Self::Question) { MAX_REQUEST } else { MAX_PAYLOAD }
+        match self {
+            Self::Request | Self::Question => MAX_REQUEST,
+            Self::WantBody => size_of::<u32>(),
+            Self::File => 2 * size_of::<u64>(),
+            Self::Fail => size_of::<u16>(),
+            Self::End | Self::Abort | Self::Decline | Self::WantServer | Self::Unavailable => 0,
+            _ => MAX_PAYLOAD,
+        }
     }
 }
 
@@ -210,6 +219,47 @@ impl BodyFault {
     }
 }
 
+/// A part of a file: the payload of a [`FrameType::File`] frame. Whether the file has it is for whoever opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileRange {
+    /// Its first byte.
+    pub offset: u64,
+    /// Its bytes.
+    pub length: u64,
+}
+
+impl FileRange {
+    /// Appends the payload.
+    pub fn encode(self, buffer: &mut Vec<u8>) {
+        Writer::new(buffer).u64(self.offset).u64(self.length);
+    }
+
+    /// Reads the payload.
+    pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(payload);
+        let range = Self { offset: reader.u64()?, length: reader.u64()? };
+        reader.end()?;
+        Ok(range)
+    }
+}
+
+/// The payload of a [`FrameType::WantBody`] frame: bytes that are wanted at most.
+pub fn decode_want_body(payload: &[u8]) -> Result<u32, WireError> {
+    let mut reader = Reader::new(payload);
+    let wanted = reader.u32()?;
+    reader.end()?;
+    Ok(wanted)
+}
+
+/// The payload of a [`FrameType::Fail`] frame: a status for the client. One that is no error is none that a
+/// failure may have, and becomes the nearest that is.
+pub fn decode_failure(payload: &[u8]) -> Result<u16, WireError> {
+    let mut reader = Reader::new(payload);
+    let status = reader.u16()?;
+    reader.end()?;
+    Ok(status.clamp(400, 599))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +280,13 @@ mod tests {
         let bytes = [18, 1, 0, 16, 0];
         let refused = FrameError::Length { kind: FrameType::Data, length: MAX_PAYLOAD + 1 };
         assert_eq!(Header::decode(bytes), Err(refused));
+        // A frame of the type End has no payload.
+        let refused = FrameError::Length { kind: FrameType::End, length: 1 };
+        assert_eq!(Header::decode([21, 1, 0, 0, 0]), Err(refused));
+        for (kind, length) in [(16, 4), (19, 16), (23, 2), (22, 0), (24, 0), (25, 0), (28, 0)] {
+            assert!(Header::decode([kind, length, 0, 0, 0]).is_ok(), "{kind}");
+            assert!(Header::decode([kind, length + 1, 0, 0, 0]).is_err(), "{kind}");
+        }
     }
 
     #[test]
@@ -238,7 +295,7 @@ mod tests {
             let Some(kind) = FrameType::from_byte(byte) else { continue };
             assert_eq!(kind.is_from_worker(), byte >= 16, "{kind:?}");
             // Only what a child sends may be that long: children wait for many workers at a time.
-            assert!(kind.limit() == MAX_PAYLOAD || !kind.is_from_worker(), "{kind:?}");
+            assert!(kind.limit() <= MAX_PAYLOAD || !kind.is_from_worker(), "{kind:?}");
         }
     }
 
@@ -247,6 +304,23 @@ mod tests {
         let mut buffer = Vec::new();
         BodyFault::Timeout.encode(b"slow", &mut buffer);
         assert_eq!(BodyFault::decode(&buffer), Ok((BodyFault::Timeout, b"slow".as_slice())));
+    }
+
+    /// A worker that says more than the frame's type has room for is not understood, and not half understood.
+    #[test]
+    fn numbers_are_the_whole_payload() {
+        let mut buffer = Vec::new();
+        let range = FileRange { offset: 7, length: u64::MAX };
+        range.encode(&mut buffer);
+        assert_eq!(FileRange::decode(&buffer), Ok(range));
+        assert_eq!(FileRange::decode(&buffer[1..]), Err(WireError::Short));
+        buffer.push(0);
+        assert_eq!(FileRange::decode(&buffer), Err(WireError::Trailing(1)));
+        assert_eq!(decode_want_body(&[1, 2, 0, 0]), Ok(513));
+        assert_eq!(decode_want_body(&[1, 2, 0, 0, 0]), Err(WireError::Trailing(1)));
+        assert_eq!(decode_failure(&[0xf7, 1]), Ok(503));
+        assert_eq!((decode_failure(&[0, 0]), decode_failure(&[255, 255])), (Ok(400), Ok(599)));
+        assert_eq!(decode_failure(&[0xf7, 1, 0]), Err(WireError::Trailing(1)));
     }
 
     proptest! {
