@@ -35,7 +35,7 @@ impl Memory {
             let Some((name, value)) = line.split_once(':') else { continue };
             let Some(kilobytes) = value.trim().strip_suffix(" kB") else { continue };
             let Ok(kilobytes) = kilobytes.trim().parse::<u64>() else { continue };
-            found.add(name, kilobytes * 1024);
+            found.add(name, kilobytes.saturating_mul(1024));
         }
         Some(Self {
             rss: found.rss?,
@@ -50,7 +50,7 @@ impl Memory {
     /// What the process would cost if it had not been forked, and so shared nothing but files.
     #[must_use]
     pub fn alone(&self) -> u64 {
-        self.pss.saturating_sub(self.pss_anonymous) + self.anonymous
+        self.pss.saturating_sub(self.pss_anonymous).saturating_add(self.anonymous)
     }
 
     /// Pages that others have too.
@@ -81,7 +81,8 @@ impl Found {
             "Swap" => &mut self.swap,
             _ => return,
         };
-        *place.get_or_insert(0) += bytes;
+        let sum = place.get_or_insert(0);
+        *sum = sum.saturating_add(bytes);
     }
 }
 
@@ -135,7 +136,7 @@ impl GroupMemory {
             self.template = true;
         } else {
             self.workers += 1;
-            self.without_template += memory.alone();
+            self.without_template = self.without_template.saturating_add(memory.alone());
         }
     }
 }
@@ -145,12 +146,12 @@ impl Add for Memory {
 
     fn add(self, other: Self) -> Self {
         Self {
-            rss: self.rss + other.rss,
-            pss: self.pss + other.pss,
-            private: self.private + other.private,
-            anonymous: self.anonymous + other.anonymous,
-            pss_anonymous: self.pss_anonymous + other.pss_anonymous,
-            swap: self.swap + other.swap,
+            rss: self.rss.saturating_add(other.rss),
+            pss: self.pss.saturating_add(other.pss),
+            private: self.private.saturating_add(other.private),
+            anonymous: self.anonymous.saturating_add(other.anonymous),
+            pss_anonymous: self.pss_anonymous.saturating_add(other.pss_anonymous),
+            swap: self.swap.saturating_add(other.swap),
         }
     }
 }
@@ -200,6 +201,19 @@ SwapPss:              12 kB
         assert_eq!(memory.alone(), 1900 << 10);
         assert_eq!(memory.shared(), 2100 << 10);
         assert_eq!([memory, memory].into_iter().sum::<Memory>().pss, 2822 << 10);
+    }
+
+    /// The text names files, and a group names its files as it likes.
+    #[test]
+    fn figures_beyond_all_memory_are_the_most_there_is() {
+        let most = format!("Rss: {0} kB\nPss: 1 kB\nPrivate_Dirty: {0} kB\n", u64::MAX);
+        let text = format!("{most}Private_Clean: 4 kB\nAnonymous: {} kB\n", u64::MAX);
+        let memory = Memory::parse(&text).unwrap();
+        assert_eq!((memory.rss, memory.pss, memory.private), (u64::MAX, 1024, u64::MAX));
+        let mut group = GroupMemory::default();
+        group.add(&Role::Worker("a".into()), memory);
+        group.add(&Role::Worker("a".into()), memory);
+        assert_eq!((group.memory.rss, group.without_template), (u64::MAX, u64::MAX));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl TimeZone {
     pub fn local(&self, since_1970: Duration) -> LocalTime {
         let moment = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX / 2);
         LocalTime {
-            seconds: moment + i64::from(self.offset(moment)),
+            seconds: moment.saturating_add(self.offset(moment).into()),
             microseconds: since_1970.subsec_micros(),
         }
     }
@@ -126,6 +126,17 @@ mod tests {
         assert_eq!(utc.local(moment).to_string(), "Mon Nov 23 06:31:00.123456 2026");
         let west = TimeZone { changes: vec![(0, -9 * 3600)] };
         assert_eq!(shown(&west, 0), "Wed Dec 31 15:00:00.000000 1969");
+    }
+
+    /// A clock that was set to nonsense must not end the process that writes a line.
+    #[test]
+    fn the_last_moments_are_shown() {
+        let east = TimeZone { changes: vec![(0, 14 * 3600)] };
+        for seconds in [i64::MAX as u64 - 1, i64::MAX as u64, u64::MAX] {
+            assert!(!shown(&east, seconds).is_empty());
+        }
+        let far_west = TimeZone { changes: vec![(i64::MIN, i32::MIN)] };
+        assert!(!shown(&far_west, 0).is_empty());
     }
 
     #[test]
