@@ -73,8 +73,12 @@ pub(crate) fn nearest<'n>(
     known: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'n str> {
     let close = written.chars().count() / 3 + 1;
+    // Each letter too many or too few is an edit; and what is written may be as long as a line can be.
+    let may_be_close =
+        |name: &&str| name.chars().count().abs_diff(written.chars().count()) <= close;
     known
         .into_iter()
+        .filter(may_be_close)
         .map(|name| (edits(written, name), name))
         .min()
         .filter(|(edits, _)| *edits <= close)
