@@ -8,7 +8,7 @@ use wsgi::settings::{DirSettings, ServerSettings};
 ///
 /// # Panics
 /// Where the refusal says nothing.
-pub fn directives(bytes: &[u8]) {
+pub(crate) fn directives(bytes: &[u8]) {
     let Some((&choice, arguments)) = bytes.split_first() else { return };
     // httpd hands on bytes, and the module refuses what is no UTF-8.
     let Ok(arguments) = std::str::from_utf8(arguments) else { return };

@@ -8,7 +8,7 @@ use wsgi::response::{Status, check_header, content_length};
 ///
 /// # Panics
 /// Where it can.
-pub fn headers(bytes: &[u8]) {
+pub(crate) fn headers(bytes: &[u8]) {
     let mut parts = bytes.split(|byte| *byte == b'\x0c');
     let line = parts.next().unwrap_or_default();
     if let Ok(status) = Status::parse(line) {

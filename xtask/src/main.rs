@@ -39,7 +39,7 @@ enum Command {
     Serve(serve::Options),
     /// Runs every test: unit tests, then a real httpd with each MPM and each Python.
     Test(test::Options),
-    /// Shows arbitrary bytes to the readers of frames, headers and directives, for a minute in all.
+    /// Shows arbitrary bytes to each reader of what a less trusted side has written, for a minute each.
     Fuzz(fuzz::Options),
     /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd.
     Bench(bench::Options),

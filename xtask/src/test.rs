@@ -1,4 +1,5 @@
-//! `cargo xtask test`: unit tests, then the integration tests under each MPM and each Python.
+//! `cargo xtask test`: unit tests, a glance at each fuzz target, then the integration tests under each MPM and
+//! each Python.
 //!
 //! Everything is built before the first test runs. The last line is the sum over all runs.
 
@@ -19,10 +20,11 @@ pub(crate) struct Options {
     /// Only tests whose name contains one of these.
     filter: Vec<String>,
     /// Only this MPM (may be repeated), with the system's Python unless --python says otherwise; and
-    /// no unit tests.
+    /// neither unit tests nor fuzz targets.
     #[arg(long, value_enum)]
     mpm: Vec<Mpm>,
-    /// Only this Python, a path or a version such as 3.13 (may be repeated); and no unit tests.
+    /// Only this Python, a path or a version such as 3.13 (may be repeated); and neither unit tests nor
+    /// fuzz targets.
     #[arg(long)]
     python: Vec<String>,
 }
@@ -64,6 +66,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let tally = unit_tests(&options.filter)?;
         sum += tally;
         summary.push(format!("unit tests: {tally}"));
+        let tally = fuzz::glance(&options.filter)?;
+        sum += tally;
+        summary.push(format!("fuzz targets: {tally}"));
     }
     let program = test_program()?;
     for run in &runs {

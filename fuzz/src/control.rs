@@ -1,0 +1,43 @@
+//! What `wsgid`, templates and workers tell each other in bytes and shared words.
+
+use wsgi::control::{News, Order};
+use wsgi::embed::{Answer, ErrorText, fault_code, fault_from_code};
+use wsgi::queue::{GroupState, MAX_MESSAGE, send_buffer, split};
+
+/// Each byte is a message or nothing; what is shared in memory means something whatever it is.
+///
+/// # Panics
+/// Where a message is read as another one.
+pub(crate) fn control(bytes: &[u8]) {
+    for byte in bytes {
+        assert!(News::decode(*byte).is_none_or(|news| news as u8 == *byte));
+        assert!(Order::decode(*byte).is_none_or(|order| order as u8 == *byte));
+    }
+    for word in bytes.as_chunks().0 {
+        let word = u32::from_le_bytes(*word);
+        assert_eq!(GroupState::from_shared(word) == GroupState::Down, word == 1);
+        assert!(send_buffer(word) <= 512 << 20);
+        let code = word.cast_signed();
+        let answer = Answer::from_code(code);
+        assert_eq!(Answer::from_code(answer.code()), answer);
+        let fault = fault_from_code(code as isize);
+        assert_eq!(fault_from_code(fault_code(fault)), fault);
+    }
+    if !bytes.is_empty() {
+        let (message, rest) = split(bytes);
+        assert!(message.len() <= MAX_MESSAGE && !rest.is_empty());
+        assert_eq!([message, rest].concat(), bytes);
+    }
+    error_text(bytes);
+}
+
+/// The text of an error that the other library has filled in, with a length of its own.
+fn error_text(bytes: &[u8]) {
+    let mut text = ErrorText::EMPTY;
+    text.set(&String::from_utf8_lossy(bytes));
+    assert!(text.get().len() <= 3 * text.bytes.len());
+    if let Some(length) = bytes.first_chunk() {
+        text.length = usize::from_le_bytes(*length);
+        let _ = text.get();
+    }
+}
