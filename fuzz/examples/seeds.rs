@@ -243,12 +243,15 @@ fn plans() {
         groups: vec![planned],
         embedded: true,
         scripts: vec![script],
+        findings: wsgi::plan::Findings::default(),
+        answer_limit: None,
     };
     let report = Report {
         problems: vec!["a problem".into()],
         warnings: vec!["a warning".into()],
         embedded: Some(Ok(python.clone())),
         groups: vec![GroupReport { user: "www".into(), ..GroupReport::default() }],
+        ..Report::default()
     };
     let options = plan.server.python.clone();
     let embedded = EmbeddedSpec {

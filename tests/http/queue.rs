@@ -150,7 +150,9 @@ def application(environ, start_response):
     ours, theirs = socket.socketpair()
     ours.sendall(b"x")
     read, write = os.pipe()
-    # No stream; two; one that is none.
+    # Nothing at all; no stream; two; one that is none.
+    send(end, b"", [])
+    send(end, b"", [theirs.fileno()])
     send(end, b"message", [])
     send(end, b"message", [theirs.fileno(), theirs.fileno()])
     send(end, b"message", [read])
@@ -177,7 +179,7 @@ fn what_is_no_request_is_refused() {
     httpd.expect_log("WSGI0080: a frame of type Request with 2147483648 bytes");
     assert_eq!(httpd.get("/forger").send().text(), "sent");
     assert_eq!(httpd.get("/app").send().text(), worker, "the worker serves on");
-    assert_eq!(httpd.log_lines("WSGI0033: a message without").len(), 2, "{}", httpd.log());
+    assert_eq!(httpd.log_lines("WSGI0033: a message without").len(), 4, "{}", httpd.log());
 }
 
 /// In a worker, which holds the receiving end as all workers of its group do.

@@ -220,6 +220,10 @@ impl Generation {
     fn let_go(&self) -> Option<i32> {
         let mut wsgid = self.lock();
         let last = wsgid.lifeline.take()?.let_go();
+        if let Some(pid) = wsgid.pid.filter(|_| !last) {
+            // Only this process may say so: children hold the lifeline, too.
+            sys::retire(pid);
+        }
         wsgid.pid.filter(|_| last)
     }
 }

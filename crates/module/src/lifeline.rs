@@ -1,15 +1,13 @@
 //! The lifeline: a pipe whose end tells `wsgid` that nobody can send it work any more.
 //!
 //! httpd's parent and all children of a configuration hold the write end, which no program that they
-//! execute inherits. When the last of them is gone, however it went, the read end in `wsgid` reports the
-//! end of the pipe. A byte in it tells `wsgid` that the parent uses another configuration by now, and that
-//! only children of this one, which come to their end, still send requests.
+//! execute inherits. Nothing is ever written. When the last of them is gone, however it went, the read
+//! end in `wsgid` reports the end of the pipe.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use wsgi::control::RETIRED;
 
 /// Both ends of the pipe, as httpd's parent holds them.
 #[derive(Debug)]
@@ -30,14 +28,11 @@ impl Lifeline {
         self.watched.as_fd()
     }
 
-    /// Lets go of the pipe, and tells `wsgid` so; true if no child holds it, so that `wsgid` now ends.
+    /// Lets go of the pipe; true if no child holds it, so that `wsgid` now ends.
     pub(crate) fn let_go(self) -> bool {
-        // A pipe that cannot be written to has no reader, and nothing to tell.
-        let _ = nix::unistd::write(&self.held, &[RETIRED]);
         drop(self.held);
         let mut descriptors = [PollFd::new(self.watched.as_fd(), PollFlags::empty())];
-        // Without waiting: either it has ended by now, or children of this configuration live on. The byte
-        // that may still be in it is not asked about.
+        // Without waiting: either it has ended by now, or children of this configuration live on.
         matches!(poll(&mut descriptors, PollTimeout::ZERO), Ok(count) if count > 0)
     }
 }

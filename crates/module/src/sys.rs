@@ -171,6 +171,13 @@ pub(crate) fn end_with_parent(parent: u32) {
     }
 }
 
+/// Tells `wsgid`, which is a child of this process and was not waited for, that httpd uses another
+/// configuration by now.
+pub(crate) fn retire(pid: i32) {
+    // SAFETY: the call takes numbers. Until its end was noticed, nothing else gets its id.
+    unsafe { libc::kill(pid, libc::SIGUSR2) };
+}
+
 /// Waits until the process `pid` has ended, but not longer than `patience`. Whoever is responsible
 /// for its exit status still gets it.
 pub(crate) fn wait_for_end(pid: i32, patience: Duration) {

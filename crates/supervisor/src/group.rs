@@ -235,8 +235,12 @@ impl Group {
             News::Busy => self.demand.busy(Instant::now()),
             News::Outworn => worker.set_outworn(),
             News::Leaving if !worker.is_leaving() => {
-                let grace = self.patience();
+                let (is_ready, grace) = (worker.is_ready(), self.patience());
                 self.workers[place].leave(grace);
+                if !is_ready {
+                    // It has served nothing: one that says so again and again must not be replaced at once.
+                    self.delay(None);
+                }
             }
             News::ScriptChanged if worker.generation() == self.templates.generation() => {
                 self.script_changed();

@@ -103,8 +103,7 @@ impl GroupLog {
         }
         self.rest.extend_from_slice(rest);
         if self.rest.len() > LONGEST_LINE {
-            let part = std::mem::take(&mut self.rest);
-            self.write(&part);
+            self.end_line();
         }
     }
 
@@ -191,7 +190,7 @@ mod tests {
         let (mut log, mut process, mut copy) = log();
         process.write_all(&[b'x'; LONGEST_LINE + 1]).unwrap();
         log.copy();
-        assert_eq!(arrived(&mut copy).len(), LONGEST_LINE + 1);
+        assert_eq!(arrived(&mut copy).len(), LONGEST_LINE + 2, "and the end of the line");
         assert!(log.rest.is_empty());
     }
 }

@@ -214,7 +214,13 @@ mod tests {
 
         fn program(&self, name: &str, script: &str) -> Question {
             let path = self.0.join("bin").join(name);
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            // By another process: a test that forks meanwhile must not hold it open for writing, for then it
+            // cannot be executed.
+            let text = path.with_extension("text");
+            fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+            let copied = std::process::Command::new("cp").arg(&text).arg(&path).status();
+            assert!(copied.unwrap().success());
+            fs::remove_file(text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             question(path)
         }

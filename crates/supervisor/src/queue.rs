@@ -58,19 +58,14 @@ impl Queue {
 
     /// Whether a request waits that no worker has taken.
     pub(crate) fn has_waiting(&self) -> bool {
-        let mut descriptors = [PollFd::new(self.receiver.as_fd(), PollFlags::POLLIN)];
-        let is_readable = poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
-        if !is_readable {
+        if sys::has_ended(self.receiver.as_fd()) {
+            if !self.is_broken() {
+                self.broken.set(Some(Instant::now()));
+            }
             return false;
         }
-        // A worker may take the message in between: only twice nothing is the end.
-        let is_empty = || sys::unread(self.receiver.as_fd()) == 0;
-        let is_broken =
-            is_empty() && poll(&mut descriptors, PollTimeout::ZERO) != Ok(0) && is_empty();
-        if is_broken && !self.is_broken() {
-            self.broken.set(Some(Instant::now()));
-        }
-        !is_broken
+        let mut descriptors = [PollFd::new(self.receiver.as_fd(), PollFlags::POLLIN)];
+        poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     /// Tells the children whose requests wait that there is no worker. What they have sent is not looked
@@ -88,9 +83,7 @@ impl Queue {
             let Ok(received) = recvmsg::<()>(fd, &mut parts, Some(&mut space), flags) else {
                 return;
             };
-            if received.bytes == 0 {
-                return;
-            }
+            let is_empty = received.bytes == 0;
             let attached = received.cmsgs().into_iter().flatten();
             let numbers = attached.flat_map(|one| match one {
                 ControlMessageOwned::ScmRights(numbers) => numbers,
@@ -101,6 +94,9 @@ impl Queue {
                 // A child that is gone needs no answer; a stream that is full is none of a child's.
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
                 let _ = send(stream.as_raw_fd(), &answer, flags);
+            }
+            if is_empty && !self.has_waiting() {
+                return;
             }
         }
     }

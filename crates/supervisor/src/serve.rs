@@ -11,7 +11,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use wsgi::control::RETIRED;
 use wsgi::level::Level;
 use wsgi::plan::{Plan, supervisor_descriptor};
 
@@ -140,7 +139,8 @@ impl Supervisor {
     fn wait(&mut self) {
         let mut descriptors = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let lifeline = self.lifeline.as_ref();
-        descriptors.extend(lifeline.map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN)));
+        // Nothing is written to the lifeline: its end alone is news.
+        descriptors.extend(lifeline.map(|end| PollFd::new(end.as_fd(), PollFlags::empty())));
         for group in &self.groups {
             let all = group.descriptors().into_iter();
             descriptors.extend(all.map(|one| PollFd::new(one, PollFlags::POLLIN)));
@@ -161,30 +161,11 @@ impl Supervisor {
             pages::give_back();
         }
         let happened = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(false);
-        let lifeline_says = lifeline.is_some() && descriptors.get(1).is_some_and(happened);
+        let lifeline_ended = lifeline.is_some() && descriptors.get(1).is_some_and(happened);
         drop(descriptors);
-        let lifeline_ended = lifeline_says && self.hear_lifeline();
         let asked = self.hear_signals();
         if (lifeline_ended || asked) && !self.ending {
             self.end(if asked { "it was asked to" } else { "the last httpd process is gone" });
-        }
-    }
-
-    /// Reads what httpd's parent has said; true if the lifeline has ended. There is something to read.
-    fn hear_lifeline(&mut self) -> bool {
-        let mut bytes = [0; 8];
-        let Some(lifeline) = &self.lifeline else { return false };
-        match nix::unistd::read(lifeline, &mut bytes) {
-            Ok(0) => true,
-            Ok(count) if bytes[..count].contains(&RETIRED) => {
-                self.log.line(
-                    Level::Info,
-                    "httpd uses another configuration: only connections from before are served",
-                );
-                self.groups.iter_mut().for_each(Group::retire);
-                false
-            }
-            _ => false,
         }
     }
 
@@ -193,6 +174,12 @@ impl Supervisor {
         let mut asked = false;
         while let Ok(Some(info)) = self.signals.read_signal() {
             asked |= info.ssi_signo == Signal::SIGTERM as u32;
+            if info.ssi_signo == Signal::SIGUSR2 as u32 {
+                let text =
+                    "httpd uses another configuration: only connections from before are served";
+                self.log.line(Level::Info, text);
+                self.groups.iter_mut().for_each(Group::retire);
+            }
         }
         asked
     }
@@ -211,7 +198,7 @@ impl Supervisor {
 /// The signals that wsgid acts upon, as a descriptor; those of httpd's terminal are left to httpd.
 fn signals() -> nix::Result<SignalFd> {
     let mut wanted = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM] {
+    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGUSR2] {
         wanted.add(signal);
     }
     wanted.thread_block()?;

@@ -192,7 +192,16 @@ pub(crate) fn received(number: RawFd) -> OwnedFd {
     unsafe { std::os::fd::FromRawFd::from_raw_fd(number) }
 }
 
-/// How many bytes wait in a socket to be read.
+/// Whether nothing can come any more on a socket: its other end is closed, or its receiving side was shut
+/// down.
+pub(crate) fn has_ended(socket: BorrowedFd<'_>) -> bool {
+    let mut watched = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one structure, as the number says; the call does not wait.
+    unsafe { libc::poll(&raw mut watched, 1, 0) };
+    watched.revents & libc::POLLRDHUP != 0
+}
+
+/// How many bytes wait in a socket or pipe to be read.
 pub(crate) fn unread(socket: std::os::fd::BorrowedFd<'_>) -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: the request writes one number to the place it is given.

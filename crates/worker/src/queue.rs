@@ -82,7 +82,12 @@ impl Queue {
             (received.bytes, files, received.flags.contains(MsgFlags::MSG_CTRUNC))
         };
         if count == 0 {
-            return Err(TakeError::Ended);
+            // An empty message is none of a child's; whatever came with it is closed here.
+            return Err(if sys::has_ended(self.0.as_fd()) {
+                TakeError::Ended
+            } else {
+                TakeError::Nonsense
+            });
         }
         let mut files = files.into_iter();
         match (files.next(), files.next()) {

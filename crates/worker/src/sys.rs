@@ -54,6 +54,15 @@ pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, String> {
     }
 }
 
+/// Whether nothing can come any more on a socket: its other end is closed, or its receiving side was shut
+/// down.
+pub(crate) fn has_ended(socket: BorrowedFd<'_>) -> bool {
+    let mut watched = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one structure, as the number says; the call does not wait.
+    unsafe { libc::poll(&raw mut watched, 1, 0) };
+    watched.revents & libc::POLLRDHUP != 0
+}
+
 /// Takes a descriptor that came over a socket.
 pub(crate) fn received(number: RawFd) -> OwnedFd {
     // SAFETY: the kernel has just made it for this process, and nobody else knows it.

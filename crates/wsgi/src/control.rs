@@ -1,9 +1,6 @@
 //! What `wsgid`, templates and workers tell each other while they run: single bytes on a socket that
 //! each template and worker shares with `wsgid`. Its end means that the other side is gone.
 
-/// The byte on the lifeline with which httpd's parent tells `wsgid` that it uses another configuration.
-pub const RETIRED: u8 = b'G';
-
 /// What a worker or a template says to `wsgid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

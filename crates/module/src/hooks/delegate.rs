@@ -37,7 +37,7 @@ pub(super) fn ask(
     let mut question = Vec::with_capacity(payload.len() + HEADER);
     frame::write(&mut question, FrameType::Question, |place| place.extend_from_slice(payload));
     let timeout = socket_timeout(request, route);
-    let attempts = 2 * route.processes + 1;
+    let attempts = route.processes.saturating_mul(2).saturating_add(1);
     for _ in 0..attempts {
         match (Asking { request, script }).attempt(route, &question, timeout) {
             Ok(Attempt::Answered(answer)) => return Some(answer),
