@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, sendmsg, setsockopt,
-    shutdown, socketpair, sockopt,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, send, sendmsg,
+    setsockopt, shutdown, socketpair, sockopt,
 };
-use wsgi::queue::{GroupState, send_buffer};
+use wsgi::queue::{GroupState, KNOCK, send_buffer};
 
 use crate::sys::{self, States};
 
@@ -24,6 +24,11 @@ const FULL_PAUSE: u8 = 10;
 
 /// A group that has answered nothing for so long while requests wait is stalled.
 pub(crate) const STALL: Duration = Duration::from_secs(3);
+
+/// How many threads are woken at a time: one that was stopped may have several.
+const KNOCKS: usize = 16;
+/// With so many bytes in the queue it is the workers that are busy.
+const KNOCK_LIMIT: usize = 32 * 1024;
 
 /// A queue, as httpd's processes hold it.
 #[derive(Debug)]
@@ -170,6 +175,18 @@ impl InFlight<'_> {
     /// Notes that the group has answered.
     pub(crate) fn note_progress(&self) {
         self.queue.note_progress();
+    }
+
+    /// Wakes workers once more if the request was not begun and there is little in the queue: the kernel may have
+    /// woken one that does not run, because it was stopped.
+    pub(crate) fn knock(&self, stream: &UnixStream) {
+        let sender = &self.queue.sender;
+        if sys::unread(stream.as_fd()) > 0 && sys::unread(sender.as_fd()) < KNOCK_LIMIT {
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            // A queue that is full needs no knocking.
+            let knock = |()| send(sender.as_raw_fd(), &KNOCK, flags).is_ok();
+            std::iter::repeat_n((), KNOCKS).all(knock);
+        }
     }
 
     /// Gives the request up, true then, if it was not begun, the group is stalled, and more threads of this

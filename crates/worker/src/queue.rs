@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use wsgi::inbox::Inbox;
+use wsgi::queue::KNOCK;
 
 use crate::sys;
 
@@ -90,11 +91,13 @@ impl Queue {
             });
         }
         let mut files = files.into_iter();
+        let is_knock = count == KNOCK.len();
         match (files.next(), files.next()) {
             (Some(file), None) => {
                 inbox.received(count);
                 Ok(Taken { stream: file.into(), inbox })
             }
+            (None, _) if is_knock => Err(TakeError::Nothing),
             // The kernel had no number for it. Its child sees a reset, and asks again.
             (None, _) if is_cut => Err(TakeError::Shortage(EMFILE)),
             _ => Err(TakeError::Nonsense),

@@ -12,6 +12,10 @@
 /// The longest message in bytes. With the kernel's own record it fills a block of 4 KiB.
 pub const MAX_MESSAGE: usize = 3712;
 
+/// A message that is no request, and has no stream: it wakes a worker, which looks at the queue. No frame is so
+/// short.
+pub const KNOCK: [u8; 1] = [0];
+
 /// What one message of the longest kind takes of a socket's send buffer, in bytes.
 const MESSAGE_COST: u32 = 4352;
 

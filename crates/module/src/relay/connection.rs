@@ -1,5 +1,6 @@
 //! The connection of a child of httpd to a worker: the stream that goes along with a request.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -39,10 +40,15 @@ pub(crate) enum HandOver<'r> {
 pub(crate) struct Connection<'r> {
     stream: UnixStream,
     in_flight: InFlight<'r>,
-    /// How long a worker may be silent.
+    /// How long a worker may be silent, and how long a read waits until that is looked at.
     timeout: Duration,
-    /// When that is over for the first answer; `None` once it has come.
-    first: Option<Instant>,
+    step: Duration,
+    /// How long it has been silent.
+    silent: Duration,
+    /// The group has answered.
+    is_answered: bool,
+    /// A write that waits has its limit.
+    limits_writes: Cell<bool>,
 }
 
 impl<'r> Connection<'r> {
@@ -59,8 +65,8 @@ impl<'r> Connection<'r> {
         let in_flight = route.queue.enter().ok_or(RelayError::Stalled)?;
         let lost = |error: std::io::Error| RelayError::Lost(errno(&error));
         let (stream, theirs) = UnixStream::pair().map_err(lost)?;
-        stream.set_read_timeout(Some(timeout.min(STALL))).map_err(lost)?;
-        stream.set_write_timeout(Some(timeout)).map_err(lost)?;
+        let step = step(timeout);
+        stream.set_read_timeout(Some(step)).map_err(lost)?;
         let bytes = route.buffers.receive_buffer;
         if bytes > 0 {
             // What a Unix socket receives is held in the buffer of the sender.
@@ -81,11 +87,19 @@ impl<'r> Connection<'r> {
             QueueError::Closed(error) => RelayError::NoQueue(error),
         })?;
         drop(theirs);
-        let connection = Self { stream, in_flight, timeout, first: Some(Instant::now() + timeout) };
+        let connection = Self {
+            stream,
+            in_flight,
+            timeout,
+            step,
+            silent: Duration::ZERO,
+            is_answered: false,
+            limits_writes: Cell::new(false),
+        };
         if ahead < rest.len()
-            && let Err(error) = (&connection.stream).write_all(&rest[ahead..])
+            && let Err(error) = connection.write(&rest[ahead..])
         {
-            return match errno(&error) {
+            return match error {
                 nix::Error::EAGAIN => Err(RelayError::Silent("Timeout")),
                 // The frame did not get through, so nothing was begun.
                 _ => Ok(HandOver::Again),
@@ -124,7 +138,8 @@ impl<'r> Connection<'r> {
                 Ok(0) => return Err(RelayError::Lost(nix::Error::EPIPE)),
                 Ok(count) => {
                     inbox.received(count);
-                    return self.note_answer();
+                    self.note_answer();
+                    return Ok(());
                 }
                 Err(nix::Error::EINTR) => {}
                 Err(nix::Error::EAGAIN) => self.wait_on()?,
@@ -134,33 +149,55 @@ impl<'r> Connection<'r> {
         }
     }
 
-    /// Nothing has come for as long as a read waits: that may be the limit, or only the time after which a
-    /// request that no worker has taken is looked at.
+    /// Nothing has come for as long as a read waits.
     fn wait_on(&mut self) -> Result<(), RelayError> {
-        match self.first {
-            Some(_) if self.in_flight.leave_if_too_many(&self.stream) => Err(RelayError::Stalled),
-            Some(deadline) if Instant::now() < deadline => Ok(()),
-            _ => Err(RelayError::Silent("Timeout")),
+        if !self.is_answered {
+            if self.in_flight.leave_if_too_many(&self.stream) {
+                return Err(RelayError::Stalled);
+            }
+            self.in_flight.knock(&self.stream);
         }
+        self.silent += self.step;
+        if self.silent < self.timeout { Ok(()) } else { Err(RelayError::Silent("Timeout")) }
     }
 
-    /// The group has answered: from now on a read waits as long as it may.
-    fn note_answer(&mut self) -> Result<(), RelayError> {
-        if self.first.take().is_none() {
-            return Ok(());
+    fn note_answer(&mut self) {
+        self.silent = Duration::ZERO;
+        if !self.is_answered {
+            self.is_answered = true;
+            self.in_flight.note_progress();
         }
-        self.in_flight.note_progress();
-        if self.timeout > STALL {
-            let set = self.stream.set_read_timeout(Some(self.timeout));
-            set.map_err(|error| RelayError::Lost(errno(&error)))?;
-        }
-        Ok(())
     }
 
     /// Sends frames that answer the worker.
     pub(crate) fn answer(&self, frames: &[u8]) -> Result<(), RelayError> {
-        (&self.stream).write_all(frames).map_err(|error| RelayError::Lost(errno(&error)))
+        self.write(frames).map_err(RelayError::Lost)
     }
+
+    /// Writes everything. A write that has to wait does so no longer than the worker may be silent.
+    fn write(&self, mut bytes: &[u8]) -> nix::Result<()> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        while !bytes.is_empty() && !self.limits_writes.get() {
+            match send(self.stream.as_raw_fd(), bytes, flags) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(nix::Error::EINTR) => {}
+                Err(nix::Error::EAGAIN) => {
+                    let set = self.stream.set_write_timeout(Some(self.timeout));
+                    set.map_err(|error| errno(&error))?;
+                    self.limits_writes.set(true);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        (&self.stream).write_all(bytes).map_err(|error| errno(&error))
+    }
+}
+
+/// How long a read waits at a time, of `timeout` in all: no longer than until a request that no worker has
+/// taken is looked at.
+fn step(timeout: Duration) -> Duration {
+    let steps = timeout.as_nanos().div_ceil(STALL.as_nanos()).max(1);
+    timeout / u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
 /// The number of the kernel's error.
