@@ -50,6 +50,8 @@ pub(crate) struct Group {
     /// How long the pause is that ends then.
     last_delay: Duration,
     ending: bool,
+    /// A worker may have been woken for a request and not have taken it.
+    is_passed_on: bool,
     /// httpd uses another configuration by now.
     retired: bool,
     log: Log,
@@ -153,6 +155,7 @@ impl Group {
             not_before: None,
             last_delay: Duration::ZERO,
             ending: false,
+            is_passed_on: false,
             retired: false,
             log,
             state: GroupState::Served,
@@ -230,11 +233,15 @@ impl Group {
                     "worker {pid} of process group {name:?} is ready after {milliseconds} ms"
                 );
                 self.log.line(Level::Info, &text);
+                self.tell_workers(Order::LineUp);
             }
+            News::PassOn => self.is_passed_on = true,
             News::Idle => self.rest(place),
             News::Busy => self.demand.busy(Instant::now()),
             News::Outworn => worker.set_outworn(),
-            News::Leaving if !worker.is_leaving() => {
+            News::Leaving if worker.is_leaving() => self.is_passed_on = true,
+            News::Leaving => {
+                self.is_passed_on = true;
                 let (is_ready, grace) = (worker.is_ready(), self.patience());
                 self.workers[place].leave(grace);
                 if !is_ready {
@@ -259,12 +266,25 @@ impl Group {
         }
     }
 
+    /// Tells the workers that take requests something about the queue, if several threads or processes wait there.
+    fn tell_workers(&self, order: Order) {
+        self.workers.iter().for_each(|worker| worker.order(order));
+    }
+
+    /// Requests that a worker was woken for and has not taken wait for others, which have not noticed them.
+    fn pass_on(&mut self) {
+        if std::mem::take(&mut self.is_passed_on) && self.launch.queue.has_waiting() {
+            self.tell_workers(Order::Look);
+        }
+    }
+
     /// Does what is due: starts what is missing, ends what is not needed.
     pub(crate) fn tend(&mut self) {
         self.enforce();
         if self.ending {
             return;
         }
+        self.pass_on();
         if self.launch.queue.is_to_report() {
             let text = "one of its processes has shut its queue down; a graceful restart of httpd makes a new \
                         one";

@@ -132,6 +132,13 @@ impl Worker {
         let _ = self.line.order(Order::Retire);
     }
 
+    /// Orders a worker that takes requests to do something at the queue. One that cannot be told is ending.
+    pub(crate) fn order(&self, order: Order) {
+        if self.is_ready() && !self.leaving {
+            let _ = self.line.order(order);
+        }
+    }
+
     /// Nobody needs it any more: one that finishes what it has is told not to wait, and is killed no later
     /// than after `grace`.
     pub(crate) fn stop(&mut self, grace: Option<Duration>) {

@@ -8,9 +8,9 @@ mod connection;
 mod dispatch;
 mod embedded;
 mod ending;
-mod fellows;
 mod idle;
 mod imports;
+mod levels;
 mod limits;
 mod line;
 mod log;
@@ -28,7 +28,6 @@ mod stacks;
 mod start;
 mod sys;
 mod template;
-mod turn;
 mod watch;
 
 use std::ffi::CStr;

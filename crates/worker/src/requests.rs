@@ -1,6 +1,7 @@
 //! The requests that a worker is serving, for whoever watches over them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use engine::Control;
 use nix::sys::eventfd::EventFd;
 use nix::unistd::{Pid, gettid};
 use wsgi::hook::Question;
+use wsgi::levels::Occupied;
 use wsgi::request::Request;
 use wsgi::watchdog::Running;
 
@@ -19,6 +21,8 @@ pub(crate) struct Requests {
     began: Instant,
     /// Wakes the main thread.
     wake: EventFd,
+    /// How many were begun.
+    begun: AtomicU64,
     /// The main thread wants to know of the next request that begins.
     waits_for_begin: AtomicBool,
     /// The main thread wants to know of each request that ends.
@@ -28,8 +32,10 @@ pub(crate) struct Requests {
 #[derive(Debug)]
 struct State {
     entries: Vec<Entry>,
+    /// The levels at which threads wait.
+    occupied: Occupied,
     next: u64,
-    /// How many were taken.
+    /// How many were taken, or are about to be.
     taken: u64,
     /// When the first one came.
     first: Option<Instant>,
@@ -107,6 +113,7 @@ impl Requests {
         let began = Instant::now();
         let state = State {
             entries: Vec::new(),
+            occupied: Occupied::default(),
             next: 0,
             taken: 0,
             first: None,
@@ -118,14 +125,10 @@ impl Requests {
             state: Mutex::new(state),
             began,
             wake,
+            begun: AtomicU64::new(0),
             waits_for_begin: AtomicBool::new(false),
             waits_for_end: AtomicBool::new(false),
         }
-    }
-
-    /// How many are served now.
-    pub(crate) fn count(&self) -> usize {
-        self.lock().entries.len()
     }
 
     /// What wakes the main thread.
@@ -143,27 +146,39 @@ impl Requests {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Counts a request that the calling thread has taken, for as long as the guard lives.
-    pub(crate) fn begin(&self) -> Serving<'_> {
+    /// The level, of so many, at which the calling thread is to wait for a request.
+    pub(crate) fn occupy_level(&self, levels: usize) -> usize {
+        let mut state = self.lock();
+        let busy = state.entries.len();
+        state.occupied.occupy(busy, levels)
+    }
+
+    /// Counts a request that the calling thread is about to take, which has waited at `level`; `None` if `most`
+    /// were counted already, or are about to be. 0 is no limit.
+    pub(crate) fn reserve(&self, level: usize, most: u64) -> Option<Reserved<'_>> {
         let now = Instant::now();
         let mut state = self.lock();
+        state.occupied.leave(level);
+        if most > 0 && state.taken >= most {
+            return None;
+        }
         let number = state.next;
         state.next += 1;
         state.taken += 1;
         let running = Running { since: self.milliseconds(now), ..Running::default() };
         state.entries.push(Entry { number, thread: gettid(), running, about: None });
-        drop(state);
-        if self.waits_for_begin.load(Ordering::Relaxed)
-            && self.waits_for_begin.swap(false, Ordering::Relaxed)
-        {
-            self.nudge();
-        }
-        Serving { requests: self, number }
+        Some(Reserved { requests: self, number })
     }
 
-    /// How many were taken.
-    pub(crate) fn taken(&self) -> u64 {
-        self.lock().taken
+    /// Whether so many requests, one for each thread, are being served.
+    pub(crate) fn are_all_busy(&self, threads: u32) -> bool {
+        let mut state = self.lock();
+        let busy = state.entries.len() >= usize::try_from(threads).unwrap_or(usize::MAX);
+        let is_news = busy && state.told.is_none_or(|told| told.elapsed() >= PAUSE);
+        if is_news {
+            state.told = Some(Instant::now());
+        }
+        is_news
     }
 
     /// Notes activity that counts for `inactivity-timeout`.
@@ -235,14 +250,10 @@ impl Requests {
         None
     }
 
-    /// Whether it is worth telling that all threads are busy.
-    pub(crate) fn busy_is_news(&self) -> bool {
-        let mut state = self.lock();
-        let news = state.told.is_none_or(|told| told.elapsed() >= PAUSE);
-        if news {
-            state.told = Some(Instant::now());
+    fn note_end(&self) {
+        if self.waits_for_end.load(Ordering::Relaxed) {
+            self.nudge();
         }
-        news
     }
 
     /// Wakes the main thread.
@@ -257,14 +268,51 @@ impl Requests {
     }
 }
 
+/// A request that is about to be taken. Dropped, there was none after all.
+#[derive(Debug)]
+pub(crate) struct Reserved<'r> {
+    requests: &'r Requests,
+    number: u64,
+}
+
+impl<'r> Reserved<'r> {
+    /// The request was taken.
+    pub(crate) fn begin(self) -> Serving<'r> {
+        let Self { requests, number } = *ManuallyDrop::new(self);
+        if requests.waits_for_begin.load(Ordering::Relaxed)
+            && requests.waits_for_begin.swap(false, Ordering::Relaxed)
+        {
+            requests.nudge();
+        }
+        let begun = requests.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        Serving { requests, number, begun }
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut state = self.requests.lock();
+        state.entries.retain(|entry| entry.number != self.number);
+        state.taken -= 1;
+        drop(state);
+        self.requests.note_end();
+    }
+}
+
 /// A request that is being served.
 #[derive(Debug)]
 pub(crate) struct Serving<'r> {
     requests: &'r Requests,
     number: u64,
+    begun: u64,
 }
 
 impl Serving<'_> {
+    /// How many requests this process had begun with this one.
+    pub(crate) fn count(&self) -> u64 {
+        self.begun
+    }
+
     /// Its head has arrived; it counts as activity or not.
     pub(crate) fn is_about(&self, about: About, is_activity: bool) {
         let mut state = self.requests.lock();
@@ -284,8 +332,6 @@ impl Drop for Serving<'_> {
         state.entries.retain(|entry| entry.number != self.number);
         state.ended = Instant::now();
         drop(state);
-        if self.requests.waits_for_end.load(Ordering::Relaxed) {
-            self.requests.nudge();
-        }
+        self.requests.note_end();
     }
 }

@@ -18,8 +18,8 @@ use wsgi::level::Level;
 use wsgi::plan::WorkerSpec;
 
 use crate::ending::{self, Ending};
-use crate::fellows::{Fellows, Place};
 use crate::idle::Idle;
+use crate::levels::{Levels, STEP};
 use crate::line::{Line, Word};
 use crate::log::ProcessLog;
 use crate::queue::Queue;
@@ -33,13 +33,12 @@ use crate::{imports, limits, stack, sys};
 
 /// Exit status of a worker that did not end in time.
 const FORCED: i32 = 255;
-/// Exit status of a worker that cannot take connections.
+/// Exit status of a worker that cannot take requests.
 const BROKEN: i32 = 1;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
-    let Process { spec, log, engine, queue, line, fellows, .. } = process;
-    let place = fellows.and_then(Fellows::join);
+    let Process { spec, log, engine, queue, line, .. } = process;
     sys::set_title(&spec.display_name());
     limits::set(&spec.group)?;
     let no_event = |error: nix::Error| format!("no event counter: {error}");
@@ -56,8 +55,10 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
     let elastic = spec.group.pool().is_elastic();
     let patience = Duration::from_secs(spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT));
     let idle = Idle::new(elastic.then_some(patience));
+    let levels = Levels::new(spec.group.threads, queue.as_fd(), ending.descriptor())
+        .map_err(|error| format!("request threads cannot wait for requests: {error}"))?;
     let shared =
-        Shared { spec, log, engine, ending, requests, queue, line, place, recycling, idle };
+        Shared { spec, log, engine, ending, requests, queue, levels, line, recycling, idle };
     py.detach(|| {
         let worker = Worker { shared: Arc::new(shared), watch, outworn: None };
         worker.run(&signals)
@@ -72,9 +73,9 @@ pub(crate) struct Shared {
     pub(crate) ending: Ending,
     pub(crate) requests: Arc<Requests>,
     pub(crate) queue: Queue,
+    /// Where threads wait for what comes into the queue.
+    pub(crate) levels: Levels,
     pub(crate) line: Line,
-    /// Its place among the workers of its template.
-    pub(crate) place: Option<Place>,
     pub(crate) recycling: Option<Recycling>,
     /// When there is nothing to do for so long that the process may not be needed.
     pub(crate) idle: Idle,
@@ -109,7 +110,7 @@ impl Worker {
         let shared = self.shared.clone();
         let stack = stack::size(shared.spec.group.stack_size);
         let builder = thread::Builder::new().name(format!("wsgi-{number}")).stack_size(stack);
-        builder.spawn(move || shared.serve(number)).map(|_| ())
+        builder.spawn(move || shared.serve()).map(|_| ())
     }
 
     /// Watches until something asks for the end and the running requests are done, or have had their
@@ -153,7 +154,7 @@ impl Worker {
         Cause::Deadlock
     }
 
-    /// Takes no connection any more. Gives the moment until which running requests are waited for.
+    /// No request is taken any more. Gives the moment until which running requests are waited for.
     fn begin_end(&self, cause: Cause) -> Instant {
         let shared = &self.shared;
         shared.ending.want(cause);
@@ -204,7 +205,7 @@ impl Worker {
         }
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let limits = next.map(Duration::from_millis).into_iter().chain(left);
-        let timeout = limits.chain(shared.rest()).min();
+        let timeout = limits.chain(shared.rest()).chain(shared.line_up()).min();
         // Rounded up, so that the time is over when the thread wakes.
         let timeout = timeout.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
@@ -240,6 +241,14 @@ impl Worker {
                 }
                 Word::Order(Order::Retire, _) => {
                     shared.idle.retire();
+                    None
+                }
+                Word::Order(Order::Look, _) => {
+                    shared.levels.look();
+                    None
+                }
+                Word::Order(Order::LineUp, _) => {
+                    shared.levels.begin_to_line_up();
                     None
                 }
                 Word::Nothing => None,
@@ -312,6 +321,19 @@ impl Shared {
     fn large(&self) -> Option<Cause> {
         let is_large = self.recycling.as_ref().is_some_and(Recycling::was_reached);
         is_large.then_some(Cause::Memory)
+    }
+
+    /// Has the next level line up, if one is to; gives how long until the one after it does.
+    fn line_up(&self) -> Option<Duration> {
+        if !self.levels.is_lining_up() {
+            return None;
+        }
+        if let Err(error) = self.levels.line_up(self.queue.as_fd()) {
+            let text = format!("WSGI0018: a request thread does not see the queue: {error}");
+            self.line(Level::Crit, &text);
+            self.ending.want(Cause::Broken);
+        }
+        Some(STEP)
     }
 
     /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for as

@@ -13,7 +13,6 @@ use wsgi::plan::{
     GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, ServerFacts, WorkerSpec, descriptor,
 };
 
-use crate::fellows::Fellows;
 use crate::line::Line;
 use crate::log::ProcessLog;
 use crate::queue::Queue;
@@ -29,8 +28,6 @@ pub(crate) struct Process {
     pub(crate) line: Line,
     /// `wsgid`, which is the parent.
     pub(crate) supervisor: u32,
-    /// The others that were forked from the same template.
-    pub(crate) fellows: Option<Fellows>,
 }
 
 /// Turns this process into a worker or a template. Returns only if it cannot be one.
@@ -45,7 +42,7 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let supervisor = std::os::unix::process::parent_id();
-    let mut process = Process { spec, log, engine, queue, line, supervisor, fellows: None };
+    let mut process = Process { spec, log, engine, queue, line, supervisor };
     if process.spec.preload != Preload::Off {
         process = template::run(py, process)?;
     }

@@ -8,12 +8,11 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use engine::ServerLog;
 use nix::fcntl::FdFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use python::module::Definition;
 use wsgi::embed::{
@@ -104,19 +103,6 @@ fn wait_for_end(id: u32) {
     // Readable once it has ended, which is after its children were given away.
     let _ =
         poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], PollTimeout::from(1000u16));
-}
-
-/// So many words, zero, that this process shares with those that are forked from it; `None` if there
-/// is no memory. They are there until the last of these ends.
-pub(crate) fn shared_words(count: usize) -> Option<&'static [AtomicU64]> {
-    let length = NonZeroUsize::new(count * size_of::<AtomicU64>())?;
-    let (protection, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
-    // SAFETY: the kernel chooses the place. It is filled with zeros, which are valid words, is aligned
-    // to a page, and is never unmapped; everybody changes the words atomically.
-    unsafe {
-        let start = mmap_anonymous(None, length, protection, flags).ok()?;
-        Some(core::slice::from_raw_parts(start.as_ptr().cast(), count))
-    }
 }
 
 /// How many threads this process has.

@@ -17,7 +17,6 @@ use wsgi::daemon::Preload;
 use wsgi::level::Level;
 use wsgi::plan::TEMPLATE_TITLE;
 
-use crate::fellows::Fellows;
 use crate::line::{Line, Word};
 use crate::panics::caught;
 use crate::rehearsal::{Rehearsal, Request};
@@ -46,7 +45,6 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     for text in sockets::left_open(&process) {
         py.detach(|| line(&process, Level::Warning, &text));
     }
-    process.fellows = Fellows::new();
     settle(py, &process, usual);
     sharing::keep_free_places(py);
     process

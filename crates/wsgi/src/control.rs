@@ -19,6 +19,8 @@ pub enum News {
     Leaving = b'E',
     /// All its threads are busy.
     Busy = b'B',
+    /// It cannot take a request that it was woken for: other workers are to look.
+    PassOn = b'P',
     /// A template: an application could not be loaded. The log says why.
     NotLoaded = b'L',
     /// A template: it is not alone in its process and cannot be forked. The log says why.
@@ -37,6 +39,7 @@ impl News {
             Self::Outworn,
             Self::Leaving,
             Self::Busy,
+            Self::PassOn,
             Self::NotLoaded,
             Self::Threads,
         ];
@@ -59,6 +62,10 @@ pub enum Order {
     /// A worker: httpd uses another configuration, and only connections from before that are served. From now
     /// on say so soon when there is nothing to do.
     Retire = b'Z',
+    /// A worker: requests wait that were left to a worker which does not take them: look at the queue.
+    Look = b'Q',
+    /// A worker: another one has become ready: the threads line up at the queue once more.
+    LineUp = b'U',
 }
 
 impl Order {
@@ -71,6 +78,8 @@ impl Order {
             Self::EndForRest,
             Self::EndForReplacement,
             Self::Retire,
+            Self::Look,
+            Self::LineUp,
         ];
         all.into_iter().find(|order| *order as u8 == byte)
     }

@@ -45,6 +45,7 @@ impl Group {
     pub(crate) fn ended(&mut self, pid: i32, status: ExitStatus) -> bool {
         if let Some(place) = self.workers.iter().position(|worker| worker.pid() == Some(pid)) {
             let worker = self.workers.swap_remove(place);
+            self.is_passed_on = true;
             self.worker_ended(&worker, status);
             return true;
         }
