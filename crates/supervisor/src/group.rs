@@ -19,6 +19,7 @@ use wsgi::queue::GroupState;
 
 use crate::account::{AccountError, Identity};
 use crate::backoff::Backoff;
+use crate::birth::Failure;
 use crate::demand::Demand;
 use crate::group_log::GroupLog;
 use crate::launch::{Start, StartError};
@@ -30,6 +31,8 @@ use crate::sys::States;
 use crate::worker::Worker;
 
 mod farewell;
+mod hangs;
+mod looks;
 mod replacement;
 mod templates;
 
@@ -89,20 +92,24 @@ impl Launch {
         level: Preload,
         act: impl FnOnce(&Start<'_>) -> Result<R, StartError>,
     ) -> Result<R, StartError> {
-        let group = &self.spec.group;
         let identity = self.identity()?;
-        let program = program::python(self.python_home.as_deref(), group.chroot.as_deref())?;
         let engine = program::engine().map_err(StartError::Engine)?;
         let spec = WorkerSpec { preload: level, ..self.spec.clone() };
         act(&Start {
             spec: &spec,
             identity,
-            program: &program,
+            python_home: self.python_home.as_deref(),
             engine: &engine,
             queue: self.queue.receiver(),
             log: self.log.writer(),
             children: self.children.uid,
         })
+    }
+
+    /// Why a process has not executed its program.
+    fn error(&self, failure: Failure) -> StartError {
+        let user = self.identity.get().map_or("", |identity| &identity.name);
+        StartError::of(failure, user, self.python_home.as_deref())
     }
 }
 
@@ -186,7 +193,8 @@ impl Group {
         let wants = self.state == GroupState::Down || self.demand.listens(Instant::now());
         let listens = wants && !self.ending && !queue.is_broken();
         let queue = listens.then(|| queue.receiver().as_fd());
-        lines.map(AsFd::as_fd).chain([self.launch.log.reader()]).chain(queue).collect()
+        let others = [self.launch.log.reader()].into_iter().chain(self.templates.looks());
+        lines.map(AsFd::as_fd).chain(others).chain(queue).collect()
     }
 
     /// What its processes write.
@@ -320,7 +328,8 @@ impl Group {
     }
 
     fn may_start(&self) -> bool {
-        self.not_before.is_none_or(|moment| moment <= Instant::now())
+        let is_time = self.not_before.is_none_or(|moment| moment <= Instant::now());
+        is_time && !self.templates.are_many_lost()
     }
 
     /// Starts a worker; false if there is none yet, or can be none now.
@@ -351,8 +360,8 @@ impl Group {
     fn exec_worker(&self) -> Result<Worker, StartError> {
         let generation = self.templates.generation();
         let (worker, user) = self.launch.with(Preload::Off, |start| {
-            let (pid, line) = start.start()?;
-            Ok((Worker::new(Some(pid), line, generation), start.identity.name.clone()))
+            let worker = Worker::started(start.start()?, generation);
+            Ok((worker, start.identity.name.clone()))
         })?;
         let (pid, name) = (worker.name(), self.name());
         let text = format!("worker {pid} of process group {name:?} starts as user {user:?}");
@@ -399,7 +408,8 @@ impl Group {
         let kills = self.workers.iter().filter_map(Worker::kill_at).chain(self.next_start_limit());
         let log = self.launch.log.due();
         if self.ending {
-            return self.workers.iter().filter_map(Worker::kill_at).chain(log).min();
+            let kills = self.workers.iter().filter_map(Worker::kill_at);
+            return kills.chain(self.next_lost_worker()).chain(log).min();
         }
         let start = self.not_before.filter(|moment| *moment > Instant::now());
         let looks = self.demand.next_look().into_iter().chain(self.templates.next_look());

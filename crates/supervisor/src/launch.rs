@@ -1,19 +1,26 @@
 //! How a process of a group is started: the group's Python, which loads the engine.
+//!
+//! Nothing that a user of the group may have written is looked at here: the new process does that, and may hang
+//! in it.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use wsgi::daemon::Preload;
 use wsgi::plan::{GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, WorkerSpec, descriptor};
 use wsgi::settings::PythonOptions;
 
 use crate::account::{AccountError, Identity};
+use crate::birth::{Birth, Failure};
 use crate::line::Line;
-use crate::probe::{ProbeError, start_error};
-use crate::program::ProgramError;
-use crate::sys::{Change, apply, raised};
+use crate::probe::ProbeError;
+use crate::program::{self, ProgramError};
+use crate::sys::{Change, Directory, Task, begin, raised};
 
 /// What the Python program runs: it loads the engine from the path in `sys.argv[1]`, which takes over
 /// and does not return. `_imp` is what Python's own import machinery uses; going through it directly
@@ -33,7 +40,8 @@ start()";
 pub(crate) struct Start<'s> {
     pub(crate) spec: &'s WorkerSpec,
     pub(crate) identity: &'s Identity,
-    pub(crate) program: &'s Path,
+    /// The Python installation or environment; `None` for the system's Python.
+    pub(crate) python_home: Option<&'s Path>,
     pub(crate) engine: &'s Path,
     pub(crate) queue: &'s OwnedFd,
     /// Where it writes what it says.
@@ -53,45 +61,81 @@ pub(crate) enum StartError {
     Engine(std::io::Error),
     #[error(transparent)]
     Program(#[from] ProbeError),
+    #[error("user {user:?} cannot work in {directory:?}: {error}")]
+    Directory { directory: PathBuf, user: String, error: std::io::Error },
     #[error("a process cannot be prepared: {0}")]
     Prepare(#[from] std::io::Error),
     #[error("a process cannot be told what to do: {0}")]
     Spec(#[from] serde_json::Error),
 }
 
+impl StartError {
+    /// Why a process of `user` has not executed the Python of `home`.
+    pub(crate) fn of(failure: Failure, user: &str, home: Option<&Path>) -> Self {
+        let user = user.to_owned();
+        match (failure, home) {
+            (Failure::NoProgram(_), None) => ProgramError::NoSystemPython.into(),
+            (Failure::NoProgram(None), Some(home)) => ProgramError::NotAHome(home.into()).into(),
+            (Failure::NoProgram(Some(missing)), Some(_)) => {
+                ProgramError::HomeMissing(missing).into()
+            }
+            (Failure::Obstacle(program, obstacle), _) => {
+                ProbeError::Unreachable { program, user, obstacle }.into()
+            }
+            (Failure::Program(program, error), _) => {
+                ProbeError::Start { program, user, error }.into()
+            }
+            (Failure::Directory(directory, error), _) => Self::Directory { directory, user, error },
+            (Failure::Other(error), _) => Self::Prepare(error),
+        }
+    }
+}
+
+/// A process that was started. It may not have executed its program yet.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) pid: i32,
+    pub(crate) line: Line,
+    pub(crate) birth: Birth,
+}
+
 impl Start<'_> {
-    /// Starts the process; gives its id and the line to it.
-    pub(crate) fn start(&self) -> Result<(i32, Line), StartError> {
+    /// Starts the process. A template says when its scripts were changed last before it executes anything.
+    pub(crate) fn start(&self) -> Result<Started, StartError> {
         let (ours, theirs) = UnixStream::pair()?;
         let line = Line::new(ours)?;
         let theirs = raised(&theirs.into())?;
         let spec = raised(&memory_file(&serde_json::to_vec(self.spec)?)?)?;
-        let mut command = Command::new(self.program);
-        python_options(&mut command, &self.spec.server.python);
-        command.arg("-c").arg(START).arg(self.engine);
-        command.stdin(Stdio::null());
-        command.stdout(self.log.try_clone()?).stderr(self.log.try_clone()?);
-        environment(&mut command, self);
-        apply(
-            &mut command,
-            &Change {
-                identity: self.identity,
-                descriptors: vec![
-                    (descriptor::QUEUE, self.queue),
-                    (descriptor::CONTROL, &theirs),
-                    (descriptor::SPEC, &spec),
-                ],
-                umask: self.spec.group.umask,
-                priority: self.spec.group.limits.cpu_priority,
-                root: self.spec.group.chroot.as_deref(),
-                directory: directory(self),
-            },
-        );
-        let child =
-            command.spawn().map_err(|error| start_error(self.program, self.identity, error))?;
-        // Its end is heard of as a signal; the handle has no other use.
-        let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
-        Ok((pid, line))
+        let nothing = raised(&File::open("/dev/null")?.into())?;
+        let mut arguments = python_options(&self.spec.server.python);
+        arguments.extend(["-c".into(), START.into(), self.engine.into()]);
+        let scripts = match self.spec.preload {
+            Preload::Off => Vec::new(),
+            _ => self.spec.applications.iter().map(|one| one.script.clone()).collect(),
+        };
+        let task = Task {
+            scripts,
+            programs: program::candidates(self.python_home),
+            arguments,
+            environment: environment(self).into_iter().collect(),
+        };
+        let directory = directory(self);
+        let change = Change {
+            identity: self.identity,
+            standard: [&nothing, self.log, self.log],
+            descriptors: vec![
+                (descriptor::QUEUE, self.queue),
+                (descriptor::CONTROL, &theirs),
+                (descriptor::SPEC, &spec),
+            ],
+            umask: self.spec.group.umask,
+            priority: self.spec.group.limits.cpu_priority,
+            root: self.spec.group.chroot.as_deref(),
+            directory,
+        };
+        let (pid, words) = begin(&change, &task)?;
+        let birth = Birth::new(words, &task.programs, directory.map(|directory| directory.path));
+        Ok(Started { pid, line, birth })
     }
 }
 
@@ -103,55 +147,59 @@ fn memory_file(content: &[u8]) -> std::io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// The group's `home`; else the home directory of a user that is not httpd's; else where httpd is.
-fn directory<'s>(start: &'s Start<'_>) -> Option<&'s Path> {
+/// The group's `home`; else the home directory of a user that is not httpd's, if it is there; else where
+/// httpd is.
+fn directory<'s>(start: &'s Start<'_>) -> Option<Directory<'s>> {
+    if let Some(path) = start.spec.group.home.as_deref() {
+        return Some(Directory { path, may_be_missing: false });
+    }
     let other_user = start.identity.change && start.identity.uid.as_raw() != start.children;
-    // Whether there is one below another root is not known here.
-    let is_there = |home: &&Path| start.spec.group.chroot.is_none() && home.is_dir();
-    let users_own = || start.identity.home.as_deref().filter(|home| other_user && is_there(home));
-    start.spec.group.home.as_deref().or_else(users_own)
+    // Below another root it may be anybody's.
+    let is_known = other_user && start.spec.group.chroot.is_none();
+    let path = start.identity.home.as_deref().filter(|_| is_known)?;
+    Some(Directory { path, may_be_missing: true })
 }
 
 /// What the configuration says to Python before it starts.
-fn python_options(command: &mut Command, options: &PythonOptions) {
-    match options.optimize {
-        0 => {}
-        1 => drop(command.arg("-O")),
-        _ => drop(command.arg("-OO")),
-    }
-    // Only the configuration decides.
-    command.env_remove("PYTHONOPTIMIZE");
-    if options.dont_write_bytecode {
-        command.arg("-B");
-    }
-    for warning in &options.warnings {
-        command.arg("-W").arg(warning);
-    }
-    if let Some(seed) = &options.hash_seed {
-        command.env("PYTHONHASHSEED", seed);
-    }
+fn python_options(options: &PythonOptions) -> Vec<OsString> {
+    let optimize = match options.optimize {
+        0 => None,
+        1 => Some("-O"),
+        _ => Some("-OO"),
+    };
+    let bytecode = options.dont_write_bytecode.then_some("-B");
+    let warnings = options.warnings.iter().flat_map(|warning| ["-W", warning]);
+    optimize.into_iter().chain(bytecode).chain(warnings).map(OsString::from).collect()
 }
 
 /// Workers and templates keep the environment that httpd was started with: its administrators set there what
 /// applications are to see (Debian: `/etc/apache2/envvars`), as with `mod_wsgi`. What belongs to a user is
 /// that of the group's user. Secrets in it are known to every group: `docs/differences.md` says so.
-fn environment(command: &mut Command, start: &Start<'_>) {
-    let group = &start.spec.group;
-    command.env(GROUP_VARIABLE, &group.name);
+fn environment(start: &Start<'_>) -> BTreeMap<OsString, OsString> {
+    let (group, options) = (&start.spec.group, &start.spec.server.python);
+    let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    // Only the configuration decides.
+    variables.remove(OsStr::new("PYTHONOPTIMIZE"));
+    let mut set = |name: &str, value: OsString| drop(variables.insert(name.into(), value));
+    if let Some(seed) = &options.hash_seed {
+        set("PYTHONHASHSEED", seed.into());
+    }
+    set(GROUP_VARIABLE, (&group.name).into());
     if std::env::var_os(SAFE_PATH_VARIABLE).is_none_or(|value| value.is_empty()) {
-        command.env(SAFE_PATH_VARIABLE, SAFE_PATH_OF_START);
+        set(SAFE_PATH_VARIABLE, SAFE_PATH_OF_START.into());
     }
     for (name, value) in [("LANG", &group.lang), ("LC_ALL", &group.locale)] {
         if let Some(value) = value {
-            command.env(name, value);
+            set(name, value.into());
         }
     }
     for name in ["USER", "USERNAME", "LOGNAME"] {
         if std::env::var_os(name).is_some() {
-            command.env(name, &start.identity.name);
+            set(name, (&start.identity.name).into());
         }
     }
     if let Some(home) = &start.identity.home {
-        command.env("HOME", home);
+        set("HOME", home.into());
     }
+    variables
 }

@@ -7,6 +7,7 @@
 
 mod account;
 mod backoff;
+mod birth;
 mod check;
 mod demand;
 mod group;
@@ -14,6 +15,7 @@ mod group_log;
 mod launch;
 mod line;
 mod log;
+mod look;
 mod memory_kills;
 mod probe;
 mod process;

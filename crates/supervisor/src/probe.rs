@@ -3,20 +3,25 @@
 //! Asking runs it, so it is asked as the user that would run it anyway, never as root; what it answers
 //! is limited in length and time.
 
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, pipe2};
 use wsgi::plan::{PythonFacts, PythonQuestion};
 
 use crate::account::Identity;
+use crate::birth::{Birth, Failure};
 use crate::reach::{Obstacle, Want, obstacle};
-use crate::sys::{Change, apply};
+use crate::sys::{Change, Directory, Task, begin, raised};
 
 /// Why a program cannot be the Python of a process group.
 #[derive(Debug, thiserror::Error)]
@@ -74,11 +79,14 @@ for folder in (var('LIBDIR'), sys.base_prefix + '/lib', sys.base_exec_prefix + '
 pub(crate) struct Probe<'i> {
     program: PathBuf,
     identity: &'i Identity,
-    child: Child,
-    output: ChildStdout,
+    pid: Pid,
+    birth: Birth,
+    output: File,
     answer: Vec<u8>,
     /// It has closed its output, so it is ending.
     is_silent: bool,
+    /// It was reaped.
+    has_ended: bool,
     deadline: Instant,
 }
 
@@ -90,34 +98,45 @@ impl<'i> Probe<'i> {
         root: Option<&Path>,
         question: PythonQuestion,
     ) -> Result<Self, ProbeError> {
-        let mut command = Command::new(program);
-        command.args(["-I", "-S", "-c", source(question)]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        environment(&mut command);
-        apply(
-            &mut command,
-            &Change {
-                identity,
-                descriptors: Vec::new(),
-                umask: None,
-                priority: None,
-                root,
-                directory: Some(Path::new("/")),
-            },
-        );
-        let failed = |error| start_error(program, identity, error);
-        let mut child = command.spawn().map_err(failed)?;
-        let missing = || failed(std::io::ErrorKind::BrokenPipe.into());
-        let output = child.stdout.take().ok_or_else(missing)?;
-        let flags = FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
-        fcntl(&output, flags).map_err(|error| failed(error.into()))?;
+        Self::begin(program, identity, root, question)
+            .map_err(|error| start_error(program, identity, error))
+    }
+
+    fn begin(
+        program: &Path,
+        identity: &'i Identity,
+        root: Option<&Path>,
+        question: PythonQuestion,
+    ) -> std::io::Result<Self> {
+        let (output, writer) = pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let writer = raised(&writer)?;
+        let nothing = raised(&File::options().read(true).write(true).open("/dev/null")?.into())?;
+        let task = Task {
+            scripts: Vec::new(),
+            programs: vec![program.to_owned()],
+            arguments: ["-I", "-S", "-c", source(question)].map(OsString::from).into(),
+            environment: environment(),
+        };
+        let change = Change {
+            identity,
+            standard: [&nothing, &writer, &nothing],
+            descriptors: Vec::new(),
+            umask: None,
+            priority: None,
+            root,
+            directory: Some(Directory { path: Path::new("/"), may_be_missing: false }),
+        };
+        let (pid, words) = begin(&change, &task)?;
         Ok(Self {
             program: program.to_owned(),
             identity,
-            child,
-            output,
+            pid: Pid::from_raw(pid),
+            birth: Birth::new(words, &task.programs, None),
+            output: output.into(),
             answer: Vec::new(),
             is_silent: false,
+            has_ended: false,
             deadline: Instant::now() + PATIENCE,
         })
     }
@@ -137,10 +156,17 @@ impl<'i> Probe<'i> {
         match self.read() {
             Ok(None) if Instant::now() < self.deadline => None,
             Ok(None) => Some(Err(ProbeError::Silent(self.program.clone()))),
-            Ok(Some(status)) => Some(match status.code() {
-                Some(0) => Ok(String::from_utf8_lossy(&self.answer).into_owned()),
-                Some(FREE_THREADED) => Err(ProbeError::FreeThreaded(self.program.clone())),
-                Some(TOO_OLD) => Err(ProbeError::TooOld(self.program.clone())),
+            Ok(Some(status)) => Some(match (self.birth.failure(), status.code()) {
+                (Some(failure), _) => {
+                    let error = match failure {
+                        Failure::Program(_, error) | Failure::Other(error) => error,
+                        _ => std::io::ErrorKind::PermissionDenied.into(),
+                    };
+                    Err(start_error(&self.program, self.identity, error))
+                }
+                (None, Some(0)) => Ok(String::from_utf8_lossy(&self.answer).into_owned()),
+                (None, Some(FREE_THREADED)) => Err(ProbeError::FreeThreaded(self.program.clone())),
+                (None, Some(TOO_OLD)) => Err(ProbeError::TooOld(self.program.clone())),
                 _ => {
                     let text = format!("ended with {status}");
                     Err(ProbeError::NotPython(self.program.clone(), text))
@@ -165,19 +191,29 @@ impl<'i> Probe<'i> {
                 return Err(std::io::Error::other("its answer is too long"));
             }
         }
-        self.child.try_wait()
+        self.end()
+    }
+
+    /// Its exit status, if it has ended. It is reaped then.
+    fn end(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        let status = match waitpid(self.pid, Some(WaitPidFlag::WNOHANG))? {
+            WaitStatus::Exited(_, code) => ExitStatus::from_raw(code << 8),
+            WaitStatus::Signaled(_, signal, _) => ExitStatus::from_raw(signal as i32),
+            _ => return Ok(None),
+        };
+        self.has_ended = true;
+        Ok(Some(status))
     }
 }
 
 impl Drop for Probe<'_> {
     fn drop(&mut self) {
-        // Whether it is there still is known for certain: its end was waited for, or it was not.
-        if matches!(self.child.try_wait(), Ok(None)) {
-            // It leads its session, and so a process group.
-            let group = i32::try_from(self.child.id()).unwrap_or(i32::MAX);
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        if !self.has_ended {
+            // It leads its session, and so a process group, unless it has not got that far.
+            let _ = killpg(self.pid, Signal::SIGKILL);
+            let _ = kill(self.pid, Signal::SIGKILL);
             // One that hangs in the kernel is not waited for.
-            let _ = self.child.try_wait();
+            let _ = self.end();
         }
     }
 }
@@ -211,11 +247,10 @@ pub(crate) fn facts(program: &Path, answer: &str) -> Result<PythonFacts, ProbeEr
 /// root checks a configuration in a shell: what that shell has in its environment is not for this user. The
 /// dynamic linker's search path is no secret, and a Python that needs it for its own library could not answer
 /// without.
-fn environment(command: &mut Command) {
-    command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LANG", "C.UTF-8");
-    if let Some(folders) = std::env::var_os(LIBRARIES) {
-        command.env(LIBRARIES, folders);
-    }
+fn environment() -> Vec<(OsString, OsString)> {
+    let fixed = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")];
+    let folders = std::env::var_os(LIBRARIES).map(|folders| (LIBRARIES.into(), folders));
+    fixed.map(|(name, value)| (name.into(), value.into())).into_iter().chain(folders).collect()
 }
 
 /// The dynamic linker's variable.

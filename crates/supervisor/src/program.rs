@@ -65,6 +65,15 @@ pub(crate) fn python(home: Option<&Path>, root: Option<&Path>) -> Result<PathBuf
     })
 }
 
+/// The programs of which the first that is there is the one, as [`python`] finds it: for a process that looks for
+/// itself, because `home` may lie in a file system that does not answer.
+pub(crate) fn candidates(home: Option<&Path>) -> Vec<PathBuf> {
+    match home {
+        Some(home) => PROGRAMS.iter().map(|name| home.join(name)).collect(),
+        None => SYSTEM.iter().map(PathBuf::from).collect(),
+    }
+}
+
 /// What the program is called below a home.
 const PROGRAMS: [&str; 2] = ["bin/python", "bin/python3"];
 

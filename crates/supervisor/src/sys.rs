@@ -1,142 +1,24 @@
 //! What only the operating system's C interface offers.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to the kernel without nix")]
 
+mod birth;
+mod change;
 mod descriptors;
 mod states;
 
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::Command;
 
-use nix::unistd::{Gid, Uid};
-
-use crate::account::Identity;
-
+pub(crate) use birth::{Change, Directory, Task, begin};
 pub(crate) use states::States;
-
-/// How a new process differs from this one.
-#[derive(Debug)]
-pub(crate) struct Change<'c> {
-    /// Whom it runs as.
-    pub(crate) identity: &'c Identity,
-    /// Descriptors that it finds under these numbers; all others but 0, 1 and 2 are closed. The
-    /// numbers count up from 3.
-    pub(crate) descriptors: Vec<(RawFd, &'c OwnedFd)>,
-    /// File mode creation mask.
-    pub(crate) umask: Option<u32>,
-    /// Nice value.
-    pub(crate) priority: Option<i32>,
-    /// Root directory; the program is looked for in it.
-    pub(crate) root: Option<&'c Path>,
-    /// Working directory, entered as the new user.
-    pub(crate) directory: Option<&'c Path>,
-}
 
 /// Descriptors of this process that are handed on are kept above this number, so that putting one in
 /// its place never overwrites another.
 pub(crate) const ABOVE: RawFd = 64;
 
-/// Makes `command` start its program with `change` applied, in a session of its own, and die with this
-/// process. In the session of httpd's administrator it could open their terminal as `/dev/tty`, and read
-/// and write there what they see and type.
-pub(crate) fn apply(command: &mut Command, change: &Change<'_>) {
-    let identity = change.identity;
-    let (uid, gid, switch) = (identity.uid, identity.gid, identity.change);
-    let groups: Vec<libc::gid_t> = identity.groups.iter().map(|group| group.as_raw()).collect();
-    let (umask, priority) = (change.umask, change.priority);
-    let root = change.root.map(Path::to_owned);
-    let directory = change.directory.map(Path::to_owned);
-    let places: Vec<(RawFd, RawFd)> =
-        change.descriptors.iter().map(|(place, from)| (*place, from.as_raw_fd())).collect();
-    assert!(places.iter().all(|(place, from)| *from > ABOVE && *place < ABOVE));
-    let parent = std::process::id();
-    let prepare = move || {
-        // The new process leads no process group yet, so this does not fail.
-        nix::unistd::setsid()?;
-        for (place, from) in &places {
-            check(duplicate(*from, *place))?;
-        }
-        descriptors::close_from_on_exec(3 + RawFd::try_from(places.len()).unwrap_or(ABOVE));
-        reset_signals()?;
-        if let Some(priority) = priority {
-            set_priority(priority)?;
-        }
-        if let Some(root) = &root {
-            nix::unistd::chroot(root.as_path())?;
-            nix::unistd::chdir("/")?;
-        }
-        if switch {
-            set_groups(&groups)?;
-            nix::unistd::setresgid(gid, gid, gid)?;
-            nix::unistd::setresuid(uid, uid, uid)?;
-            prove_dropped(uid, gid)?;
-        }
-        if let Some(umask) = umask {
-            // SAFETY: the call has no way to fail and touches no memory.
-            unsafe { libc::umask(umask) };
-        }
-        if let Some(directory) = &directory {
-            nix::unistd::chdir(directory.as_path())?;
-        }
-        // After the change of user, which would clear it.
-        die_with(parent)
-    };
-    // SAFETY: between fork and exec only system calls are made; what they need was allocated before
-    // the fork, and this process has one thread.
-    unsafe { command.pre_exec(prepare) };
-}
-
 fn check(result: libc::c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-fn duplicate(from: RawFd, place: RawFd) -> libc::c_int {
-    // SAFETY: both are numbers; `place` belongs to the new process alone, which has not begun.
-    unsafe { libc::dup2(from, place) }
-}
-
-fn set_priority(priority: libc::c_int) -> io::Result<()> {
-    // SAFETY: the call sets an attribute of the new process.
-    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, priority) })
-}
-
-fn set_groups(groups: &[libc::gid_t]) -> io::Result<()> {
-    // SAFETY: the pointer leads to as many groups as the length says.
-    check(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })
-}
-
-/// A change of user that did not take must not go unnoticed.
-fn prove_dropped(uid: Uid, gid: Gid) -> io::Result<()> {
-    let changed = Uid::current() == uid
-        && Uid::effective() == uid
-        && Gid::current() == gid
-        && Gid::effective() == gid
-        && (uid.is_root() || nix::unistd::setuid(Uid::from_raw(0)).is_err());
-    if changed { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EPERM)) }
-}
-
-/// What `wsgid` has blocked or ignored must not be inherited by programs.
-fn reset_signals() -> io::Result<()> {
-    use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
-    for number in [Signal::SIGPIPE, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1] {
-        // SAFETY: the default disposition runs no code of ours.
-        unsafe { signal(number, SigHandler::SigDfl) }?;
-    }
-    Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
-}
-
-/// Has the kernel end this process when `parent` ends, whatever ends it.
-fn die_with(parent: u32) -> io::Result<()> {
-    // SAFETY: the call sets an attribute of this process.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) })?;
-    if std::os::unix::process::parent_id() == parent {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(libc::ESRCH))
-    }
 }
 
 /// A handle of the process `pid`, a child that was not reaped; `None` if the kernel (before 5.3) has none.

@@ -7,8 +7,8 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use wsgi::control::Order;
 use wsgi::daemon::Preload;
-use wsgi::plan::Application;
 
+use crate::birth::{Birth, Failure};
 use crate::launch::{Start, StartError};
 use crate::line::Line;
 use crate::process::Process;
@@ -22,9 +22,11 @@ pub(crate) struct Template {
     started: Instant,
     level: Preload,
     generation: u64,
-    versions: Versions,
-    /// It was killed.
-    given_up: bool,
+    birth: Birth,
+    /// How many scripts it is to load.
+    scripts: usize,
+    /// When it was killed.
+    given_up: Option<Instant>,
     /// The log says that it takes long.
     reported: bool,
 }
@@ -32,18 +34,19 @@ pub(crate) struct Template {
 impl Template {
     /// Starts a template, as the task of `start` says. Its workers belong to `generation`.
     pub(crate) fn start(start: &Start<'_>, generation: u64) -> Result<Self, StartError> {
-        let versions = Versions::of(&start.spec.applications);
-        let (pid, line) = start.start()?;
+        let started = start.start()?;
         let level = start.spec.preload;
-        let process = Process::hold(pid).ok_or_else(|| std::io::Error::from(Errno::ECHILD))?;
+        let process =
+            Process::hold(started.pid).ok_or_else(|| std::io::Error::from(Errno::ECHILD))?;
         Ok(Self {
             process,
-            line,
+            line: started.line,
             started: Instant::now(),
             level,
             generation,
-            versions,
-            given_up: false,
+            birth: started.birth,
+            scripts: start.spec.applications.len(),
+            given_up: None,
             reported: false,
         })
     }
@@ -78,9 +81,30 @@ impl Template {
         self.generation
     }
 
-    /// The scripts as they were when it was started.
-    pub(crate) fn versions(&self) -> &Versions {
-        &self.versions
+    /// Notes that its workers belong to another generation than was thought when it was started.
+    pub(crate) fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
+    /// The scripts as they were before it loaded them; `None` while it has not said so.
+    pub(crate) fn versions(&mut self) -> Option<Versions> {
+        self.birth.look();
+        Versions::new(self.birth.versions(), self.scripts)
+    }
+
+    /// What it is doing, if it has not executed its program yet, nor failed.
+    pub(crate) fn unborn(&mut self) -> Option<String> {
+        self.birth.unborn()
+    }
+
+    /// Whether it is not known to have executed its program.
+    pub(crate) fn may_be_unborn(&self) -> bool {
+        !self.birth.is_over()
+    }
+
+    /// Why it has not executed its program.
+    pub(crate) fn failure(&mut self) -> Option<Failure> {
+        self.birth.failure()
     }
 
     /// How long ago it was started.
@@ -90,7 +114,7 @@ impl Template {
 
     /// Kills it.
     pub(crate) fn give_up(&mut self) {
-        self.given_up = true;
+        self.given_up = Some(Instant::now());
         self.process.signal(Signal::SIGKILL);
     }
 
@@ -106,6 +130,11 @@ impl Template {
 
     /// Whether it was killed.
     pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.is_some()
+    }
+
+    /// When it was killed, if it was.
+    pub(crate) fn given_up(&self) -> Option<Instant> {
         self.given_up
     }
 
@@ -114,7 +143,7 @@ impl Template {
         let (ours, theirs) = UnixStream::pair()?;
         let line = Line::new(ours)?;
         self.line.order_with(Order::Fork, &theirs.into())?;
-        Ok(Worker::new(None, line, self.generation))
+        Ok(Worker::forked(line, self.generation))
     }
 }
 
@@ -126,16 +155,14 @@ impl Drop for Template {
     }
 }
 
-/// When the scripts of a group were changed last. Only this is looked at, never what is in them.
+/// When the scripts of a group were changed last. Only this is looked at, never what is in them, and only by
+/// processes of the group's user: what does not answer keeps nobody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Versions(Vec<Option<SystemTime>>);
 
 impl Versions {
-    /// Those of now.
-    pub(crate) fn of(applications: &[Application]) -> Self {
-        let changed = |application: &Application| {
-            std::fs::metadata(&application.script).and_then(|data| data.modified()).ok()
-        };
-        Self(applications.iter().map(changed).collect())
+    /// What a process has said of so many scripts; `None` if that is not all.
+    pub(crate) fn new(said: &[Option<SystemTime>], scripts: usize) -> Option<Self> {
+        (said.len() == scripts).then(|| Self(said.to_vec()))
     }
 }

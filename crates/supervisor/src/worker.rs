@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use wsgi::control::Order;
 
+use crate::birth::{Birth, Failure};
+use crate::launch::Started;
 use crate::line::Line;
 use crate::process::Process;
 
@@ -13,6 +15,8 @@ use crate::process::Process;
 pub(crate) struct Worker {
     /// Not known until a forked worker has said its first word.
     process: Option<Process>,
+    /// It was not forked from a template, and may not have executed its program yet.
+    birth: Option<Birth>,
     line: Line,
     generation: u64,
     started: Instant,
@@ -21,23 +25,30 @@ pub(crate) struct Worker {
     outworn: bool,
     leaving: bool,
     kill_at: Option<Instant>,
-    killed: bool,
+    /// When it was killed.
+    killed: Option<Instant>,
 }
 
 impl Worker {
-    /// A worker that has just been started, or forked if its id is not known yet.
-    pub(crate) fn new(pid: Option<i32>, line: Line, generation: u64) -> Self {
-        let started = Instant::now();
+    /// A worker that has just been started.
+    pub(crate) fn started(started: Started, generation: u64) -> Self {
+        let process = Process::hold(started.pid);
+        Self { process, birth: Some(started.birth), ..Self::forked(started.line, generation) }
+    }
+
+    /// A worker that a template was told to fork.
+    pub(crate) fn forked(line: Line, generation: u64) -> Self {
         Self {
-            process: pid.and_then(Process::hold),
+            process: None,
+            birth: None,
             line,
             generation,
-            started,
+            started: Instant::now(),
             ready: None,
             outworn: false,
             leaving: false,
             kill_at: None,
-            killed: false,
+            killed: None,
         }
     }
 
@@ -83,6 +94,7 @@ impl Worker {
     /// Notes that it takes requests.
     pub(crate) fn set_ready(&mut self) {
         self.ready = Some(Instant::now());
+        self.birth = None;
     }
 
     /// Whether it has said that it is ready.
@@ -159,15 +171,30 @@ impl Worker {
         self.kill_at
     }
 
-    /// Whether it was killed.
-    pub(crate) fn is_killed(&self) -> bool {
+    /// When it was killed, if it was.
+    pub(crate) fn killed(&self) -> Option<Instant> {
         self.killed
+    }
+
+    /// What it is doing, if it has not executed its program yet, nor failed.
+    pub(crate) fn unborn(&mut self) -> Option<String> {
+        self.birth.as_mut()?.unborn()
+    }
+
+    /// Whether it is not known to have executed its program.
+    pub(crate) fn may_be_unborn(&self) -> bool {
+        self.birth.as_ref().is_some_and(|birth| !birth.is_over())
+    }
+
+    /// Why it has not executed its program.
+    pub(crate) fn failure(&mut self) -> Option<Failure> {
+        self.birth.as_mut()?.failure()
     }
 
     /// Kills it.
     pub(crate) fn kill(&mut self) {
         self.kill_at = None;
-        self.killed = true;
+        self.killed = Some(Instant::now());
         // What is known of its end is why; it is not asked for again.
         self.leaving = true;
         self.signal(Signal::SIGKILL);

@@ -44,9 +44,16 @@ impl Group {
     /// A process has ended; false if it is none of this group.
     pub(crate) fn ended(&mut self, pid: i32, status: ExitStatus) -> bool {
         if let Some(place) = self.workers.iter().position(|worker| worker.pid() == Some(pid)) {
-            let worker = self.workers.swap_remove(place);
+            let mut worker = self.workers.swap_remove(place);
             self.is_passed_on = true;
-            self.worker_ended(&worker, status);
+            let failure = worker.failure().filter(|_| !self.ending && !worker.is_leaving());
+            match failure {
+                Some(failure) => {
+                    let error = self.launch.error(failure);
+                    self.not_started("worker", &error);
+                }
+                None => self.worker_ended(&worker, status),
+            }
             return true;
         }
         self.template_ended(pid, status)
@@ -102,6 +109,7 @@ impl Group {
         let timeouts = self.launch.spec.group.timeouts;
         let limit = self.start_limit();
         self.give_up_stuck_template(limit.unwrap_or(TEMPLATE_LIMIT));
+        self.give_up_hanging();
         if limit.is_none()
             && let Some(pid) = self.templates.report_late(TEMPLATE_LIMIT)
         {
@@ -140,7 +148,7 @@ impl Group {
             self.log.line(level, &text);
         }
         // There is nobody to kill, and no end to be noticed.
-        self.workers.retain(|worker| worker.pid().is_some() || !worker.is_killed());
+        self.workers.retain(|worker| worker.pid().is_some() || worker.killed().is_none());
         if let Some(limit) = limit
             && let Some(pid) = self.templates.give_up_late(limit)
         {
@@ -177,20 +185,24 @@ impl Group {
     }
 
     /// How long a process may take to get ready.
-    fn start_limit(&self) -> Option<Duration> {
+    pub(super) fn start_limit(&self) -> Option<Duration> {
         let seconds = self.launch.spec.group.timeouts.startup;
         (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
     /// When a process that is not ready yet has taken too long.
     pub(super) fn next_start_limit(&self) -> Option<Instant> {
-        let Some(limit) = self.start_limit() else { return self.next_template_limit() };
+        let hang = self.next_hang();
+        let Some(limit) = self.start_limit() else {
+            return self.next_template_limit().into_iter().chain(hang).min();
+        };
         let workers = self.workers.iter().filter(|one| !one.is_ready() && one.kill_at().is_none());
         let template = self.templates.starting_for();
         workers
             .map(Worker::age)
             .chain(template)
             .map(|age| Instant::now() + limit.saturating_sub(age))
+            .chain(hang)
             .min()
     }
 

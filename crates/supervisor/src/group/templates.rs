@@ -1,5 +1,6 @@
 //! The templates of a group: the one that workers are forked from, and the one that will follow it.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -9,29 +10,43 @@ use wsgi::level::Level;
 
 use super::Group;
 use crate::line::{Line, MOST_WORDS};
+use crate::look::{Look, Seen};
 use crate::template::{Template, Versions};
 
 /// How often scripts are looked at that could not be preloaded.
-const PAUSE: Duration = Duration::from_secs(2);
+pub(super) const PAUSE: Duration = Duration::from_secs(2);
+
+/// So many processes may hang in the kernel, where nothing ends them, before no more are started.
+const MOST_LOST: usize = 4;
 
 /// The templates of a group.
 #[derive(Debug)]
 pub(super) struct Templates {
     /// What the configuration wants loaded.
-    wanted: Preload,
+    pub(super) wanted: Preload,
     /// What can be loaded, as far as is known.
     level: Preload,
     current: Option<Template>,
     /// It was started and is not ready.
-    next: Option<Template>,
+    pub(super) next: Option<Template>,
     /// The generation of new workers.
     generation: u64,
     /// The scripts with which loading has failed: there is no use in trying the same again.
-    failed: Option<Versions>,
+    pub(super) failed: Option<Versions>,
     /// When the scripts are looked at again, while less is loaded than is wanted.
-    look_at: Option<Instant>,
+    pub(super) look_at: Option<Instant>,
     /// When the scripts are looked at again that a template is just loading.
-    look_at_loading: Option<Instant>,
+    pub(super) look_at_loading: Option<Instant>,
+    /// A worker has said that a script has changed, which was not looked at yet.
+    pub(super) is_said_to_change: bool,
+    /// A process that looks at the scripts.
+    pub(super) look: Option<Look>,
+    /// No look is begun before: the last one could not be.
+    pub(super) look_from: Option<Instant>,
+    /// The scripts of a template that has ended by itself: its workers go on with those.
+    before: Option<Versions>,
+    /// Processes that were killed while they hung before their program was executed.
+    lost: Vec<i32>,
 }
 
 impl Templates {
@@ -45,6 +60,11 @@ impl Templates {
             failed: None,
             look_at: None,
             look_at_loading: None,
+            is_said_to_change: false,
+            look: None,
+            look_from: None,
+            before: None,
+            lost: Vec::new(),
         }
     }
 
@@ -107,19 +127,77 @@ impl Templates {
 
     /// When scripts are looked at again.
     pub(super) fn next_look(&self) -> Option<Instant> {
+        if self.look.is_some() || self.are_many_lost() {
+            return None;
+        }
         let loading = self.look_at_loading.filter(|_| self.next.is_some());
-        self.look_at.into_iter().chain(loading).min()
+        let said = self.is_said_to_change.then(Instant::now);
+        let due = self.look_at.into_iter().chain(loading).chain(said).min()?;
+        Some(self.look_from.map_or(due, |from| from.max(due)))
+    }
+
+    /// What becomes readable when scripts were looked at.
+    pub(super) fn looks(&self) -> Option<BorrowedFd<'_>> {
+        self.look.as_ref().map(AsFd::as_fd)
+    }
+
+    /// How long something has been hanging, as far as is known, that must not hang longer than a process may
+    /// take to execute its program.
+    pub(super) fn unborn_for(&self) -> Option<Duration> {
+        let next = self.next.as_ref().filter(|next| next.may_be_unborn()).map(Template::age);
+        next.into_iter().chain(self.look.as_ref().map(Look::age)).max()
+    }
+
+    /// Kills what has not executed its program after `limit`, or not looked at the scripts. Nobody waits for
+    /// its end: says which process it is, and what it was doing.
+    pub(super) fn give_up_unborn(&mut self, limit: Duration) -> Option<(Lost, i32, String)> {
+        if let Some(look) =
+            self.look.take_if(|look| look.age() >= limit && look.seen() == Seen::NotYet)
+        {
+            self.look_from = Some(Instant::now() + PAUSE);
+            self.lost.push(look.pid());
+            return Some((Lost::Look, look.pid(), "looking at the scripts".to_owned()));
+        }
+        let next = self.next.as_mut().filter(|next| next.age() >= limit && !next.is_given_up())?;
+        let (pid, doing) = (next.pid(), next.unborn()?);
+        self.next = None;
+        self.lost.push(pid);
+        Some((Lost::Template, pid, doing))
+    }
+
+    /// When the end of one that was killed is waited for no longer, which is `limit` after that.
+    pub(super) fn next_lost(&self, limit: Duration) -> Option<Instant> {
+        let killed = self.current.iter().chain(&self.next).filter_map(Template::given_up);
+        killed.map(|killed| killed + limit).min()
+    }
+
+    /// Forgets the template that was killed and has not ended within `limit`; gives its process id.
+    pub(super) fn leave_behind(&mut self, limit: Duration) -> Option<i32> {
+        let is_lost = |template: &mut Template| {
+            template.given_up().is_some_and(|killed| killed.elapsed() >= limit)
+        };
+        let template = match self.next.take_if(is_lost) {
+            Some(next) => next,
+            None => self.current.take_if(is_lost)?,
+        };
+        self.lost.push(template.pid());
+        Some(template.pid())
+    }
+
+    /// Whether so many processes hang that no more are started.
+    pub(super) fn are_many_lost(&self) -> bool {
+        self.lost.len() >= MOST_LOST
     }
 
     /// Ends them.
     pub(super) fn end(&mut self) {
-        (self.current, self.next) = (None, None);
+        (self.current, self.next, self.look) = (None, None, None);
     }
 
     /// Loading did not work with the scripts as they are. Without a template that does work, workers
     /// get by with less.
-    fn failed(&mut self, template: &Template) {
-        self.failed = Some(template.versions().clone());
+    fn failed(&mut self, template: &mut Template) {
+        self.failed = template.versions();
         if self.current.is_none() {
             self.level = match template.level() {
                 Preload::Application => Preload::Interpreter,
@@ -132,18 +210,27 @@ impl Templates {
     }
 }
 
+/// What was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    Template,
+    Look,
+}
+
+impl Lost {
+    /// What it is called in the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Template => "template",
+            Self::Look => "process",
+        }
+    }
+}
+
 impl Group {
     /// Starts the template that is missing; looks whether one can load more by now.
     pub(super) fn tend_templates(&mut self) {
-        if self.templates.look_at.is_some_and(|moment| moment <= Instant::now()) {
-            let now = Versions::of(&self.launch.spec.applications);
-            let same = self.templates.failed.as_ref() == Some(&now);
-            self.templates.look_at = same.then(|| Instant::now() + PAUSE);
-            if !same && self.templates.next.is_none() {
-                self.start_template(self.templates.wanted, self.templates.generation + 1);
-            }
-        }
-        self.replace_outdated_next();
+        self.look_at_scripts();
         let keep = self.launch.spec.group.idle_template
             || self.demand.wanted() > 0
             || !self.workers.is_empty();
@@ -158,7 +245,7 @@ impl Group {
         }
     }
 
-    fn start_template(&mut self, level: Preload, generation: u64) {
+    pub(super) fn start_template(&mut self, level: Preload, generation: u64) {
         let started = self.launch.with(level, |start| {
             Ok((Template::start(start, generation)?, start.identity.name.clone()))
         });
@@ -171,39 +258,6 @@ impl Group {
             }
             Err(error) => self.not_started("template", &error),
         }
-    }
-
-    /// Replaces a template that still loads what has changed meanwhile: it may hang in that for ever.
-    fn replace_outdated_next(&mut self) {
-        let is_due = self.templates.look_at_loading.is_none_or(|moment| moment <= Instant::now());
-        let Some(next) = self.templates.next.as_ref().filter(|next| is_due && !next.is_given_up())
-        else {
-            return;
-        };
-        self.templates.look_at_loading = Some(Instant::now() + PAUSE);
-        let now = Versions::of(&self.launch.spec.applications);
-        let loads = next.level() == Preload::Application;
-        if !loads || *next.versions() == now || self.templates.failed.as_ref() == Some(&now) {
-            return;
-        }
-        let (pid, generation) = (next.pid(), next.generation());
-        let text = format!("template {pid} is replaced before it is ready: a script has changed");
-        self.note(Level::Info, &text);
-        self.templates.next = None;
-        self.start_template(self.templates.wanted, generation);
-    }
-
-    /// A worker has found a script changed that its template had loaded.
-    pub(super) fn script_changed(&mut self) {
-        if self.templates.next.is_some() {
-            return;
-        }
-        let now = Versions::of(&self.launch.spec.applications);
-        if self.templates.failed.as_ref() == Some(&now) {
-            return;
-        }
-        self.note(Level::Info, "a script has changed: a new template is started");
-        self.start_template(self.templates.wanted, self.templates.generation + 1);
     }
 
     /// Hears what the templates have to say.
@@ -220,7 +274,13 @@ impl Group {
                 let text = format!("template {pid} is ready after {milliseconds} ms");
                 self.note(Level::Info, &text);
                 self.backoff.after_success();
-                if let Some(next) = self.templates.next.take() {
+                if let Some(mut next) = self.templates.next.take() {
+                    let before = self.templates.before.take();
+                    let is_same = next.generation() == self.templates.generation;
+                    if is_same && before.is_some() && before != next.versions() {
+                        // What it has loaded is not what the workers have that there are.
+                        next.set_generation(self.templates.generation + 1);
+                    }
                     self.templates.generation = next.generation();
                     self.templates.level = next.level();
                     if next.level() == self.templates.wanted {
@@ -242,8 +302,8 @@ impl Group {
                     }
                 };
                 self.note(Level::Warning, text);
-                if let Some(next) = self.templates.next.take() {
-                    self.templates.failed(&next);
+                if let Some(mut next) = self.templates.next.take() {
+                    self.templates.failed(&mut next);
                 }
             }
             _ => {}
@@ -255,6 +315,12 @@ impl Group {
         let is =
             |template: &Option<Template>| template.as_ref().is_some_and(|one| one.pid() == pid);
         let (current, next) = (is(&self.templates.current), is(&self.templates.next));
+        let lost = self.templates.lost.len();
+        self.templates.lost.retain(|one| *one != pid);
+        if let Some(look) = self.templates.look.as_mut().filter(|look| look.pid() == pid) {
+            look.set_reaped();
+            return true;
+        }
         for template in [&mut self.templates.current, &mut self.templates.next] {
             template.iter_mut().filter(|one| one.pid() == pid).for_each(Template::set_reaped);
         }
@@ -262,12 +328,15 @@ impl Group {
             let text = format!("template {pid} has ended ({status}); its workers go on");
             self.note(Level::Error, &text);
             let ended = self.templates.current.take();
-            let now = Versions::of(&self.launch.spec.applications);
-            if ended.is_some_and(|template| *template.versions() != now) {
-                // What the next one loads is not what these workers have.
-                self.templates.generation += 1;
-            }
+            self.templates.before = ended.and_then(|mut template| template.versions());
         } else if next {
+            let failure = self.templates.next.as_mut().and_then(Template::failure);
+            if let Some(failure) = failure {
+                self.templates.next = None;
+                let error = self.launch.error(failure);
+                self.not_started("template", &error);
+                return true;
+            }
             let delay = self.delay(None);
             let text = format!(
                 "template {pid} ended before it was ready ({status}); the next one starts in \
@@ -276,6 +345,6 @@ impl Group {
             self.note(Level::Error, &text);
             self.templates.next = None;
         }
-        current || next
+        current || next || self.templates.lost.len() < lost
     }
 }
