@@ -169,6 +169,35 @@ both_modes! {
     }
 }
 
+/// A record whose place is a line of its own, and does something to a terminal.
+const FORGED: &str = "
+import logging
+
+import mod_wsgi
+
+
+def application(environ, start_response):
+    record = logging.LogRecord('x', logging.ERROR, 'a.py\\nforged \\x1b[2J\\x9b2J', 7, 'told', None, None)
+    mod_wsgi.LogHandler().handle(record)
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'logged']
+";
+
+both_modes! {
+    fn the_place_of_a_record_is_shown_as_one(mode) {
+        let httpd = Httpd::new("logs-forged")
+            .file("app/handler.wsgi", FORGED)
+            .conf(PLACES)
+            .mode(mode)
+            .start();
+        let reply = httpd.get("/").header("Host", "one.example").send();
+        assert_eq!(reply.text(), "logged");
+        let log = fs::read_to_string(httpd.root().join("logs/one")).unwrap();
+        let shown = "<a.py\\x0aforged \\x1b[2J\\xc2\\x9b2J(7)>";
+        assert!(log.lines().any(|line| line.starts_with(shown)), "{log}");
+    }
+}
+
 #[test]
 fn a_group_of_a_virtual_host_writes_to_its_log() {
     let httpd = Httpd::new("logs-group")

@@ -41,6 +41,7 @@ mod target;
 use httpd::{Command, Module, Order, Place, Pool, Record, Request, Server, Status};
 use wsgi::level::Level;
 use wsgi::log_line::LogLine;
+use wsgi::printable::printable;
 
 use crate::config::{DirConfig, ServerConfig};
 
@@ -143,6 +144,8 @@ pub(crate) fn log_of(request: &Request<'_>, script: &[u8], line: &LogLine<'_>) {
 
 /// Writes a line of the engine's into a request's or server's error log.
 pub(crate) fn log_line(to: &impl httpd::Log, line: &LogLine<'_>) {
-    let place = Place { file: line.source.file, line: line.source.line };
+    // httpd escapes the text, and not the place.
+    let file = &*printable(line.source.file, &[]);
+    let place = Place { file, line: line.source.line };
     to.line_from(sys::record().index(), line.level.number(), place, line.text);
 }

@@ -4,13 +4,13 @@
 //! read what others have written to the terminal that httpd logs to. `wsgid` copies what comes, in whole
 //! lines.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
+use wsgi::printable::{printable, whole_characters};
 
 use crate::sys::{raised, unread};
 
@@ -103,7 +103,9 @@ impl GroupLog {
         }
         self.rest.extend_from_slice(rest);
         if self.rest.len() > LONGEST_LINE {
+            let cut = self.rest.split_off(whole_characters(&self.rest));
             self.end_line();
+            self.rest = cut;
         }
     }
 
@@ -117,31 +119,13 @@ impl GroupLog {
 
     /// Writes whole lines at once, so that those of several processes do not mix.
     fn write(&self, lines: &[u8]) {
-        let lines = &*printable(lines);
+        let lines = &*printable(lines, &['\n', '\t']);
         // A log that cannot be written cannot be told of that either.
         let _ = match &self.log {
             Some(log) => (&*log).write_all(lines),
             None => std::io::stderr().write_all(lines),
         };
     }
-}
-
-/// The lines without characters that would do something to the terminal that shows them.
-fn printable(lines: &[u8]) -> Cow<'_, [u8]> {
-    let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t');
-    if !lines.iter().copied().any(is_control) {
-        return Cow::Borrowed(lines);
-    }
-    let mut shown = Vec::with_capacity(lines.len() + 16);
-    for byte in lines {
-        if is_control(*byte) {
-            // As httpd does in its own lines.
-            shown.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
-        } else {
-            shown.push(*byte);
-        }
-    }
-    Cow::Owned(shown)
 }
 
 #[cfg(test)]
@@ -180,9 +164,10 @@ mod tests {
     #[test]
     fn nothing_is_done_to_a_terminal() {
         let (mut log, mut process, mut copy) = log();
-        process.write_all(b"a\tb \x1b[2J\x07 caf\xc3\xa9\r\n").unwrap();
+        process.write_all(b"a\tb \x1b[2J\x07 caf\xc3\xa9\r\xc2\x9b2J\x9b\n").unwrap();
         log.copy();
-        assert_eq!(arrived(&mut copy), "a\tb \\x1b[2J\\x07 caf\u{e9}\\x0d\n");
+        let shown = "a\tb \\x1b[2J\\x07 caf\u{e9}\\x0d\\xc2\\x9b2J\\x9b\n";
+        assert_eq!(arrived(&mut copy), shown);
     }
 
     #[test]
@@ -192,5 +177,13 @@ mod tests {
         log.copy();
         assert_eq!(arrived(&mut copy).len(), LONGEST_LINE + 2, "and the end of the line");
         assert!(log.rest.is_empty());
+        // Nor is a character cut in two, whose second half would be no character.
+        let text = "x".to_owned() + &"\u{201c}".repeat(LONGEST_LINE / 3 + 1);
+        process.write_all(&text.as_bytes()[..=LONGEST_LINE]).unwrap();
+        log.copy();
+        let rest = &text.as_bytes()[LONGEST_LINE + 1..];
+        process.write_all(&[rest, b"\n"].concat()).unwrap();
+        log.copy();
+        assert_eq!(arrived(&mut copy).replace('\n', ""), text);
     }
 }

@@ -24,6 +24,7 @@ pub mod levels;
 pub mod log_line;
 pub mod memory;
 pub mod plan;
+pub mod printable;
 pub mod proxy;
 pub mod queue;
 pub mod reference;
