@@ -8,17 +8,18 @@ use cargo_metadata::MetadataCommand;
 use testkit::installation;
 
 /// Which crates of the workspace each one may use.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("wsgi", &[]),
     ("pages", &[]),
+    ("sockets", &[]),
     ("httpd-sys", &[]),
     ("httpd", &["httpd-sys"]),
     ("python", &[]),
     ("engine", &["python", "wsgi"]),
     // It is the library that CPython loads, so it is the one to define a module for it.
-    ("worker", &["engine", "pages", "python", "wsgi"]),
-    ("module", &["httpd", "pages", "wsgi"]),
-    ("supervisor", &["pages", "wsgi"]),
+    ("worker", &["engine", "pages", "python", "sockets", "wsgi"]),
+    ("module", &["httpd", "pages", "sockets", "wsgi"]),
+    ("supervisor", &["pages", "sockets", "wsgi"]),
     ("express", &["wsgi"]),
     ("testkit", &[]),
     ("xtask", &[]),

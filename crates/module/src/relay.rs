@@ -27,6 +27,7 @@ mod body;
 mod connection;
 mod error;
 mod output;
+mod receive;
 mod response;
 
 pub(crate) use body::body_fault;

@@ -1,7 +1,6 @@
 //! What only the C interfaces of the linker, the kernel and the engine offer.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
 
-mod receive;
 mod states;
 
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -20,7 +19,6 @@ use wsgi::log_line::{LogLine, Source};
 
 use crate::{SOURCE_NAME, Wsgi, config, embedded, log_line};
 
-pub(crate) use receive::receive;
 pub(crate) use states::States;
 
 static COMMANDS: CommandTable<{ config::COUNT + 1 }> =

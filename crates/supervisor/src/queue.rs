@@ -1,12 +1,12 @@
 //! The queue of a group, from its receiving end: requests wait there for a worker (see [`wsgi::queue`]).
 
 use std::cell::Cell;
-use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, send};
+use nix::sys::socket::{MsgFlags, send};
+use sockets::{MOST_FILES, Room, receive};
 use wsgi::frame::{self, FrameType};
 use wsgi::queue::MAX_MESSAGE;
 
@@ -75,22 +75,14 @@ impl Queue {
         frame::write(&mut answer, FrameType::Unavailable, |_| {});
         for _ in 0..MOST_REFUSED {
             let mut message = [0; MAX_MESSAGE];
-            let mut parts = [IoSliceMut::new(&mut message)];
-            // As many as the kernel passes, since what does not fit is not seen.
-            let mut space = nix::cmsg_space!([i32; 253]);
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-            let fd = self.receiver.as_raw_fd();
-            let Ok(received) = recvmsg::<()>(fd, &mut parts, Some(&mut space), flags) else {
+            // As many as the kernel passes: each is the stream of somebody who waits.
+            let room = Room { files: MOST_FILES, sender: false };
+            let Ok(received) = receive(self.receiver.as_fd(), &mut message, room, false) else {
                 return;
             };
-            let is_empty = received.bytes == 0;
-            let attached = received.cmsgs().into_iter().flatten();
-            let numbers = attached.flat_map(|one| match one {
-                ControlMessageOwned::ScmRights(numbers) => numbers,
-                _ => Vec::new(),
-            });
+            let is_empty = received.count == 0;
             // Closed again at the end of each pass.
-            for stream in numbers.map(sys::received) {
+            for stream in received.files {
                 // A child that is gone needs no answer; a stream that is full is none of a child's.
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
                 let _ = send(stream.as_raw_fd(), &answer, flags);

@@ -68,12 +68,6 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     }
 }
 
-/// Takes a descriptor that has just come over a socket.
-pub(crate) fn received(number: RawFd) -> OwnedFd {
-    // SAFETY: the kernel has made it for this process, and nothing else knows it.
-    unsafe { std::os::fd::FromRawFd::from_raw_fd(number) }
-}
-
 /// Whether nothing can come any more on a socket: its other end is closed, or its receiving side was shut
 /// down.
 pub(crate) fn has_ended(socket: BorrowedFd<'_>) -> bool {

@@ -13,9 +13,9 @@ use wsgi::inbox::Inbox;
 use wsgi::queue::{GroupState, split};
 
 use super::RelayError;
+use super::receive::receive;
 use crate::queue::{InFlight, QueueError, STALL};
 use crate::routing::Route;
-use crate::sys;
 
 /// As much of a frame is on the stream before its request can be taken. A stream's buffer has room for it.
 const AHEAD: usize = 64 * 1024;
@@ -134,7 +134,7 @@ impl<'r> Connection<'r> {
         files: &mut Vec<OwnedFd>,
     ) -> Result<(), RelayError> {
         loop {
-            match sys::receive(self.stream.as_fd(), inbox.room(), files) {
+            match receive(self.stream.as_fd(), inbox.room(), files) {
                 Ok(0) => return Err(RelayError::Lost(nix::Error::EPIPE)),
                 Ok(count) => {
                     inbox.received(count);

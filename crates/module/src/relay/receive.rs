@@ -1,0 +1,30 @@
+//! Receiving from a worker: bytes, and the descriptor that may come with them.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use sockets::Room;
+
+/// The most descriptors that may wait for their frames: one that belongs to a frame of which a part has
+/// arrived, and one that has come with its rest.
+const MOST_FILES: usize = 2;
+
+/// Receives bytes, and the descriptor that may come with them. 0 bytes is the end of the stream.
+///
+/// The other end is a process of a group's user, so what it sends beyond the rules does not stay open:
+/// with more than one descriptor at a time, or with too many that wait, the error is `EPROTO`.
+pub(super) fn receive(
+    stream: BorrowedFd<'_>,
+    place: &mut [u8],
+    files: &mut Vec<OwnedFd>,
+) -> nix::Result<usize> {
+    // With more, the kernel closes those that do not fit, and says so.
+    let received = sockets::receive(stream, place, Room { files: 2, sender: false }, true)?;
+    if received.is_cut || received.files.len() > 1 {
+        return Err(nix::Error::EPROTO);
+    }
+    files.extend(received.files);
+    if files.len() > MOST_FILES {
+        return Err(nix::Error::EPROTO);
+    }
+    Ok(received.count)
+}
