@@ -48,6 +48,38 @@ with open("/proc/self/cmdline", "rb") as title:
         take_over()
 "#;
 
+/// An application that says to `wsgid` what is no word.
+const TALKER: &str = r#"
+import os
+
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/talk":
+        os.write(4, b"x" * 1000)
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#;
+
+#[test]
+fn a_worker_that_says_nonsense_is_killed() {
+    let httpd = Httpd::new("hostile-nonsense")
+        .mode(Mode::Daemon)
+        .daemon("processes=1 threads=1")
+        .file("app/app.wsgi", TALKER)
+        .conf("WSGIScriptAlias /app {root}/app/app.wsgi")
+        .start();
+    let before = httpd.get("/app").send().text();
+    httpd.expect_log("WSGI0222: worker");
+    // Its answer may be faster than its end.
+    httpd.allow_log("WSGI0146");
+    httpd.get("/app/talk").send();
+    wait_until("another one serves", || {
+        let reply = httpd.get("/app").send();
+        reply.status == 200 && reply.text() != before
+    });
+    assert_eq!(httpd.log_lines("WSGI0222").len(), 1);
+}
+
 #[test]
 fn one_process_is_one_worker_and_no_template_keeps_wsgid() {
     let httpd = Httpd::new("hostile-template")

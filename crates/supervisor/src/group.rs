@@ -23,7 +23,6 @@ use crate::birth::Failure;
 use crate::demand::Demand;
 use crate::group_log::GroupLog;
 use crate::launch::{Start, StartError};
-use crate::line::MOST_WORDS;
 use crate::log::{self, Log};
 use crate::program;
 use crate::queue::Queue;
@@ -206,10 +205,12 @@ impl Group {
     pub(crate) fn hear(&mut self) {
         self.launch.log.copy();
         for place in 0..self.workers.len() {
-            for _ in 0..MOST_WORDS {
-                let Some((news, speaker)) = self.workers[place].line().hear() else { break };
-                self.heard(place, news, speaker);
+            for (news, speaker) in self.workers[place].line().hear() {
+                if !self.workers[place].listens().has_ended() {
+                    self.heard(place, news, speaker);
+                }
             }
+            self.end_nonsense(place);
         }
         // One whose process is not known and whose line has ended was never forked.
         let before = self.workers.len();

@@ -1,12 +1,11 @@
 //! The line to a worker or template: a word each way now and then, see [`wsgi::control`].
 
-use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg, setsockopt, sockopt,
-};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg, setsockopt, sockopt};
+use sockets::{Room, receive};
 use wsgi::control::{News, Order};
 
 /// The line.
@@ -15,10 +14,18 @@ pub(crate) struct Line {
     socket: UnixStream,
     /// The other side has closed its end.
     ended: bool,
+    /// So many bytes were no words.
+    nonsense: usize,
+    /// That were too many.
+    is_nonsense: bool,
+    is_reported: bool,
 }
 
 /// How many words of one process are heard before the others have their say: nobody has that much to tell.
-pub(crate) const MOST_WORDS: usize = 64;
+const MOST_WORDS: usize = 64;
+
+/// How many bytes that are no words a process may say: another version may know other words.
+const MOST_NONSENSE: usize = 64;
 
 /// What was heard, and from which process.
 pub(crate) type Heard = (News, i32);
@@ -29,7 +36,7 @@ impl Line {
         socket.set_nonblocking(true)?;
         // The kernel says who speaks: a process cannot pass itself off as another one.
         setsockopt(&socket, sockopt::PassCred, &true)?;
-        Ok(Self { socket, ended: false })
+        Ok(Self { socket, ended: false, nonsense: 0, is_nonsense: false, is_reported: false })
     }
 
     /// Whether the other side has closed its end.
@@ -42,39 +49,41 @@ impl Line {
         self.ended = true;
     }
 
-    /// The next word; `None` if there is none now.
-    pub(crate) fn hear(&mut self) -> Option<Heard> {
+    /// Whether it was closed because the other side says what makes no sense, again and again; true once.
+    pub(crate) fn is_to_report(&mut self) -> bool {
+        self.is_nonsense && !std::mem::replace(&mut self.is_reported, true)
+    }
+
+    /// The next words, of which there may be more: nobody is heard for longer than the others. What is no word is
+    /// left out, unless it becomes too much: then the line is closed.
+    pub(crate) fn hear(&mut self) -> Vec<Heard> {
         if self.ended {
-            return None;
+            return Vec::new();
         }
-        loop {
-            let mut byte = [0];
-            let mut parts = [IoSliceMut::new(&mut byte)];
-            // No room for descriptors: the kernel closes those that come along.
-            let mut space = nix::cmsg_space!(nix::sys::socket::UnixCredentials);
-            let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-            let fd = self.socket.as_raw_fd();
-            let (count, speaker) = match recvmsg::<()>(fd, &mut parts, Some(&mut space), flags) {
-                Ok(message) => {
-                    let speaker = message.cmsgs().ok().and_then(|mut all| {
-                        all.find_map(|one| match one {
-                            ControlMessageOwned::ScmCredentials(who) => Some(who.pid()),
-                            _ => None,
-                        })
-                    });
-                    (message.bytes, speaker)
-                }
-                Err(nix::Error::EINTR) => continue,
-                Err(nix::Error::EAGAIN) => return None,
-                Err(_) => (0, None),
-            };
-            if count == 0 {
-                self.ended = true;
-                return None;
+        let mut bytes = [0; MOST_WORDS];
+        // No room for descriptors: the kernel closes those that come along. It does not join words of two
+        // senders.
+        let room = Room { files: 0, sender: true };
+        let received = loop {
+            match receive(self.socket.as_fd(), &mut bytes, room, false) {
+                Err(nix::Error::EINTR) => {}
+                Err(nix::Error::EAGAIN) => return Vec::new(),
+                received => break received,
             }
-            // What is no word is as good as silence; the kernel says that there is more.
-            return News::decode(byte[0]).zip(speaker);
+        };
+        let Some(received) = received.ok().filter(|received| received.count > 0) else {
+            self.ended = true;
+            return Vec::new();
+        };
+        let bytes = &bytes[..received.count];
+        let words = bytes.iter().filter_map(|byte| News::decode(*byte).zip(received.sender));
+        let words: Vec<Heard> = words.collect();
+        // No descriptor belongs to a word.
+        self.nonsense += bytes.len() - words.len() + usize::from(received.is_cut);
+        if self.nonsense > MOST_NONSENSE {
+            (self.ended, self.is_nonsense) = (true, true);
         }
+        words
     }
 
     /// Orders something.
@@ -118,6 +127,26 @@ mod tests {
         // The end: nobody else holds the other side of the pipe.
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
         (&theirs).write_all(&bytes).unwrap();
-        assert_eq!(line.hear().map(|(news, _)| news), Some(News::Busy));
+        assert_eq!(words(&mut line), [News::Busy]);
+    }
+
+    fn words(line: &mut Line) -> Vec<News> {
+        line.hear().into_iter().map(|(news, _)| news).collect()
+    }
+
+    #[test]
+    fn nonsense_is_left_out_at_once_and_ends_the_line_when_it_is_too_much() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut line = Line::new(ours).unwrap();
+        (&theirs).write_all(b"xxB\0xR").unwrap();
+        assert_eq!(words(&mut line), [News::Busy, News::Ready]);
+        assert_eq!(words(&mut line), []);
+        (&theirs).write_all(&[b'x'; MOST_NONSENSE - 4]).unwrap();
+        assert_eq!(words(&mut line), []);
+        assert!(!line.has_ended() && !line.is_to_report());
+        assert_eq!(words(&mut line), []);
+        (&theirs).write_all(b"xB").unwrap();
+        line.hear();
+        assert!(line.has_ended() && line.is_to_report() && !line.is_to_report());
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use wsgi::level::Level;
+use wsgi::plan::descriptor;
 
 use super::Group;
 use crate::launch::StartError;
@@ -57,6 +58,27 @@ impl Group {
             return true;
         }
         self.template_ended(pid, status)
+    }
+
+    /// Kills a worker that says what makes no sense, again and again: nothing that it may say can be believed.
+    pub(super) fn end_nonsense(&mut self, place: usize) {
+        let worker = &mut self.workers[place];
+        if !worker.line().is_to_report() {
+            return;
+        }
+        let pid = worker.name();
+        worker.kill();
+        let delay = self.delay(None);
+        self.note_nonsense("worker", &pid, delay);
+    }
+
+    pub(super) fn note_nonsense(&self, what: &str, pid: &str, delay: Duration) {
+        let text = format!(
+            "WSGI0222: {what} {pid} says what makes no sense to wsgid and is killed: something in the \
+             application may write to descriptor {}; the next one starts in {delay:.1?}",
+            descriptor::CONTROL
+        );
+        self.note(Level::Error, &text);
     }
 
     fn worker_ended(&mut self, worker: &Worker, status: ExitStatus) {

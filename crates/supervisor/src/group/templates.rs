@@ -9,7 +9,7 @@ use wsgi::daemon::Preload;
 use wsgi::level::Level;
 
 use super::Group;
-use crate::line::{Line, MOST_WORDS};
+use crate::line::Line;
 use crate::look::{Look, Seen};
 use crate::template::{Template, Versions};
 
@@ -264,10 +264,16 @@ impl Group {
     pub(super) fn hear_templates(&mut self) {
         if let Some(current) = &mut self.templates.current {
             // It has nothing more to say; its end comes as a signal.
-            (0..MOST_WORDS).take_while(|_| current.line().hear().is_some()).for_each(drop);
+            current.line().hear();
         }
-        let Some(next) = &mut self.templates.next else { return };
-        let Some((news, _)) = next.line().hear() else { return };
+        let next = self.templates.next.as_mut();
+        let words = next.map(|next| next.line().hear()).unwrap_or_default();
+        self.end_nonsense_of_templates();
+        let Some(next) = self.templates.next.as_ref().filter(|next| !next.is_given_up()) else {
+            return;
+        };
+        // It says one word that matters.
+        let Some((news, _)) = words.into_iter().next() else { return };
         let (pid, milliseconds) = (next.pid(), next.age().as_millis());
         match news {
             News::Ready => {
@@ -307,6 +313,22 @@ impl Group {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Kills templates that say what makes no sense, again and again.
+    fn end_nonsense_of_templates(&mut self) {
+        let Templates { current, next, .. } = &mut self.templates;
+        let mut said = Vec::new();
+        for template in current.iter_mut().chain(next) {
+            if template.line().is_to_report() {
+                template.give_up();
+                said.push(template.pid());
+            }
+        }
+        for pid in said {
+            let delay = self.delay(None);
+            self.note_nonsense("template", &pid.to_string(), delay);
         }
     }
 
