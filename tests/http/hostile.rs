@@ -80,6 +80,46 @@ fn a_worker_that_says_nonsense_is_killed() {
     assert_eq!(httpd.log_lines("WSGI0222").len(), 1);
 }
 
+/// An application that says that its worker is ready and leaves. It ends where `ENDS` is true.
+const LEAVER: &str = r#"
+import os
+
+os.write(4, b"RE")
+if ENDS:
+    os._exit(0)
+
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"well"]
+"#;
+
+fn leaver(name: &str, ends: &str) -> Httpd {
+    Httpd::new(name)
+        .file("app/app.wsgi", LEAVER.replace("ENDS", ends))
+        .conf(
+            "WSGIDaemonProcess leaver threads=1 python-home={home}\n\
+             WSGIScriptAlias /app {root}/app/app.wsgi process-group=leaver application-group=%{GLOBAL}",
+        )
+        .start()
+}
+
+#[test]
+fn workers_that_say_that_they_leave_do_not_fill_the_machine() {
+    let httpd = leaver("hostile-leaver", "False");
+    httpd.expect_log("WSGI0224: 8 workers are to end");
+    httpd.wait_for_log("WSGI0224");
+    assert_eq!(httpd.pids(Kind::Worker).len(), 8);
+    assert_eq!(httpd.get("/app").send().text(), "well");
+}
+
+#[test]
+fn workers_that_leave_at_once_are_replaced_slowly() {
+    let httpd = leaver("hostile-ender", "True");
+    httpd.expect_log("WSGI0223: workers end by themselves as soon as they are ready");
+    httpd.wait_for_log("the next one starts in 1.0s");
+}
+
 #[test]
 fn one_process_is_one_worker_and_no_template_keeps_wsgid() {
     let httpd = Httpd::new("hostile-template")

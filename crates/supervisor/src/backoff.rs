@@ -6,10 +6,20 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
+    /// So many workers in a row have left as soon as they were ready.
+    leavings: u32,
 }
 
 /// A worker that served this long was well when it started.
 pub(crate) const WELL: Duration = Duration::from_secs(10);
+/// A worker that leaves sooner has hardly served anything.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// So many may do so in a row in any group, and so many for each worker that it may have: scripts may be changed
+/// several times in a second.
+const FREE: u32 = 16;
+const FREE_EACH: u32 = 4;
+/// The pause where that is what the configuration asks for (`maximum-requests=1`).
+const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_millis(250);
 
@@ -25,7 +35,29 @@ impl Backoff {
         let steps = self.failures - u32::from(served.is_some()).min(self.failures);
         match steps {
             0 => Duration::ZERO,
-            steps => STEP.saturating_mul(1 << (steps - 1).min(16)).min(LONGEST),
+            steps => delay(steps),
+        }
+    }
+
+    /// A worker leaves by itself, without a failure, when it has been ready for `served`. Gives the delay before
+    /// the next one starts: none, unless that happens at once, again and again, in a group of `most` workers.
+    /// `is_usual` says that it may.
+    pub(crate) fn after_leaving(
+        &mut self,
+        served: Duration,
+        most: u32,
+        is_usual: bool,
+    ) -> Duration {
+        if served >= AT_ONCE {
+            self.leavings = 0;
+            return Duration::ZERO;
+        }
+        self.leavings = self.leavings.saturating_add(1);
+        let free = most.saturating_mul(FREE_EACH).max(FREE);
+        match self.leavings.saturating_sub(free) {
+            0 => Duration::ZERO,
+            _ if is_usual => PAUSE,
+            steps => delay(steps),
         }
     }
 
@@ -35,9 +67,30 @@ impl Backoff {
     }
 }
 
+/// The delay after so many steps, at least one.
+fn delay(steps: u32) -> Duration {
+    STEP.saturating_mul(1 << (steps - 1).min(16)).min(LONGEST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workers_that_leave_at_once_are_replaced_with_growing_delay() {
+        let mut backoff = Backoff::default();
+        let mut leave = |is_usual| backoff.after_leaving(Duration::from_millis(5), 1, is_usual);
+        assert!((0..FREE).all(|_| leave(false).is_zero()));
+        assert_eq!([leave(false), leave(false), leave(true)], [STEP, STEP * 2, PAUSE]);
+        for _ in 0..100 {
+            leave(false);
+        }
+        assert_eq!(leave(false), LONGEST);
+        backoff.after_success();
+        assert!(!backoff.after_leaving(Duration::ZERO, 1, false).is_zero(), "its end is no excuse");
+        assert!(backoff.after_leaving(AT_ONCE, 1, false).is_zero());
+        assert!(backoff.after_leaving(Duration::ZERO, 1, false).is_zero());
+    }
 
     #[test]
     fn delays_grow_and_are_forgotten() {

@@ -51,6 +51,8 @@ pub(crate) struct Group {
     not_before: Option<Instant>,
     /// How long the pause is that ends then.
     last_delay: Duration,
+    /// The log says that too many workers are leaving.
+    is_crowded: bool,
     ending: bool,
     /// A worker may have been woken for a request and not have taken it.
     is_passed_on: bool,
@@ -160,6 +162,7 @@ impl Group {
             backoff: Backoff::default(),
             not_before: None,
             last_delay: Duration::ZERO,
+            is_crowded: false,
             ending: false,
             is_passed_on: false,
             retired: false,
@@ -251,11 +254,12 @@ impl Group {
             News::Leaving if worker.is_leaving() => self.is_passed_on = true,
             News::Leaving => {
                 self.is_passed_on = true;
-                let (is_ready, grace) = (worker.is_ready(), self.patience());
+                let (served, grace) = (worker.served(), self.patience());
                 self.workers[place].leave(grace);
-                if !is_ready {
+                match served {
+                    Some(served) => self.pause(served),
                     // It has served nothing: one that says so again and again must not be replaced at once.
-                    self.delay(None);
+                    None => drop(self.delay(None)),
                 }
             }
             News::ScriptChanged if worker.generation() == self.templates.generation() => {

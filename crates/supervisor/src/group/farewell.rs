@@ -42,6 +42,25 @@ impl Group {
         delay
     }
 
+    /// Notes that a worker that was ready for `served` leaves by itself, without a failure: the next one may have to
+    /// wait.
+    pub(super) fn pause(&mut self, served: Duration) {
+        let group = &self.launch.spec.group;
+        let (most, is_usual) = (group.pool().most, group.limits.maximum_requests > 0);
+        let delay = self.backoff.after_leaving(served, most, is_usual);
+        if delay.is_zero() {
+            return;
+        }
+        (self.not_before, self.last_delay) = (Some(Instant::now() + delay), delay);
+        if !is_usual {
+            let text = format!(
+                "WSGI0223: workers end by themselves as soon as they are ready, one after the other: something in \
+                 the application may end its process; the next one starts in {delay:.1?}"
+            );
+            self.note(Level::Warning, &text);
+        }
+    }
+
     /// A process has ended; false if it is none of this group.
     pub(crate) fn ended(&mut self, pid: i32, status: ExitStatus) -> bool {
         if let Some(place) = self.workers.iter().position(|worker| worker.pid() == Some(pid)) {
@@ -100,7 +119,8 @@ impl Group {
         let is_well = status.success() && worker.is_ready();
         if is_well && !self.launch.spec.group.is_service() {
             line(Level::Info, &format!("{ended} and is replaced"));
-            return self.backoff.after_success();
+            self.backoff.after_success();
+            return self.pause(worker.served().unwrap_or_default());
         }
         let delay = self.delay(worker.served());
         let when = if delay.is_zero() {

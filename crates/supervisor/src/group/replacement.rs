@@ -3,9 +3,13 @@
 //! Another one is ready before one ends that could serve on.
 
 use wsgi::control::Order;
+use wsgi::level::Level;
 
 use super::Group;
 use crate::worker::Worker;
+
+/// So many workers may be leaving at a time in any group; in a large one, twice as many as it may have.
+const LEAVING: usize = 8;
 
 impl Group {
     /// Whether a worker is to be replaced while it serves on.
@@ -28,10 +32,26 @@ impl Group {
         let kept = self.workers.iter().filter(outworn).count().saturating_sub(1);
         let wanted = self.demand.wanted().saturating_sub(kept);
         while self.fresh().count() < wanted && self.may_start() {
-            if !self.start_worker() {
+            if self.is_too_crowded() || !self.start_worker() {
                 break;
             }
         }
+    }
+
+    /// Whether so many workers are leaving that no more are started until one of them has ended. A group whose
+    /// workers say that they leave and do not would fill the machine.
+    fn is_too_crowded(&mut self) -> bool {
+        let leaving = self.workers.iter().filter(|worker| worker.is_leaving()).count();
+        let most = (2 * self.launch.spec.group.pool().most as usize).max(LEAVING);
+        let was_crowded = std::mem::replace(&mut self.is_crowded, leaving >= most);
+        if self.is_crowded && !was_crowded {
+            let text = format!(
+                "WSGI0224: {leaving} workers are to end and have not ended: no more are started until one has; \
+                 graceful-timeout and shutdown-timeout say how long they may take"
+            );
+            self.note(Level::Error, &text);
+        }
+        self.is_crowded
     }
 
     /// Ends outdated workers for which others are ready.
