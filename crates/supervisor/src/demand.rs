@@ -1,17 +1,17 @@
 //! How many workers a group wants, as requests come and go.
 //!
 //! A group of fixed size wants that many. An elastic one (`processes=MIN..MAX`) gets another worker when
-//! a connection waits at its socket and nobody takes it, which is looked at twice: one that has just
-//! come in is there for a moment, too. The socket is watched only while all threads of a worker were
+//! a request waits in its queue and nobody takes it, which is looked at twice: one that has just
+//! come in is there for a moment, too. The queue is watched only while all threads of a worker were
 //! busy lately, or while there is no worker.
 
 use std::time::{Duration, Instant};
 
 use wsgi::daemon::Processes;
 
-/// Between two looks at the socket.
+/// Between two looks at the queue.
 const PAUSE: Duration = Duration::from_millis(20);
-/// After so many looks at connections that were taken at once, nobody is that busy any more. A worker
+/// After so many looks at requests that were taken at once, nobody is that busy any more. A worker
 /// says within this time if it is.
 const ALARMS: u32 = 50;
 
@@ -25,7 +25,7 @@ pub(crate) struct Demand {
     watch: Watch,
 }
 
-/// What is known about connections that wait.
+/// What is known about requests that wait.
 #[derive(Clone, Copy, Debug)]
 enum Watch {
     /// Nobody is busy.
@@ -73,7 +73,7 @@ impl Demand {
         spare
     }
 
-    /// Whether a connection is to wake us.
+    /// Whether a request is to wake us.
     pub(crate) fn listens(&self, now: Instant) -> bool {
         self.resting || matches!(self.watch, Watch::On { from, .. } if from <= now)
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resting_group_wakes_with_a_connection_and_rests_again() {
+    fn a_resting_group_wakes_with_a_request_and_rests_again() {
         let (mut demand, now) = (Demand::new(ELASTIC), Instant::now());
         assert!(demand.listens(now));
         demand.look(now, false, 0, false);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_added_when_a_connection_keeps_waiting() {
+    fn a_worker_is_added_when_a_request_keeps_waiting() {
         let (mut demand, now) = (Demand::new(ELASTIC), Instant::now());
         demand.look(now, true, 0, false);
         demand.look(now, true, 1, false);

@@ -13,9 +13,9 @@ use crate::launch::StartError;
 use crate::memory_kills;
 use crate::worker::Worker;
 
-/// Without `startup-timeout`: how long a template may take to fork a worker, which is a matter of milliseconds,
-/// and how long it may load until the log says that it takes long. It may load on: on a small machine that
-/// may take its time.
+/// Without `startup-timeout`: after so long a template that has been told to fork and has not is killed, for that is
+/// a matter of milliseconds. One that loads for so long is only reported: on a small machine that may take its
+/// time.
 const TEMPLATE_LIMIT: Duration = Duration::from_mins(1);
 
 /// How much longer than its own limit a worker has until it is killed.
