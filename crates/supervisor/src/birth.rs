@@ -184,6 +184,11 @@ mod tests {
     use nix::unistd::{Gid, Pid, Uid};
 
     fn born(programs: &[&str], directory: Option<&str>) -> Birth {
+        let scripts = vec!["/etc/passwd".into(), "/no/script".into()];
+        born_with(scripts, programs, directory)
+    }
+
+    fn born_with(scripts: Vec<PathBuf>, programs: &[&str], directory: Option<&str>) -> Birth {
         let identity = Identity {
             name: "me".into(),
             uid: Uid::effective(),
@@ -204,7 +209,7 @@ mod tests {
             directory: directory.map(|path| Directory { path, may_be_missing: false }),
         };
         let task = Task {
-            scripts: vec!["/etc/passwd".into(), "/no/script".into()],
+            scripts,
             programs: programs.iter().map(PathBuf::from).collect(),
             ..Task::default()
         };
@@ -228,5 +233,12 @@ mod tests {
         assert!(matches!(refused, Failure::Obstacle(_, Obstacle::Refused(..))), "{refused:?}");
         let nowhere = failure(&["/bin/true"], Some("/no"));
         assert!(matches!(nowhere, Failure::Directory(path, _) if path == Path::new("/no")));
+    }
+
+    #[test]
+    fn many_scripts_are_looked_at_while_nobody_listens() {
+        let scripts = vec![PathBuf::from("/etc/passwd"); 5000];
+        let mut birth = born_with(scripts, &["/bin/true"], None);
+        assert!(birth.look() && birth.versions().len() == 5000);
     }
 }

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{Gid, Uid};
 
 use super::change::{
@@ -22,7 +22,7 @@ use super::change::{
 };
 use super::{ABOVE, descriptors, raised};
 use crate::account::Identity;
-use crate::birth::{Step, Word};
+use crate::birth::{Step, WORD, Word};
 
 /// How a new process differs from this one. It has a session of its own, and is ended with this process. In
 /// the session of httpd's administrator it could open their terminal as `/dev/tty`, and read and write there
@@ -66,6 +66,11 @@ pub(crate) struct Task {
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
 
+/// What a pipe holds in bytes, unless it is told otherwise.
+const PIPE: i32 = 64 * 1024;
+/// More words than a process says of anything but scripts.
+const OTHER_WORDS: usize = 16;
+
 /// Starts a process; gives its id, and the pipe that it says its [`Word`]s over, which does not block. It must
 /// be reaped by the caller.
 ///
@@ -74,8 +79,13 @@ pub(crate) struct Task {
 pub(crate) fn begin(change: &Change<'_>, task: &Task) -> io::Result<(libc::pid_t, OwnedFd)> {
     let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
     let writer = raised(&writer)?;
-    nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    let mut newborn = Newborn::new(change, task, writer.as_raw_fd())?;
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let words = i32::try_from((task.scripts.len() + OTHER_WORDS) * WORD).unwrap_or(i32::MAX);
+    if words > PIPE {
+        // All words have room, because they are not read before it matters.
+        fcntl(&reader, FcntlArg::F_SETPIPE_SZ(words))?;
+    }
+    let newborn = Newborn::new(change, task, writer.as_raw_fd())?;
     let (arguments, environment) = (newborn.argument_pointers(), newborn.environment_pointers());
     // SAFETY: this process has one thread, and the new one only makes system calls until it executes its
     // program or ends: it never returns from here.
@@ -150,7 +160,7 @@ impl Newborn {
     }
 
     /// The arguments with a place for the program's name before them, as `execve` wants them.
-    fn argument_pointers(&mut self) -> Vec<*const libc::c_char> {
+    fn argument_pointers(&self) -> Vec<*const libc::c_char> {
         let arguments = self.arguments.iter().map(|text| text.as_ptr());
         std::iter::once(std::ptr::null()).chain(arguments).chain([std::ptr::null()]).collect()
     }
