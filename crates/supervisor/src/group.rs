@@ -54,8 +54,6 @@ pub(crate) struct Group {
     /// The log says that too many workers are leaving.
     is_crowded: bool,
     ending: bool,
-    /// A worker may have been woken for a request and not have taken it.
-    is_passed_on: bool,
     /// httpd uses another configuration by now.
     retired: bool,
     log: Log,
@@ -164,7 +162,6 @@ impl Group {
             last_delay: Duration::ZERO,
             is_crowded: false,
             ending: false,
-            is_passed_on: false,
             retired: false,
             log,
             state: GroupState::Served,
@@ -247,13 +244,13 @@ impl Group {
                 self.log.line(Level::Info, &text);
                 self.tell_workers(Order::LineUp);
             }
-            News::PassOn => self.is_passed_on = true,
+            News::PassOn => self.launch.queue.pass_on(),
             News::Idle => self.rest(place),
             News::Busy => self.demand.busy(Instant::now()),
             News::Outworn => worker.set_outworn(),
-            News::Leaving if worker.is_leaving() => self.is_passed_on = true,
+            News::Leaving if worker.is_leaving() => self.launch.queue.pass_on(),
             News::Leaving => {
-                self.is_passed_on = true;
+                self.launch.queue.pass_on();
                 let (served, grace) = (worker.served(), self.patience());
                 self.workers[place].leave(grace);
                 match served {
@@ -279,16 +276,9 @@ impl Group {
         }
     }
 
-    /// Tells the workers that take requests something about the queue, if several threads or processes wait there.
+    /// Orders all workers that take requests to do something at the queue.
     fn tell_workers(&self, order: Order) {
         self.workers.iter().for_each(|worker| worker.order(order));
-    }
-
-    /// Requests that a worker was woken for and has not taken wait for others, which have not noticed them.
-    fn pass_on(&mut self) {
-        if std::mem::take(&mut self.is_passed_on) && self.launch.queue.has_waiting() {
-            self.tell_workers(Order::Look);
-        }
     }
 
     /// Does what is due: starts what is missing, ends what is not needed.
@@ -297,7 +287,9 @@ impl Group {
         if self.ending {
             return;
         }
-        self.pass_on();
+        if self.launch.queue.is_passed_on() {
+            self.tell_workers(Order::Look);
+        }
         if self.launch.queue.is_to_report() {
             let text = "one of its processes has shut its queue down; a graceful restart of httpd makes a new \
                         one";

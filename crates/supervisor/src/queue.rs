@@ -27,12 +27,19 @@ pub(crate) struct Queue {
     broken: Cell<Option<Instant>>,
     /// That was reported.
     is_reported: Cell<bool>,
+    /// A worker may have been woken for a request and not have taken it.
+    is_passed_on: Cell<bool>,
 }
 
 impl Queue {
     /// The queue whose receiving end httpd's parent has handed on.
     pub(crate) fn new(receiver: OwnedFd) -> Self {
-        Self { receiver, broken: Cell::new(None), is_reported: Cell::new(false) }
+        Self {
+            receiver,
+            broken: Cell::new(None),
+            is_reported: Cell::new(false),
+            is_passed_on: Cell::new(false),
+        }
     }
 
     /// The receiving end, for workers.
@@ -66,6 +73,16 @@ impl Queue {
         }
         let mut descriptors = [PollFd::new(self.receiver.as_fd(), PollFlags::POLLIN)];
         poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Notes that a worker may have been woken for a request and not have taken it.
+    pub(crate) fn pass_on(&self) {
+        self.is_passed_on.set(true);
+    }
+
+    /// Whether requests wait that other workers may not have noticed; true once.
+    pub(crate) fn is_passed_on(&self) -> bool {
+        self.is_passed_on.take() && self.has_waiting()
     }
 
     /// Tells the children whose requests wait that there is no worker. What they have sent is not looked

@@ -65,7 +65,7 @@ impl Group {
     pub(crate) fn ended(&mut self, pid: i32, status: ExitStatus) -> bool {
         if let Some(place) = self.workers.iter().position(|worker| worker.pid() == Some(pid)) {
             let mut worker = self.workers.swap_remove(place);
-            self.is_passed_on = true;
+            self.launch.queue.pass_on();
             let failure = worker.failure().filter(|_| !self.ending && !worker.is_leaving());
             match failure {
                 Some(failure) => {
