@@ -1,13 +1,11 @@
 //! The line to `wsgid`: a word each way now and then, see [`wsgi::control`].
 
-use std::io::{self, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use sockets::{Room, receive};
 use wsgi::control::{News, Order};
-
-use crate::sys;
 
 /// The line. Any thread may speak; one listens.
 #[derive(Debug)]
@@ -38,26 +36,15 @@ impl Line {
     /// Waits for an order. Descriptors are looked for, which only templates get.
     pub(crate) fn order_with_descriptor(&self) -> Word {
         let mut byte = [0];
-        let mut parts = [IoSliceMut::new(&mut byte)];
-        let mut space = nix::cmsg_space!([i32; 1]);
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let room = Room { files: 1, sender: false };
         let received = loop {
-            match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+            match receive(self.0.as_fd(), &mut byte, room, true) {
                 Err(nix::Error::EINTR) => {}
                 received => break received,
             }
         };
         let Ok(received) = received else { return Word::End };
-        let descriptor = received.cmsgs().ok().and_then(|mut messages| {
-            messages.find_map(|message| match message {
-                ControlMessageOwned::ScmRights(numbers) => {
-                    numbers.first().map(|number| sys::received(*number))
-                }
-                _ => None,
-            })
-        });
-        let count = received.bytes;
-        word(count, byte[0], descriptor)
+        word(received.count, byte[0], received.files.into_iter().next())
     }
 
     /// Waits for an order.

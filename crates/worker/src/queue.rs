@@ -1,19 +1,13 @@
 //! The queue of the process group, from its receiving end: requests are taken here (see [`wsgi::queue`]).
 
-use std::io::IoSliceMut;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use sockets::{MOST_FILES, Received, Room, receive};
 use wsgi::inbox::Inbox;
 use wsgi::queue::KNOCK;
 
 use crate::sys;
-
-/// Descriptors that there is room for beside a message: as many as the kernel passes (`SCM_MAX_FD`), since what
-/// does not fit is not seen. One belongs there; others are closed.
-const MOST_FILES: usize = 253;
 
 /// The receiving end of the queue. Other workers of the group hold it, too.
 #[derive(Debug)]
@@ -55,33 +49,21 @@ impl Queue {
 
     /// Whether there is room for the descriptor of a request.
     pub(crate) fn has_room(&self) -> bool {
-        fcntl(&self.0, FcntlArg::F_DUPFD_CLOEXEC(0))
-            .map(|number| drop(sys::received(number)))
-            .is_ok()
+        self.0.try_clone().is_ok()
     }
 
     /// Takes the next request, if one waits.
     pub(crate) fn take(&self) -> Result<Taken, TakeError> {
         use nix::errno::Errno::{EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM};
         let mut inbox = Inbox::default();
-        let mut space = nix::cmsg_space!([i32; MOST_FILES]);
-        let (count, files, is_cut) = {
-            let mut parts = [IoSliceMut::new(inbox.room())];
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-            let received = recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), flags);
-            let received = received.map_err(|error| match error {
-                EAGAIN | EINTR => TakeError::Nothing,
-                EMFILE | ENFILE | ENOBUFS | ENOMEM => TakeError::Shortage(error),
-                error => TakeError::Broken(error),
-            })?;
-            let attached = received.cmsgs().into_iter().flatten();
-            let numbers = attached.flat_map(|one| match one {
-                ControlMessageOwned::ScmRights(numbers) => numbers,
-                _ => Vec::new(),
-            });
-            let files: Vec<OwnedFd> = numbers.map(sys::received).collect();
-            (received.bytes, files, received.flags.contains(MsgFlags::MSG_CTRUNC))
-        };
+        // As many descriptors as the kernel passes: one belongs there, and others are closed.
+        let room = Room { files: MOST_FILES, sender: false };
+        let received = receive(self.0.as_fd(), inbox.room(), room, false);
+        let Received { count, files, is_cut, .. } = received.map_err(|error| match error {
+            EAGAIN | EINTR => TakeError::Nothing,
+            EMFILE | ENFILE | ENOBUFS | ENOMEM => TakeError::Shortage(error),
+            error => TakeError::Broken(error),
+        })?;
         if count == 0 {
             // An empty message is none of a child's; whatever came with it is closed here.
             return Err(if sys::has_ended(self.0.as_fd()) {

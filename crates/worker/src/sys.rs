@@ -62,12 +62,6 @@ pub(crate) fn has_ended(socket: BorrowedFd<'_>) -> bool {
     watched.revents & libc::POLLRDHUP != 0
 }
 
-/// Takes a descriptor that came over a socket.
-pub(crate) fn received(number: RawFd) -> OwnedFd {
-    // SAFETY: the kernel has just made it for this process, and nobody else knows it.
-    unsafe { OwnedFd::from_raw_fd(number) }
-}
-
 /// Has the kernel end this process when its parent ends, which is or will be the process with the id
 /// `parent`. Called again after a fork, which forgets it.
 pub(crate) fn end_with(parent: u32) {
