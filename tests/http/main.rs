@@ -44,6 +44,7 @@ mod privileges;
 mod python_module;
 mod pythons;
 mod queue;
+mod reliability;
 mod reload;
 mod restarts;
 mod routing;

@@ -16,14 +16,17 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod fault;
 mod httpd;
 pub mod installation;
+pub mod load;
 mod log;
 mod port;
 mod tree;
 mod wait;
 
 pub use client::{Call, ClientError, Connection, Interim, Reply};
+pub use fault::Fault;
 pub use httpd::{Checked, Httpd, Mode, Setup};
 pub use installation::Mpm;
 pub use log::{Level, Line};
