@@ -15,10 +15,6 @@ const PACKAGES: [&str; 4] = ["Django", "gunicorn", "mod_wsgi", "uWSGI"];
 pub(crate) fn describe() -> Result<String> {
     let version = words(&output(Command::new(installation::httpd()?).arg("-v"))?);
     let apache = version.split_whitespace().nth(2).unwrap_or("unknown").to_owned();
-    let question = "import sys; from importlib.metadata import version
-for name in sys.argv[1:]: print(name, version(name))";
-    let python = installation::venv()?.join("bin/python");
-    let packages = output(Command::new(python).args(["-c", question]).args(PACKAGES))?;
     Ok(list(&[
         ("Processor", format!("{} × {}", processors()?, processor()?)),
         ("Memory", format!("{} MB", memory()?)),
@@ -27,8 +23,16 @@ for name in sys.argv[1:]: print(name, version(name))";
         ("System", system()?),
         ("Apache", apache),
         ("Python", python_build()?),
-        ("Packages", packages.lines().collect::<Vec<_>>().join(", ")),
     ]))
+}
+
+/// The versions of the contenders, as one more entry of the list.
+pub(crate) fn packages() -> Result<String> {
+    let question = "import sys; from importlib.metadata import version
+for name in sys.argv[1:]: print(name, version(name))";
+    let python = installation::venv()?.join("bin/python");
+    let packages = output(Command::new(python).args(["-c", question]).args(PACKAGES))?;
+    Ok(list(&[("Packages", packages.lines().collect::<Vec<_>>().join(", "))]))
 }
 
 /// `sys.version` of the Python under test: which version, and which build of it.

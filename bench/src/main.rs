@@ -1,5 +1,5 @@
-//! What Dormouse costs beside others that do the same, in one run: started by `cargo xtask bench`,
-//! which builds and installs what is compared.
+//! What Dormouse costs beside others that do the same, and what it stands, in one run: started by
+//! `cargo xtask bench`, which builds and installs what is compared.
 //!
 //! Everything is a real server on loopback, and is gone when the measurement ends. Nothing here is
 //! a test: a figure depends on the machine, so figures are compared within a run only.
@@ -14,6 +14,7 @@ mod memory;
 mod patience;
 mod place;
 mod program;
+mod reliability;
 mod report;
 mod row;
 mod server;
@@ -35,11 +36,16 @@ struct Cli {
 enum Command {
     /// Memory of the whole process tree, and of each kind of process.
     Memory(memory::Options),
+    /// What becomes of requests in restarts, kills and shortages.
+    Reliability(reliability::Options),
 }
 
 fn main() -> ExitCode {
-    let Command::Memory(options) = Cli::parse().command;
-    memory::run(&options).unwrap_or_else(|error| {
+    let outcome = match Cli::parse().command {
+        Command::Memory(options) => memory::run(&options),
+        Command::Reliability(options) => reliability::run(&options),
+    };
+    outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })

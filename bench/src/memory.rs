@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::machine;
 use crate::place::Place;
-use crate::report::{self, Verdict};
+use crate::report;
 use crate::row::Row;
 
 #[derive(Args)]
@@ -43,16 +43,9 @@ pub(crate) struct Bench {
     pub(crate) mappings: bool,
 }
 
-/// What a row found: text in Markdown, and its verdicts.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    pub(crate) text: String,
-    pub(crate) verdicts: Vec<Verdict>,
-}
-
 /// Prints everything; success means that each target of the rows that ran was reached.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    println!("# Memory\n\n{}", machine::describe()?);
+    println!("# Memory\n\n{}{}", machine::describe()?, machine::packages()?);
     println!("MB are 2²⁰ bytes; PSS of all processes, private bytes in parentheses.\n");
     let bench = Bench {
         place: Place::make()?,
@@ -72,7 +65,5 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         println!("{}", report::verdicts(&findings.verdicts));
         verdicts.extend(findings.verdicts);
     }
-    let met = verdicts.iter().filter(|verdict| verdict.is_met()).count();
-    println!("{met} of {} targets reached", verdicts.len());
-    Ok(if met == verdicts.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report::conclude(&verdicts))
 }

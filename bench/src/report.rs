@@ -1,6 +1,14 @@
 //! Tables in Markdown, and what was to be reached.
 
 use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// What a row found: text in Markdown, and its verdicts.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) text: String,
+    pub(crate) verdicts: Vec<Verdict>,
+}
 
 /// What a measurement was to show.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +43,13 @@ impl Verdict {
 pub(crate) fn verdicts(all: &[Verdict]) -> String {
     let rows: Vec<_> = all.iter().map(Verdict::row).collect();
     table(&["what", "to reach", "found", ""], &rows)
+}
+
+/// Prints how many were reached; success means all of them.
+pub(crate) fn conclude(all: &[Verdict]) -> ExitCode {
+    let met = all.iter().filter(|verdict| verdict.is_met()).count();
+    println!("{met} of {} targets reached", all.len());
+    if met == all.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A table whose columns are aligned for those who read it as text.

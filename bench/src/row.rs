@@ -11,8 +11,9 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::contender::{Contender, Mode, Shape};
-use crate::memory::{Bench, Findings};
+use crate::memory::Bench;
 use crate::place::App;
+use crate::report::Findings;
 
 /// A question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::pythons::{self, Python};
 use crate::reach::Reach;
+use crate::venv::Purpose;
 use crate::{command, debian, dist, project, venv};
 
 #[derive(Args)]
@@ -22,6 +23,9 @@ pub(crate) struct Options {
 enum What {
     /// Memory of Dormouse, mod_wsgi, gunicorn, uWSGI and plain httpd; fails if a target is missed.
     Memory(Memory),
+    /// What becomes of requests in restarts, kills and shortages, beside a plain httpd; fails if a target is
+    /// missed.
+    Reliability(Reliability),
 }
 
 #[derive(Args)]
@@ -46,39 +50,88 @@ struct Memory {
     mappings: bool,
 }
 
+#[derive(Args)]
+struct Reliability {
+    /// The Python of the groups, a path or a version (3.13, else the system's).
+    #[arg(long)]
+    python: Option<String>,
+    /// Only these rows: faults, pause, dead, slow, generations, supervisor.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Fewer of everything: less than three minutes.
+    #[arg(long)]
+    quick: bool,
+}
+
 /// The Python that the targets are meant for.
 const USUAL: &str = "3.13";
 
 /// Gives the program's own end: failure where a target was missed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let What::Memory(memory) = &options.what;
+    match &options.what {
+        What::Memory(memory) => {
+            measure(memory.python.as_deref(), Some(&venv::BENCH), memory.arguments())
+        }
+        What::Reliability(reliability) => {
+            measure(reliability.python.as_deref(), None, reliability.arguments())
+        }
+    }
+}
+
+impl Memory {
+    fn arguments(&self) -> Vec<String> {
+        let mut words = vec!["memory".to_owned()];
+        if !self.only.is_empty() {
+            words.extend(["--only".to_owned(), self.only.join(",")]);
+        }
+        for (name, value) in [("--requests", self.requests), ("--restarts", self.restarts)] {
+            if let Some(value) = value {
+                words.extend([name.to_owned(), value.to_string()]);
+            }
+        }
+        for (name, wanted) in [("--ours", self.ours), ("--mappings", self.mappings)] {
+            words.extend(wanted.then(|| name.to_owned()));
+        }
+        words
+    }
+}
+
+impl Reliability {
+    fn arguments(&self) -> Vec<String> {
+        let mut words = vec!["reliability".to_owned()];
+        if !self.only.is_empty() {
+            words.extend(["--only".to_owned(), self.only.join(",")]);
+        }
+        words.extend(self.quick.then(|| "--quick".to_owned()));
+        words
+    }
+}
+
+/// Runs the program with the arguments. The contenders are installed for a measurement that has any.
+fn measure(
+    python: Option<&str>,
+    contenders: Option<&Purpose>,
+    arguments: Vec<String>,
+) -> Result<ExitCode> {
     debian::install(debian::BUILD.iter().chain(debian::RUN).chain(debian::BENCH))?;
     let (pythons, _) = pythons::find()?;
-    let python = choose(&pythons, memory.python.as_deref())?;
+    let python = choose(&pythons, python)?;
     let folder = dist::build(&[])?;
     let program = program()?;
-    let venv = venv::make(&python, &venv::BENCH)?;
+    let venv = contenders.map(|purpose| venv::make(&python, purpose)).transpose()?;
 
     let prefix = pythons::prefix(&python.binary)?;
-    let reach = Reach::of([project::root(), &folder, &venv, &program, prefix]);
+    let needed = [project::root(), &folder, &program, prefix];
+    let reach = Reach::of(needed.into_iter().chain(venv.as_deref()));
     reach.check()?;
     let mut command = reach.around(&program)?;
     command
-        .arg("memory")
+        .args(arguments)
         .env("DORMOUSE_DIST", &folder)
         .env("DORMOUSE_PYTHON", &python.binary)
-        .env("DORMOUSE_VENV", &venv)
         .env("DORMOUSE_MPM", "event");
-    if !memory.only.is_empty() {
-        command.arg("--only").arg(memory.only.join(","));
-    }
-    for (name, value) in [("--requests", memory.requests), ("--restarts", memory.restarts)] {
-        if let Some(value) = value {
-            command.arg(name).arg(value.to_string());
-        }
-    }
-    for (name, wanted) in [("--ours", memory.ours), ("--mappings", memory.mappings)] {
-        command.args(wanted.then_some(name));
+    if let Some(venv) = venv {
+        command.env("DORMOUSE_VENV", venv);
     }
     eprintln!("→ {}", command::line(&command));
     let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;

@@ -41,7 +41,7 @@ enum Command {
     Test(test::Options),
     /// Shows arbitrary bytes to each reader of what a less trusted side has written, for a minute each.
     Fuzz(fuzz::Options),
-    /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd.
+    /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd: memory, reliability.
     Bench(bench::Options),
     /// Writes docs/directives.md, which is made from the catalogue of directives.
     Reference,

@@ -4,9 +4,9 @@ use super::course::Course;
 use super::{accompanied, each, failures, lines, of, tree};
 use crate::census::{Census, Role};
 use crate::contender::{Contender, Mode, Shape};
-use crate::memory::{Bench, Findings};
+use crate::memory::Bench;
 use crate::place::App;
-use crate::report::{Verdict, beyond, megabytes, or_dash, table};
+use crate::report::{Findings, Verdict, beyond, megabytes, or_dash, table};
 
 const CONTENDERS: [Contender; 4] = [
     Contender::Plain,

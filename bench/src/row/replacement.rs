@@ -16,10 +16,9 @@ use super::tree::TEMPLATE;
 use super::{Entry, each, failures, lines, of};
 use crate::census::Role;
 use crate::contender::{Contender, Mode, Shape};
-use crate::memory::Findings;
 use crate::patience::until;
 use crate::place::{App, Place};
-use crate::report::{Verdict, or_dash, table};
+use crate::report::{Findings, Verdict, or_dash, table};
 use crate::server::Server;
 
 const CONTENDERS: [Contender; 3] = [TEMPLATE, Contender::Dormouse(""), Contender::ModWsgi("")];

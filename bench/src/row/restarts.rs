@@ -6,9 +6,9 @@ use super::{accompanied, each, failures, lines, of};
 use crate::census::{Census, Role, descriptors};
 use crate::contender::{Contender, Mode, Shape};
 use crate::load;
-use crate::memory::{Bench, Findings};
+use crate::memory::Bench;
 use crate::place::App;
-use crate::report::{Verdict, beyond, fine, table};
+use crate::report::{Findings, Verdict, beyond, fine, table};
 use crate::server::Server;
 
 const CONTENDERS: [Contender; 3] =

@@ -7,9 +7,9 @@ use anyhow::Result;
 use super::{each, failures, lines, of};
 use crate::census::{Census, Role};
 use crate::contender::{Contender, Mode, Shape};
-use crate::memory::{Bench, Findings};
+use crate::memory::Bench;
 use crate::place::App;
-use crate::report::{Verdict, beyond, figure, table};
+use crate::report::{Findings, Verdict, beyond, figure, table};
 use crate::server::rest;
 
 const SITES: u32 = 20;

@@ -4,9 +4,9 @@ use super::course::Course;
 use super::{Entry, each, failures, lines, of};
 use crate::census::{Census, Role};
 use crate::contender::{Contender, Mode, Shape};
-use crate::memory::{Bench, Findings};
+use crate::memory::Bench;
 use crate::place::App;
-use crate::report::{Verdict, figure, fine, megabytes, or_dash, table};
+use crate::report::{Findings, Verdict, figure, fine, megabytes, or_dash, table};
 
 /// Loaded once, warmed up with the pages that every worker would otherwise warm up for itself.
 pub(super) const TEMPLATE: Contender =
