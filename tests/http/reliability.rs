@@ -2,9 +2,13 @@
 //! had begun. `cargo xtask bench reliability` does the same more often, and beside a plain httpd.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::thread;
 
 use testkit::load::{Load, Outcome, Record, Served, counting};
-use testkit::{Fault, Httpd, Mode, wait_until};
+use testkit::{Fault, Httpd, Kind, Mode, Signal, wait_until};
+
+use crate::daemon::requests_of;
 
 /// How often each happens here.
 const TIMES: u32 = 4;
@@ -107,4 +111,145 @@ fn a_killed_child_of_httpd_loses_the_requests_of_its_connections() {
     // As with any httpd: whoever was connected to it hears nothing more.
     assert_eq!(record.count(&Outcome::Lost), 0, "{:?}", failures(&record));
     assert!(record.failures().count() <= 4 * TIMES as usize, "{record}");
+}
+
+/// A server with an application that holds requests, in a directory that its worker may write to.
+fn holding(name: &str) -> Httpd {
+    let script = fs::read(testkit::installation::apps().join("process.wsgi")).unwrap();
+    Httpd::new(name)
+        .mode(Mode::Daemon)
+        .daemon("processes=1 threads=2 shutdown-timeout=1")
+        .file("app/process.wsgi", script)
+        .conf("WSGIScriptAlias / {root}/app/process.wsgi")
+        .start()
+}
+
+/// Waits until a request is being served by the only worker.
+fn is_being_served(httpd: &Httpd) {
+    wait_until("a request is being served", || {
+        httpd.pids(Kind::Worker).into_iter().any(|pid| requests_of(pid) == 1)
+    });
+}
+
+#[test]
+fn a_graceful_stop_finishes_what_has_begun() {
+    let httpd = holding("graceful-stop");
+    assert_eq!(httpd.get("/facts").send().status, 200);
+    thread::scope(|scope| {
+        let held = scope.spawn(|| httpd.get("/hold?go").send());
+        is_being_served(&httpd);
+        let stopped = scope.spawn(|| httpd.graceful_stop());
+        wait_until("it takes no more requests", || httpd.get("/facts").try_send().is_err());
+        fs::write(httpd.root().join("app/go"), "").unwrap();
+        assert_eq!(held.join().unwrap().status, 200);
+        assert!(stopped.join().unwrap().success());
+    });
+    wait_until("nothing is left", || httpd.processes().is_empty());
+}
+
+#[test]
+fn a_stop_and_a_restart_break_off_what_has_begun_and_nothing_else() {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let httpd = holding("stop");
+        assert_eq!(httpd.get("/facts").send().status, 200);
+        thread::scope(|scope| {
+            let held = scope.spawn(|| httpd.get("/hold?go").try_send());
+            is_being_served(&httpd);
+            let before = sockets(&httpd);
+            let ended = scope.spawn(|| match signal {
+                Signal::SIGTERM => assert!(httpd.stop().success()),
+                _ => httpd.restart(),
+            });
+            wait_until("the children listen no more", || sockets(&httpd) < before);
+            fs::write(httpd.root().join("app/go"), "").unwrap();
+            let outcome = held.join().unwrap();
+            ended.join().unwrap();
+            // As with any httpd: its children close their connections.
+            assert!(outcome.as_ref().map_or(true, |reply| reply.status == 200), "{outcome:?}");
+        });
+        match signal {
+            Signal::SIGTERM => wait_until("nothing is left", || httpd.processes().is_empty()),
+            _ => assert_eq!(httpd.get("/facts").send().status, 200),
+        }
+    }
+}
+
+/// Sockets that httpd's children have open. A child that has been told to end closes those that it listens on.
+fn sockets(httpd: &Httpd) -> usize {
+    let of = |pid: i32| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+        let links = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    };
+    httpd.pids(Kind::Child).into_iter().map(of).sum()
+}
+
+/// Embedded, and so in the child that serves everything: takes away all descriptors that are free, until
+/// somebody says that it is enough.
+const SHORT_OF_FILES: &str = r#"
+import os, resource, threading, time
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+def relieve(limits):
+    while not os.path.exists(os.path.join(HERE, "go")):
+        time.sleep(0.01)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+def application(environ, start_response):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(1)
+    os.close(free)
+    threading.Thread(target=relieve, args=[limits], daemon=True).start()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    return [b"short"]
+"#;
+
+#[test]
+fn a_child_without_free_descriptors_refuses_and_serves_again() {
+    let httpd = Httpd::new("descriptors")
+        .mode(Mode::Daemon)
+        .one_child()
+        .allow_log("Too many open files")
+        .file("app/short.wsgi", SHORT_OF_FILES)
+        .conf(
+            "WSGIScriptAlias /short {root}/app/short.wsgi process-group=%{GLOBAL}\n\
+             WSGIScriptAlias / {apps}/process.wsgi",
+        )
+        .start();
+    // Everything on one connection: a child that cannot accept another one ends, as any httpd's.
+    let mut connection = None;
+    wait_until("the child has Python and keeps a connection", || {
+        let mut new = httpd.connect().unwrap();
+        let answered = httpd.get("/facts").send_on(&mut new).unwrap().status == 200;
+        let is_short =
+            httpd.get("/short").send_on(&mut new).is_ok_and(|reply| reply.text() == "short");
+        connection = Some(new);
+        answered && is_short
+    });
+    let mut connection = connection.unwrap();
+    let mut ask = || httpd.get("/facts").send_on(&mut connection);
+    let reply = ask().unwrap();
+    assert!(matches!(reply.status, 502 | 503), "{}", reply.status);
+    fs::write(httpd.root().join("app/go"), "").unwrap();
+    wait_until("it serves again", || ask().is_ok_and(|reply| reply.status == 200));
+}
+
+#[test]
+fn the_tests_that_the_document_names_exist() {
+    let tests = testkit::installation::project().join("tests/http");
+    let document = tests.join("../../docs/reliability.md");
+    let text = fs::read_to_string(document).unwrap();
+    let named = text.split('`').filter_map(|word| word.split_once("::"));
+    let named: Vec<_> = named.filter(|(module, _)| !module.is_empty()).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for (module, test) in named {
+        let content = fs::read_to_string(tests.join(format!("{module}.rs"))).unwrap_or_default();
+        let exists = if test == "*" {
+            !content.is_empty()
+        } else {
+            content.contains(&format!("fn {test}("))
+        };
+        assert!(exists, "there is no test {module}::{test}");
+    }
 }
