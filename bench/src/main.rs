@@ -7,6 +7,7 @@
 
 mod census;
 mod contender;
+mod leaks;
 mod load;
 mod machine;
 mod mappings;
@@ -38,12 +39,15 @@ enum Command {
     Memory(memory::Options),
     /// What becomes of requests in restarts, kills and shortages.
     Reliability(reliability::Options),
+    /// What many requests leave behind in each process.
+    Leaks(leaks::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Memory(options) => memory::run(&options),
         Command::Reliability(options) => reliability::run(&options),
+        Command::Leaks(options) => leaks::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

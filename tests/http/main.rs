@@ -34,6 +34,8 @@ mod httpbin;
 mod imports;
 mod interpreters;
 mod lazy;
+
+mod leaks;
 mod levels;
 mod limits;
 mod logs;

@@ -26,6 +26,8 @@ enum What {
     /// What becomes of requests in restarts, kills and shortages, beside a plain httpd; fails if a target is
     /// missed.
     Reliability(Reliability),
+    /// What many requests leave behind in each process; fails if something grows.
+    Leaks(Leaks),
 }
 
 #[derive(Args)]
@@ -63,6 +65,22 @@ struct Reliability {
     quick: bool,
 }
 
+#[derive(Args)]
+struct Leaks {
+    /// The Python of the groups, a path or a version (3.13, else the system's).
+    #[arg(long)]
+    python: Option<String>,
+    /// Only these kinds of requests: plain, files, exceptions, aborted, uploads, reloads, hooks.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only these places of the application: embedded, daemon, template.
+    #[arg(long, value_delimiter = ',')]
+    place: Vec<String>,
+    /// Requests of each row (100000), after five thousand to warm up.
+    #[arg(long)]
+    requests: Option<u32>,
+}
+
 /// The Python that the targets are meant for.
 const USUAL: &str = "3.13";
 
@@ -75,20 +93,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Reliability(reliability) => {
             measure(reliability.python.as_deref(), None, reliability.arguments())
         }
+        What::Leaks(leaks) => measure(leaks.python.as_deref(), None, leaks.arguments()),
     }
 }
 
 impl Memory {
     fn arguments(&self) -> Vec<String> {
         let mut words = vec!["memory".to_owned()];
-        if !self.only.is_empty() {
-            words.extend(["--only".to_owned(), self.only.join(",")]);
-        }
-        for (name, value) in [("--requests", self.requests), ("--restarts", self.restarts)] {
-            if let Some(value) = value {
-                words.extend([name.to_owned(), value.to_string()]);
-            }
-        }
+        words.extend(list("--only", &self.only));
+        words.extend(number("--requests", self.requests));
+        words.extend(number("--restarts", self.restarts));
         for (name, wanted) in [("--ours", self.ours), ("--mappings", self.mappings)] {
             words.extend(wanted.then(|| name.to_owned()));
         }
@@ -99,12 +113,30 @@ impl Memory {
 impl Reliability {
     fn arguments(&self) -> Vec<String> {
         let mut words = vec!["reliability".to_owned()];
-        if !self.only.is_empty() {
-            words.extend(["--only".to_owned(), self.only.join(",")]);
-        }
+        words.extend(list("--only", &self.only));
         words.extend(self.quick.then(|| "--quick".to_owned()));
         words
     }
+}
+
+impl Leaks {
+    fn arguments(&self) -> Vec<String> {
+        let mut words = vec!["leaks".to_owned()];
+        words.extend(list("--only", &self.only));
+        words.extend(list("--place", &self.place));
+        words.extend(number("--requests", self.requests));
+        words
+    }
+}
+
+/// The option and its values; nothing without any.
+fn list(option: &str, values: &[String]) -> Vec<String> {
+    if values.is_empty() { Vec::new() } else { vec![option.to_owned(), values.join(",")] }
+}
+
+/// The option and its value; nothing without one.
+fn number(option: &str, value: Option<u32>) -> Vec<String> {
+    value.map_or_else(Vec::new, |value| vec![option.to_owned(), value.to_string()])
 }
 
 /// Runs the program with the arguments. The contenders are installed for a measurement that has any.
