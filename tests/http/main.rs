@@ -34,7 +34,6 @@ mod httpbin;
 mod imports;
 mod interpreters;
 mod lazy;
-
 mod leaks;
 mod levels;
 mod limits;
@@ -56,4 +55,5 @@ mod slow_clients;
 mod slow_pythons;
 mod streams;
 mod template;
+mod valgrind;
 mod validate;

@@ -43,6 +43,12 @@ pub(crate) const TEST: &[Package] = &[
 pub(crate) const FUZZ: &[Package] =
     &[Package { name: "g++", why: "libFuzzer is compiled from its C++ source" }];
 
+/// To look for wrong uses of memory.
+pub(crate) const VALGRIND: &[Package] = &[Package {
+    name: "valgrind",
+    why: "sees reads and writes of memory that is not to be touched",
+}];
+
 /// To measure: the contenders are compiled.
 pub(crate) const BENCH: &[Package] = &[
     Package { name: "gcc", why: "compiles mod_wsgi and uWSGI" },

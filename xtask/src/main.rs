@@ -17,6 +17,7 @@ mod reference;
 mod serve;
 mod tally;
 mod test;
+mod valgrind;
 mod venv;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Command {
     Test(test::Options),
     /// Shows arbitrary bytes to each reader of what a less trusted side has written, for a minute each.
     Fuzz(fuzz::Options),
+    /// Looks for wrong uses of memory with Valgrind: tests of the crates that touch Python, then a server.
+    Valgrind,
     /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd: memory, reliability.
     Bench(bench::Options),
     /// Writes docs/directives.md, which is made from the catalogue of directives.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Fuzz(options) => fuzz::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Valgrind => valgrind::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Reference => reference::run().map(|()| ExitCode::SUCCESS),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),

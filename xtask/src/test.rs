@@ -98,6 +98,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if sum.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Runs the tests of this name that are left out otherwise, with the system's Python and the event MPM.
+pub(crate) fn ignored(name: &str) -> Result<Tally> {
+    let (pythons, _) = pythons::find()?;
+    let folder = dist::build(&["panic-hook".to_owned()])?;
+    let program = test_program()?;
+    let run =
+        Run { python: pythons.first().context("there is no Python")?.clone(), mpm: Mpm::Event };
+    integration(&run, &pythons, &program, &folder, &[name.to_owned(), "--ignored".to_owned()])
+}
+
 fn introduce(pythons: &[Python], notes: &[String]) {
     for python in pythons {
         let remark = if python.embeddable { "" } else { " (no libpython: daemon mode only)" };

@@ -31,6 +31,7 @@ pub struct Setup {
     pub(super) mpm: Option<Mpm>,
     pub(super) one_child: bool,
     single: bool,
+    wrapper: Vec<String>,
     pub(super) modules: Vec<String>,
     pub(super) conf: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
@@ -83,6 +84,7 @@ impl Setup {
             mpm: None,
             one_child: false,
             single: false,
+            wrapper: Vec::new(),
             modules: Vec::new(),
             conf: Vec::new(),
             files: Vec::new(),
@@ -172,6 +174,12 @@ impl Setup {
     pub fn single_process(mut self) -> Self {
         self.single = true;
         self.define("DEBUG")
+    }
+
+    /// Runs httpd by another program, such as valgrind, which gets its command line after these words.
+    pub fn under(mut self, words: &[&str]) -> Self {
+        self.wrapper = words.iter().map(|&word| word.to_owned()).collect();
+        self
     }
 
     /// Sets a variable in httpd's environment, which is otherwise nearly empty.
@@ -352,7 +360,7 @@ impl Setup {
         // even when that is killed.
         let httpd = self.command(root)?;
         let mut command = Command::new("setsid");
-        command.args(["setpriv", "--pdeathsig", "TERM", "--"]);
+        command.args(["setpriv", "--pdeathsig", "TERM", "--"]).args(&self.wrapper);
         command.arg(httpd.get_program()).args(httpd.get_args());
         command.args(["-D", "FOREGROUND"]);
         self.environment_of(&mut command, root);
