@@ -152,6 +152,10 @@ fn a_stop_and_a_restart_break_off_what_has_begun_and_nothing_else() {
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
         let httpd = holding("stop");
         assert_eq!(httpd.get("/facts").send().status, 200);
+        // Where a child takes its time, httpd ends it, and then the worker is not waited for either.
+        for line in ["AH00045", "AH00046", "did not end within shutdown-timeout=1", "WSGI0146"] {
+            httpd.allow_log(line);
+        }
         thread::scope(|scope| {
             let held = scope.spawn(|| httpd.get("/hold?go").try_send());
             is_being_served(&httpd);
@@ -160,7 +164,9 @@ fn a_stop_and_a_restart_break_off_what_has_begun_and_nothing_else() {
                 Signal::SIGTERM => assert!(httpd.stop().success()),
                 _ => httpd.restart(),
             });
-            wait_until("the children listen no more", || sockets(&httpd) < before);
+            wait_until("the children listen no more", || {
+                sockets(&httpd) < before || held.is_finished()
+            });
             fs::write(httpd.root().join("app/go"), "").unwrap();
             let outcome = held.join().unwrap();
             ended.join().unwrap();
