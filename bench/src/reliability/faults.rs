@@ -64,13 +64,12 @@ fn judge(fault: Fault, times: u32, ours: &Trial, plain: Option<&Trial>) -> Vec<V
     }
     let each = match fault {
         Fault::Worker => THREADS,
-        Fault::Supervisor => PROCESSES * THREADS,
         _ => CLIENTS,
     };
     let most = each * usize::try_from(times).unwrap_or(usize::MAX);
     let mut verdicts = vec![at_most(&format!("{name}: requests that failed"), most, failed)];
     if fault != Fault::Child {
-        let what = format!("{name}: requests that failed, begun by nobody that was killed");
+        let what = format!("{name}: requests that failed, begun by no process that was killed");
         verdicts.push(at_most(&what, 0, ours.strangers));
     }
     verdicts

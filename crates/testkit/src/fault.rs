@@ -52,7 +52,7 @@ impl Fault {
             Self::Graceful | Self::Touch => &[],
             Self::Worker => &["SIGKILL", "WSGI0146"],
             Self::Template => &["SIGKILL"],
-            Self::Supervisor => &["has ended unasked (signal: 9 (SIGKILL))", "WSGI0146"],
+            Self::Supervisor => &["has ended unasked (signal: 9 (SIGKILL))"],
             // httpd's own.
             Self::Child => &["AH00052"],
         }
@@ -60,7 +60,7 @@ impl Fault {
 
     /// Whether requests that a killed process had begun are lost with it.
     pub fn loses_requests(self) -> bool {
-        matches!(self, Self::Worker | Self::Supervisor | Self::Child)
+        matches!(self, Self::Worker | Self::Child)
     }
 
     /// Whether it can happen to a plain httpd.
@@ -104,9 +104,11 @@ impl Fault {
             let now = census(httpd);
             let count =
                 |all: &[(Kind, i32)], kind| all.iter().filter(|(each, _)| *each == kind).count();
-            let is_whole = [Kind::Supervisor, Kind::Template, Kind::Worker]
+            // A worker that is just being forked looks like its template.
+            let is_whole = [Kind::Supervisor, Kind::Template]
                 .iter()
-                .all(|kind| count(&now, *kind) == count(&before, *kind));
+                .all(|kind| count(&now, *kind) == count(&before, *kind).min(1))
+                && count(&now, Kind::Worker) >= count(&before, Kind::Worker);
             is_whole
                 && now.iter().all(|(_, pid)| !old.contains(pid))
                 && count(&now, Kind::Child) > 0
