@@ -63,20 +63,20 @@ impl<'r> Connection<'r> {
             return Err(RelayError::Unavailable);
         }
         let in_flight = route.queue.enter().ok_or(RelayError::Stalled)?;
-        let lost = |error: std::io::Error| RelayError::Lost(errno(&error));
-        let (stream, theirs) = UnixStream::pair().map_err(lost)?;
+        let no_stream = |error: std::io::Error| RelayError::NoStream(errno(&error));
+        let (stream, theirs) = UnixStream::pair().map_err(no_stream)?;
         let step = step(timeout);
-        stream.set_read_timeout(Some(step)).map_err(lost)?;
+        stream.set_read_timeout(Some(step)).map_err(no_stream)?;
         let bytes = route.buffers.receive_buffer;
         if bytes > 0 {
             // What a Unix socket receives is held in the buffer of the sender.
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            setsockopt(&stream, sockopt::SndBuf, &bytes).map_err(RelayError::Lost)?;
+            setsockopt(&stream, sockopt::SndBuf, &bytes).map_err(RelayError::NoStream)?;
         }
         let (message, rest) = split(frame);
         let ahead = &rest[..rest.len().min(AHEAD)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let ahead = send(stream.as_raw_fd(), ahead, flags).map_err(RelayError::Lost)?;
+        let ahead = send(stream.as_raw_fd(), ahead, flags).map_err(RelayError::NoStream)?;
         let seconds = route.timeouts.connect;
         let deadline = Instant::now() + Duration::from_secs(seconds);
         route.queue.send(message, &theirs, deadline, attempts).map_err(|error| match error {

@@ -25,6 +25,11 @@ pub(crate) enum RelayError {
          threads as wait-share allows", seconds = STALL.as_secs()
     )]
     Stalled,
+    #[error(
+        "WSGI0215: this child of httpd cannot make a socket for the request ({0}); the limit of open files \
+         (ulimit -n) may be too low for its threads, or what is loaded into it leaves files open"
+    )]
+    NoStream(nix::Error),
     #[error("WSGI0146: the worker was lost before it had answered ({0})")]
     Lost(nix::Error),
     #[error("WSGI0145: the worker gave no answer for as long as {0} allows")]
@@ -61,6 +66,7 @@ impl RelayError {
             | Self::NoQueue(_)
             | Self::Unavailable
             | Self::Stalled
+            | Self::NoStream(_)
             | Self::Declined(_) => 503,
             Self::Lost(_) => 502,
             Self::Silent(_) => 504,
