@@ -86,7 +86,7 @@ pub(super) const ACCOUNT: &[DaemonOption] = &[
     DaemonOption {
         name: "script-user",
         allowed: "the name of a user, or #uid",
-        documentation: "Whom a script and its directory must belong to; nobody else may be able \
+        documentation: "Whom a script and its directory must belong to; no other user may be able \
                         to write to them. Other requests are refused (403).",
         set: |spec, value| {
             spec.script_user = Some(Principal::parse(value)?);
