@@ -4,37 +4,34 @@
 //! generation (their template was replaced, because a script has changed) and workers that have grown
 //! too large stay until others are ready in their place.
 
-use std::cell::OnceCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nix::unistd::Uid;
-use wsgi::control::{News, Order};
+use wsgi::control::Order;
 use wsgi::daemon::{Preload, Processes};
 use wsgi::level::Level;
-use wsgi::plan::{Account, Plan, PlannedGroup, WorkerSpec};
+use wsgi::plan::{Plan, PlannedGroup};
 use wsgi::queue::GroupState;
 
-use crate::account::{AccountError, Identity};
 use crate::backoff::Backoff;
-use crate::birth::Failure;
 use crate::demand::Demand;
 use crate::group_log::GroupLog;
-use crate::launch::{Start, StartError};
-use crate::log::{self, Log};
-use crate::program;
-use crate::queue::Queue;
+use crate::launch::StartError;
+use crate::log::Log;
 use crate::sys::States;
 use crate::worker::Worker;
 
 mod farewell;
 mod hangs;
+mod launch;
 mod looks;
+mod news;
+mod preloading;
 mod replacement;
 mod templates;
 
+use launch::Launch;
 use templates::Templates;
 
 /// Requests wait for a group whose workers fail while the next one is started sooner than this.
@@ -63,55 +60,6 @@ pub(crate) struct Group {
     index: usize,
 }
 
-/// What starting a process of the group takes. Its user and its Python are looked for when a process is
-/// started: either may be away for a while.
-#[derive(Debug)]
-struct Launch {
-    spec: WorkerSpec,
-    identity: OnceCell<Identity>,
-    python_home: Option<PathBuf>,
-    queue: Queue,
-    log: GroupLog,
-    children: Account,
-}
-
-impl Launch {
-    /// The user of the group's processes, once it was found.
-    fn identity(&self) -> Result<&Identity, AccountError> {
-        if let Some(identity) = self.identity.get() {
-            return Ok(identity);
-        }
-        let found = Identity::of_group(&self.spec.group, &self.children)?;
-        Ok(self.identity.get_or_init(|| found))
-    }
-
-    /// How to start a process that loads as much as `level` says before it is forked.
-    fn with<R>(
-        &self,
-        level: Preload,
-        act: impl FnOnce(&Start<'_>) -> Result<R, StartError>,
-    ) -> Result<R, StartError> {
-        let identity = self.identity()?;
-        let engine = program::engine().map_err(StartError::Engine)?;
-        let spec = WorkerSpec { preload: level, ..self.spec.clone() };
-        act(&Start {
-            spec: &spec,
-            identity,
-            python_home: self.python_home.as_deref(),
-            engine: &engine,
-            queue: self.queue.receiver(),
-            log: self.log.writer(),
-            children: self.children.uid,
-        })
-    }
-
-    /// Why a process has not executed its program.
-    fn error(&self, failure: Failure) -> StartError {
-        let user = self.identity.get().map_or("", |identity| &identity.name);
-        StartError::of(failure, user, self.python_home.as_deref())
-    }
-}
-
 impl Group {
     /// The group that requests in `queue` are for, which has the index `index` in `states`. No worker is
     /// started yet.
@@ -125,33 +73,9 @@ impl Group {
     ) -> Self {
         // A wsgid before this one may have left another state behind.
         states.set(index, GroupState::Served);
-        let known = Identity::known(&group.spec, &plan.children, &plan.findings.accounts);
         let demand = Demand::new(group.spec.pool());
         let templates = Templates::new(group.spec.preload);
-        let socket_timeout = match group.spec.timeouts.socket {
-            0 => plan.socket_timeout,
-            seconds => seconds.saturating_mul(1000),
-        };
-        let python_home = group.spec.python_home.clone().or_else(|| plan.python_home.clone());
-        let spec = WorkerSpec {
-            group: group.spec,
-            server: plan.server.clone(),
-            log_level: plan.log_level,
-            time_zone: log::time_zone().clone(),
-            socket_timeout,
-            peers: vec![plan.children.uid, Uid::effective().as_raw()],
-            preload: Preload::Off,
-            applications: group.applications,
-            imports: group.imports,
-        };
-        let launch = Launch {
-            spec,
-            identity: known.map_or_else(OnceCell::new, OnceCell::from),
-            python_home,
-            queue: Queue::new(queue),
-            log: group_log,
-            children: plan.children.clone(),
-        };
+        let launch = Launch::new(plan, group, queue, group_log);
         Self {
             launch,
             templates,
@@ -199,81 +123,6 @@ impl Group {
     /// What its processes write.
     pub(crate) fn log(&mut self) -> &mut GroupLog {
         &mut self.launch.log
-    }
-
-    /// Hears what its processes have to say.
-    pub(crate) fn hear(&mut self) {
-        self.launch.log.copy();
-        for place in 0..self.workers.len() {
-            for (news, speaker) in self.workers[place].line().hear() {
-                if !self.workers[place].listens().has_ended() {
-                    self.heard(place, news, speaker);
-                }
-            }
-            self.end_nonsense(place);
-        }
-        // One whose process is not known and whose line has ended was never forked.
-        let before = self.workers.len();
-        self.workers.retain(|worker| worker.pid().is_some() || !worker.listens().has_ended());
-        if self.workers.len() < before {
-            self.delay(None);
-        }
-        self.hear_templates();
-    }
-
-    fn heard(&mut self, place: usize, news: News, speaker: i32) {
-        let worker = &mut self.workers[place];
-        match news {
-            News::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
-                let text = format!(
-                    "process {speaker} says that it is a worker, but is no child of wsgid, or is known \
-                     already; it is left alone"
-                );
-                self.note(Level::Alert, &text);
-            }
-            News::Ready if !worker.is_ready() && worker.pid().is_some() => {
-                worker.set_ready();
-                if self.retired {
-                    worker.retire();
-                }
-                let (pid, milliseconds) = (worker.name(), worker.age().as_millis());
-                let name = self.name();
-                let text = format!(
-                    "worker {pid} of process group {name:?} is ready after {milliseconds} ms"
-                );
-                self.log.line(Level::Info, &text);
-                self.tell_workers(Order::LineUp);
-            }
-            News::PassOn => self.launch.queue.pass_on(),
-            News::Idle => self.rest(place),
-            News::Busy => self.demand.busy(Instant::now()),
-            News::Outworn => worker.set_outworn(),
-            News::Leaving if worker.is_leaving() => self.launch.queue.pass_on(),
-            News::Leaving => {
-                self.launch.queue.pass_on();
-                let (served, grace) = (worker.served(), self.patience());
-                self.workers[place].leave(grace);
-                match served {
-                    Some(served) => self.pause(served),
-                    // It has served nothing: one that says so again and again must not be replaced at once.
-                    None => drop(self.delay(None)),
-                }
-            }
-            News::ScriptChanged if worker.generation() == self.templates.generation() => {
-                self.script_changed();
-            }
-            _ => {}
-        }
-    }
-
-    /// A worker has nothing to do: it may go if there are more than there have to be.
-    fn rest(&mut self, place: usize) {
-        let staying = self.workers.iter().filter(|worker| !worker.is_leaving()).count();
-        let grace = self.patience();
-        let worker = &mut self.workers[place];
-        if !worker.is_leaving() && self.demand.spare(Instant::now(), staying) {
-            worker.ask_to_end(Some(Order::EndForRest), grace);
-        }
     }
 
     /// Orders all workers that take requests to do something at the queue.

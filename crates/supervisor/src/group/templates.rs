@@ -1,14 +1,10 @@
 //! The templates of a group: the one that workers are forked from, and the one that will follow it.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use wsgi::control::News;
 use wsgi::daemon::Preload;
-use wsgi::level::Level;
 
-use super::Group;
 use crate::line::Line;
 use crate::look::{Look, Seen};
 use crate::template::{Template, Versions};
@@ -25,12 +21,12 @@ pub(super) struct Templates {
     /// What the configuration wants loaded.
     pub(super) wanted: Preload,
     /// What can be loaded, as far as is known.
-    level: Preload,
-    current: Option<Template>,
+    pub(super) level: Preload,
+    pub(super) current: Option<Template>,
     /// It was started and is not ready.
     pub(super) next: Option<Template>,
     /// The generation of new workers.
-    generation: u64,
+    pub(super) generation: u64,
     /// The scripts with which loading has failed: there is no use in trying the same again.
     pub(super) failed: Option<Versions>,
     /// When the scripts are looked at again, while less is loaded than is wanted.
@@ -44,9 +40,9 @@ pub(super) struct Templates {
     /// No look is begun before: the last one could not be.
     pub(super) look_from: Option<Instant>,
     /// The scripts of a template that has ended by itself: its workers go on with those.
-    before: Option<Versions>,
+    pub(super) before: Option<Versions>,
     /// Processes that were killed while they hung before their program was executed.
-    lost: Vec<i32>,
+    pub(super) lost: Vec<i32>,
 }
 
 impl Templates {
@@ -196,7 +192,7 @@ impl Templates {
 
     /// Loading did not work with the scripts as they are. Without a template that does work, workers
     /// get by with less.
-    fn failed(&mut self, template: &mut Template) {
+    pub(super) fn failed(&mut self, template: &mut Template) {
         self.failed = template.versions();
         if self.current.is_none() {
             self.level = match template.level() {
@@ -224,149 +220,5 @@ impl Lost {
             Self::Template => "template",
             Self::Look => "process",
         }
-    }
-}
-
-impl Group {
-    /// Starts the template that is missing; looks whether one can load more by now.
-    pub(super) fn tend_templates(&mut self) {
-        self.look_at_scripts();
-        let keep = self.launch.spec.group.idle_template
-            || self.demand.wanted() > 0
-            || !self.workers.is_empty();
-        if !keep {
-            self.templates.end();
-        }
-        let missing = self.templates.level != Preload::Off
-            && self.templates.current.is_none()
-            && self.templates.next.is_none();
-        if keep && missing && self.may_start() {
-            self.start_template(self.templates.level, self.templates.generation);
-        }
-    }
-
-    pub(super) fn start_template(&mut self, level: Preload, generation: u64) {
-        let started = self.launch.with(level, |start| {
-            Ok((Template::start(start, generation)?, start.identity.name.clone()))
-        });
-        match started {
-            Ok((template, user)) => {
-                let pid = template.pid();
-                self.note(Level::Info, &format!("template {pid} starts as user {user:?}"));
-                self.templates.next = Some(template);
-                self.templates.look_at_loading = Some(Instant::now() + PAUSE);
-            }
-            Err(error) => self.not_started("template", &error),
-        }
-    }
-
-    /// Hears what the templates have to say.
-    pub(super) fn hear_templates(&mut self) {
-        if let Some(current) = &mut self.templates.current {
-            // It has nothing more to say; its end comes as a signal.
-            current.line().hear();
-        }
-        let next = self.templates.next.as_mut();
-        let words = next.map(|next| next.line().hear()).unwrap_or_default();
-        self.end_nonsense_of_templates();
-        let Some(next) = self.templates.next.as_ref().filter(|next| !next.is_given_up()) else {
-            return;
-        };
-        // It says one word that matters.
-        let Some((news, _)) = words.into_iter().next() else { return };
-        let (pid, milliseconds) = (next.pid(), next.age().as_millis());
-        match news {
-            News::Ready => {
-                let text = format!("template {pid} is ready after {milliseconds} ms");
-                self.note(Level::Info, &text);
-                self.backoff.after_success();
-                if let Some(mut next) = self.templates.next.take() {
-                    let before = self.templates.before.take();
-                    let is_same = next.generation() == self.templates.generation;
-                    if is_same && before.is_some() && before != next.versions() {
-                        // What it has loaded is not what the workers have that there are.
-                        next.set_generation(self.templates.generation + 1);
-                    }
-                    self.templates.generation = next.generation();
-                    self.templates.level = next.level();
-                    if next.level() == self.templates.wanted {
-                        (self.templates.failed, self.templates.look_at) = (None, None);
-                    }
-                    self.templates.current = Some(next);
-                }
-            }
-            News::NotLoaded | News::Threads => {
-                let text = match (news, &self.templates.current) {
-                    (_, Some(_)) => {
-                        "the changed script cannot be preloaded: the workers that there are serve \
-                         on, until it changes again"
-                    }
-                    (News::Threads, _) => "its workers load by themselves what cannot be preloaded",
-                    _ => {
-                        "an application cannot be preloaded: its workers load it by themselves, \
-                         until its script changes"
-                    }
-                };
-                self.note(Level::Warning, text);
-                if let Some(mut next) = self.templates.next.take() {
-                    self.templates.failed(&mut next);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Kills templates that say what makes no sense, again and again.
-    fn end_nonsense_of_templates(&mut self) {
-        let Templates { current, next, .. } = &mut self.templates;
-        let mut said = Vec::new();
-        for template in current.iter_mut().chain(next) {
-            if template.line().is_to_report() {
-                template.give_up();
-                said.push(template.pid());
-            }
-        }
-        for pid in said {
-            let delay = self.delay(None);
-            self.note_nonsense("template", &pid.to_string(), delay);
-        }
-    }
-
-    /// A process has ended; false if it was no template of this group.
-    pub(super) fn template_ended(&mut self, pid: i32, status: ExitStatus) -> bool {
-        let is =
-            |template: &Option<Template>| template.as_ref().is_some_and(|one| one.pid() == pid);
-        let (current, next) = (is(&self.templates.current), is(&self.templates.next));
-        let lost = self.templates.lost.len();
-        self.templates.lost.retain(|one| *one != pid);
-        if let Some(look) = self.templates.look.as_mut().filter(|look| look.pid() == pid) {
-            look.set_reaped();
-            return true;
-        }
-        for template in [&mut self.templates.current, &mut self.templates.next] {
-            template.iter_mut().filter(|one| one.pid() == pid).for_each(Template::set_reaped);
-        }
-        if current {
-            let text = format!("template {pid} has ended ({status}); its workers go on");
-            self.note(Level::Error, &text);
-            let ended = self.templates.current.take();
-            self.templates.before = ended.and_then(|mut template| template.versions());
-        } else if next {
-            let failure = self.templates.next.as_mut().and_then(Template::failure);
-            if let Some(failure) = failure {
-                self.templates.next = None;
-                let error = self.launch.error(failure);
-                self.not_started("template", &error);
-                return true;
-            }
-            let delay = self.delay(None);
-            let text = format!(
-                "template {pid} ended before it was ready ({status}); the next one starts in \
-                 {delay:.1?}"
-            );
-            self.note(Level::Error, &text);
-            self.templates.next = None;
-        }
-        current || next || self.templates.lost.len() < lost
     }
 }

@@ -1,0 +1,94 @@
+//! What starting a process of a group takes, as the plan says it and as it was found.
+
+use std::cell::OnceCell;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use nix::unistd::Uid;
+use wsgi::daemon::Preload;
+use wsgi::plan::{Account, Plan, PlannedGroup, WorkerSpec};
+
+use crate::account::{AccountError, Identity};
+use crate::birth::Failure;
+use crate::group_log::GroupLog;
+use crate::launch::{Start, StartError};
+use crate::queue::Queue;
+use crate::{log, program};
+
+/// What starting a process of the group takes. Its user and its Python are looked for when a process is
+/// started: either may be away for a while.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) spec: WorkerSpec,
+    identity: OnceCell<Identity>,
+    python_home: Option<PathBuf>,
+    pub(super) queue: Queue,
+    pub(super) log: GroupLog,
+    children: Account,
+}
+
+impl Launch {
+    /// What the plan says of a group whose requests wait in `queue`.
+    pub(super) fn new(plan: &Plan, group: PlannedGroup, queue: OwnedFd, log: GroupLog) -> Self {
+        let known = Identity::known(&group.spec, &plan.children, &plan.findings.accounts);
+        let socket_timeout = match group.spec.timeouts.socket {
+            0 => plan.socket_timeout,
+            seconds => seconds.saturating_mul(1000),
+        };
+        let python_home = group.spec.python_home.clone().or_else(|| plan.python_home.clone());
+        let spec = WorkerSpec {
+            group: group.spec,
+            server: plan.server.clone(),
+            log_level: plan.log_level,
+            time_zone: log::time_zone().clone(),
+            socket_timeout,
+            peers: vec![plan.children.uid, Uid::effective().as_raw()],
+            preload: Preload::Off,
+            applications: group.applications,
+            imports: group.imports,
+        };
+        Self {
+            spec,
+            identity: known.map_or_else(OnceCell::new, OnceCell::from),
+            python_home,
+            queue: Queue::new(queue),
+            log,
+            children: plan.children.clone(),
+        }
+    }
+
+    /// The user of the group's processes, once it was found.
+    pub(super) fn identity(&self) -> Result<&Identity, AccountError> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let found = Identity::of_group(&self.spec.group, &self.children)?;
+        Ok(self.identity.get_or_init(|| found))
+    }
+
+    /// How to start a process that loads as much as `level` says before it is forked.
+    pub(super) fn with<R>(
+        &self,
+        level: Preload,
+        act: impl FnOnce(&Start<'_>) -> Result<R, StartError>,
+    ) -> Result<R, StartError> {
+        let identity = self.identity()?;
+        let engine = program::engine().map_err(StartError::Engine)?;
+        let spec = WorkerSpec { preload: level, ..self.spec.clone() };
+        act(&Start {
+            spec: &spec,
+            identity,
+            python_home: self.python_home.as_deref(),
+            engine: &engine,
+            queue: self.queue.receiver(),
+            log: self.log.writer(),
+            children: self.children.uid,
+        })
+    }
+
+    /// Why a process has not executed its program.
+    pub(super) fn error(&self, failure: Failure) -> StartError {
+        let user = self.identity.get().map_or("", |identity| &identity.name);
+        StartError::of(failure, user, self.python_home.as_deref())
+    }
+}

@@ -1,0 +1,85 @@
+//! What the processes of a group say, and what follows from it.
+
+use std::time::Instant;
+
+use wsgi::control::{News, Order};
+use wsgi::level::Level;
+
+use super::Group;
+
+impl Group {
+    /// Hears what its processes have to say.
+    pub(crate) fn hear(&mut self) {
+        self.launch.log.copy();
+        for place in 0..self.workers.len() {
+            for (news, speaker) in self.workers[place].line().hear() {
+                if !self.workers[place].listens().has_ended() {
+                    self.heard(place, news, speaker);
+                }
+            }
+            self.end_nonsense(place);
+        }
+        // One whose process is not known and whose line has ended was never forked.
+        let before = self.workers.len();
+        self.workers.retain(|worker| worker.pid().is_some() || !worker.listens().has_ended());
+        if self.workers.len() < before {
+            self.delay(None);
+        }
+        self.hear_templates();
+    }
+
+    fn heard(&mut self, place: usize, news: News, speaker: i32) {
+        let worker = &mut self.workers[place];
+        match news {
+            News::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
+                let text = format!(
+                    "process {speaker} says that it is a worker, but is no child of wsgid, or is known \
+                     already; it is left alone"
+                );
+                self.note(Level::Alert, &text);
+            }
+            News::Ready if !worker.is_ready() && worker.pid().is_some() => {
+                worker.set_ready();
+                if self.retired {
+                    worker.retire();
+                }
+                let (pid, milliseconds) = (worker.name(), worker.age().as_millis());
+                let name = self.name();
+                let text = format!(
+                    "worker {pid} of process group {name:?} is ready after {milliseconds} ms"
+                );
+                self.log.line(Level::Info, &text);
+                self.tell_workers(Order::LineUp);
+            }
+            News::PassOn => self.launch.queue.pass_on(),
+            News::Idle => self.rest(place),
+            News::Busy => self.demand.busy(Instant::now()),
+            News::Outworn => worker.set_outworn(),
+            News::Leaving if worker.is_leaving() => self.launch.queue.pass_on(),
+            News::Leaving => {
+                self.launch.queue.pass_on();
+                let (served, grace) = (worker.served(), self.patience());
+                self.workers[place].leave(grace);
+                match served {
+                    Some(served) => self.pause(served),
+                    // It has served nothing: one that says so again and again must not be replaced at once.
+                    None => drop(self.delay(None)),
+                }
+            }
+            News::ScriptChanged if worker.generation() == self.templates.generation() => {
+                self.script_changed();
+            }
+            _ => {}
+        }
+    }
+
+    /// A worker has nothing to do: it may go if there are more than there have to be.
+    fn rest(&mut self, place: usize) {
+        let staying = self.workers.iter().filter(|worker| !worker.is_leaving()).count();
+        let grace = self.patience();
+        let worker = &mut self.workers[place];
+        if !worker.is_leaving() && self.demand.spare(Instant::now(), staying) {
+            worker.ask_to_end(Some(Order::EndForRest), grace);
+        }
+    }
+}
