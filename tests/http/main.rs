@@ -51,6 +51,7 @@ mod restarts;
 mod routing;
 mod script_paths;
 mod silent_files;
+mod silent_targets;
 mod slow_clients;
 mod slow_pythons;
 mod streams;

@@ -8,6 +8,7 @@ use wsgi::access_sections::{Node, closed_by};
 use wsgi::level::Level;
 use wsgi::settings::Import;
 
+use crate::leads::leads;
 use crate::ownership::Owner;
 use crate::plan::plan;
 use crate::preload::applications;
@@ -33,7 +34,14 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
     say(main, notes.map(|note| (note.level, note.text.as_str())));
     let closed = closed_scripts(main);
     say(main, closed.iter().map(|text| (Level::Warning, text.as_str())));
-    match findings::check(&main, plan(main)) {
+    let (leads, mut plan) = (leads(main), plan(main));
+    let silent = leads.silent(main);
+    say(main, silent.left_out.iter().map(|text| (Level::Warning, text.as_str())));
+    if !silent.needed.is_empty() {
+        return decide(main, silent.needed);
+    }
+    leads.take_silent_from(&mut plan);
+    match findings::check(main, plan) {
         Ok(None) => Ok(()),
         Ok(Some(report)) => {
             let mut problems = report.problems.clone();

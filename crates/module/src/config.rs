@@ -10,6 +10,7 @@ use wsgi::plan::{PythonFacts, Report};
 use wsgi::settings::{DirSettings, ServerSettings};
 
 use crate::generation::Generation;
+use crate::leads::Leads;
 
 /// A directory's configuration.
 pub(crate) type DirConfig = DirSettings;
@@ -41,6 +42,8 @@ pub(crate) struct Section {
 /// What becomes known once the configuration is read.
 #[derive(Default)]
 pub(crate) struct Runtime {
+    /// Where its paths lead. Set when that is asked first.
+    pub(crate) leads: OnceLock<Arc<Leads>>,
     /// The Python of embedded mode, or why there is none. Set when the configuration was checked.
     pub(crate) embedded: OnceLock<Result<PythonFacts, String>>,
     /// What `wsgid check` has said. Set when the configuration was checked.

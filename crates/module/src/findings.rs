@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use httpd::{Log, RunMode, StartKind};
+use httpd::{RunMode, Server, StartKind};
 use wsgi::level::Level;
 use wsgi::plan::{Findings, Plan, Report};
 
@@ -30,12 +30,12 @@ fn findings() -> std::sync::MutexGuard<'static, Findings> {
 
 /// Has `wsgid` check a plan, and keeps what it has found out. A server that runs does not wait for long; `None`
 /// if there is no report because of that, which the log is told.
-pub(crate) fn check<L: Log>(to: &L, mut plan: Plan) -> Result<Option<Report>, SupervisorError> {
+pub(crate) fn check(main: Server<'_>, mut plan: Plan) -> Result<Option<Report>, SupervisorError> {
     let runs = httpd::run_mode() == RunMode::Serve && httpd::start_kind() == StartKind::Restart;
     plan.findings = findings().clone();
     plan.answer_limit = runs.then_some(ANSWER_LIMIT);
     let limit = if runs { CHECK_LIMIT } else { PATIENCE };
-    match supervisor::check(&plan, limit) {
+    match supervisor::check(main, &plan, limit) {
         Ok(report) => {
             *findings() = report.findings.clone();
             Ok(Some(report))
@@ -43,7 +43,7 @@ pub(crate) fn check<L: Log>(to: &L, mut plan: Plan) -> Result<Option<Report>, Su
         Err(SupervisorError::Silent(_)) if runs => {
             let text = "the process groups cannot be checked at once (the user database or a file \
                         system may hang) and are not waited for; they are started as they are";
-            log(to, Level::Info, text);
+            log(&main, Level::Info, text);
             Ok(None)
         }
         Err(error) => Err(error),
@@ -58,6 +58,8 @@ pub(crate) fn add_to(plan: &mut Plan) {
 /// Asks in a child of httpd for the Python of embedded mode, which the parent has not waited for.
 pub(crate) fn ask_in_child(plan: Plan) -> Result<wsgi::plan::PythonFacts, String> {
     let plan = Plan { groups: Vec::new(), scripts: Vec::new(), ..plan };
-    let report = supervisor::check(&plan, PATIENCE).map_err(|error| error.to_string())?;
+    let report = httpd::main_server(|main| supervisor::check(main, &plan, PATIENCE));
+    let report = report.ok_or("the configuration is not known")?;
+    let report = report.map_err(|error| error.to_string())?;
     report.embedded.unwrap_or_else(|| Err("it has given no answer".to_owned()))
 }

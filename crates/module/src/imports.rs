@@ -1,7 +1,5 @@
 //! Which scripts are imported before there is a request for them.
 
-use std::path::Path;
-
 use httpd::Server;
 use wsgi::plan::ImportedScript;
 use wsgi::script_path::resolved;
@@ -26,7 +24,7 @@ pub(crate) fn of_group(main: Server<'_>, group: &str) -> Vec<ImportedScript> {
             Some(script) => script.path.clone(),
             None => resolved(&mapping.alias.target),
         };
-        if known && !Path::new(&script).is_dir() {
+        if known && !mapping.is_directory {
             add(
                 &mut imports,
                 ImportedScript {

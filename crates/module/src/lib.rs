@@ -18,6 +18,7 @@ mod generation;
 mod heap;
 mod hooks;
 mod imports;
+mod leads;
 mod lifeline;
 mod log_budget;
 mod ownership;

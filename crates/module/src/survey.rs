@@ -2,10 +2,12 @@
 
 use httpd::Server;
 use wsgi::alias::Alias;
+use wsgi::lead::Lead;
 use wsgi::script_path::resolved;
 
 use crate::Wsgi;
 use crate::config::Section;
+use crate::leads::leads;
 
 /// A script that an alias leads to, as httpd resolves it when a request comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,25 +20,20 @@ pub(crate) struct Script {
 
 impl Script {
     /// The script that a target names; `None` if it is a directory, or only requests can tell.
-    fn of(alias: &Alias) -> Option<Self> {
+    fn of(alias: &Alias, lead: Option<Lead>) -> Option<Self> {
         if alias.is_pattern {
             return None;
         }
         let path = resolved(&alias.target);
-        let ends = path.match_indices('/').map(|(place, _)| place).filter(|place| *place > 0);
-        for end in ends.chain([path.len()]) {
-            match std::fs::metadata(&path[..end]) {
-                Ok(found) if found.is_dir() => {}
-                Ok(_) => {
-                    let (path, path_info) = path.split_at(end);
-                    return Some(Self { path: path.to_owned(), path_info: path_info.to_owned() });
-                }
-                // It may come later.
-                Err(_) if path.ends_with('/') => return None,
-                Err(_) => return Some(Self { path, path_info: String::new() }),
+        match lead? {
+            Lead::File(end) => {
+                let (path, path_info) = path.split_at_checked(end)?;
+                Some(Self { path: path.to_owned(), path_info: path_info.to_owned() })
             }
+            // It may come later.
+            Lead::Nothing if !path.ends_with('/') => Some(Self { path, path_info: String::new() }),
+            Lead::Nothing | Lead::Directory => None,
         }
-        None
     }
 }
 
@@ -48,6 +45,8 @@ pub(crate) struct Mapping<'s> {
     pub(crate) alias: &'s Alias,
     /// The script that it leads to, if it is one.
     pub(crate) script: Option<Script>,
+    /// Whether it leads to a directory, as far as that can be told.
+    pub(crate) is_directory: bool,
     /// The process group as it is written; `None` where nothing is.
     pub(crate) process_group: Option<&'s str>,
     /// The application group as it is written; `None` where nothing is.
@@ -73,14 +72,15 @@ pub(crate) fn mappings(main: Server<'_>) -> Vec<Mapping<'_>> {
 
 /// What the aliases lead to that the requests of a server meet.
 pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<Mapping<'s>> {
-    let sections = sections(server, main);
+    let (sections, leads) = (sections(server, main), leads(main));
     let defaults = server.dir_defaults::<Wsgi>();
     let mut aliases: Vec<&Alias> = server.config::<Wsgi>().settings.aliases.iter().collect();
     if speaks_beside(server, main) {
         aliases.extend(&main.config::<Wsgi>().settings.aliases);
     }
     let mapping = |alias: &'s Alias| {
-        let script = Script::of(alias);
+        let lead = leads.of(alias);
+        let script = Script::of(alias, lead);
         let inner = |of: fn(&Section) -> Option<&str>| {
             let covers = |section: &&&Section| section.covers(alias, script.as_ref());
             sections.iter().rev().filter(covers).find_map(|one| of(one))
@@ -101,6 +101,7 @@ pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<Mapping
                 .or_else(|| inner(|section| section.application_group.as_deref()))
                 .or(defaults.application_group.as_deref()),
             script,
+            is_directory: lead == Some(Lead::Directory),
         }
     };
     aliases.into_iter().map(mapping).collect()

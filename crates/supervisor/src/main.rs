@@ -13,6 +13,7 @@ mod demand;
 mod group;
 mod group_log;
 mod launch;
+mod leads;
 mod line;
 mod log;
 mod look;
@@ -38,23 +39,24 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
-    let act: fn(&Plan) -> ExitCode = match command.as_str() {
-        "serve" => serve::run,
-        "check" => check::run,
+    let act: fn(&str) -> Result<ExitCode, serde_json::Error> = match command.as_str() {
+        "serve" => |text| Ok(serve::run(&serde_json::from_str::<Plan>(text)?)),
+        "check" => |text| Ok(check::run(&serde_json::from_str::<Plan>(text)?)),
+        "leads" => |text| Ok(leads::run(serde_json::from_str(text)?)),
         _ => {
             eprintln!("wsgid is started by httpd's mod_wsgi.so; it has no use of its own.");
             return ExitCode::from(USAGE);
         }
     };
     let mut text = String::new();
-    let plan = std::io::stdin()
+    let status = std::io::stdin()
         .read_to_string(&mut text)
         .map_err(|error| error.to_string())
-        .and_then(|_| serde_json::from_str(&text).map_err(|error| error.to_string()));
-    match plan {
-        Ok(plan) => act(&plan),
+        .and_then(|_| act(&text).map_err(|error| error.to_string()));
+    match status {
+        Ok(status) => status,
         Err(error) => {
-            eprintln!("wsgid: the plan on standard input cannot be read: {error}");
+            eprintln!("wsgid: what standard input says cannot be read: {error}");
             ExitCode::from(USAGE)
         }
     }

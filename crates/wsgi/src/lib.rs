@@ -19,6 +19,7 @@ pub mod group_name;
 pub mod hook;
 pub mod inbox;
 pub mod interpreter_rules;
+pub mod lead;
 pub mod level;
 pub mod levels;
 pub mod log_line;
