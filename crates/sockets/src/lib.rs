@@ -45,10 +45,36 @@ pub fn receive(
     room: Room,
     waits: bool,
 ) -> nix::Result<Received> {
-    let mut part = libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: place.len() };
-    // Words, because control messages are aligned like them.
-    let mut ancillary = [0_u64; MOST_ROOM / size_of::<u64>() + 1];
     let flags = libc::MSG_CMSG_CLOEXEC | if waits { 0 } else { libc::MSG_DONTWAIT };
+    if room.bytes() <= size_of::<[u64; FEW]>() {
+        receive_into(socket, place, &mut [0; FEW][..room.words()], flags)
+    } else {
+        receive_many(socket, place, room, flags)
+    }
+}
+
+/// Room for a descriptor or two and the sender. The stacks of httpd's threads have to hold it.
+const FEW: usize = 8;
+
+/// A function of its own, so that only its callers need the stack for so much.
+#[inline(never)]
+fn receive_many(
+    socket: BorrowedFd<'_>,
+    place: &mut [u8],
+    room: Room,
+    flags: libc::c_int,
+) -> nix::Result<Received> {
+    receive_into(socket, place, &mut [0; MOST_ROOM / size_of::<u64>()][..room.words()], flags)
+}
+
+/// `ancillary` is made of words, because control messages are aligned like them.
+fn receive_into(
+    socket: BorrowedFd<'_>,
+    place: &mut [u8],
+    ancillary: &mut [u64],
+    flags: libc::c_int,
+) -> nix::Result<Received> {
+    let mut part = libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: place.len() };
     // SAFETY: all fields of the structure are numbers or pointers, for which zero is a value. Both buffers
     // are at least as long as is said, aligned as control messages have to be, and live during the call.
     unsafe {
@@ -56,7 +82,7 @@ pub fn receive(
         message.msg_iov = &raw mut part;
         message.msg_iovlen = 1;
         message.msg_control = ancillary.as_mut_ptr().cast();
-        message.msg_controllen = room.bytes().min(size_of_val(&ancillary)) as _;
+        message.msg_controllen = size_of_val(ancillary) as _;
         let count = libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags);
         let count = usize::try_from(Errno::result(count)?).unwrap_or_default();
         let (files, sender) = attached(&message);
@@ -81,6 +107,10 @@ impl Room {
     fn bytes(self) -> usize {
         let files = if self.files > 0 { space(self.files.min(MOST_FILES) * FILE) } else { 0 };
         files + if self.sender { space(CREDENTIALS) } else { 0 }
+    }
+
+    fn words(self) -> usize {
+        self.bytes() / size_of::<u64>()
     }
 }
 
