@@ -143,13 +143,15 @@ fn requests_that_a_thread_is_woken_for_in_vain_are_served() {
     httpd.expect_log("woken in vain");
     thread::scope(|scope| {
         let hold = || scope.spawn(|| httpd.get("/hold").send().status);
-        let mut held = vec![hold(), hold()];
+        let mut requests = vec![hold(), hold()];
         wait_until("the first threads are busy", || httpd.log_lines("held by").len() == 2);
-        held.push(hold());
+        requests.push(hold());
         wait_until("another request is served", || httpd.log_lines("held by").len() == 3);
         assert!(!httpd.log_lines("woken in vain").is_empty(), "{}", httpd.log());
         fs::write(httpd.root().join("app/go"), "").unwrap();
-        held.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), 200));
+        for request in requests {
+            assert_eq!(request.join().unwrap(), 200);
+        }
     });
 }
 
