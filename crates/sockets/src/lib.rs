@@ -45,16 +45,33 @@ pub fn receive(
     room: Room,
     waits: bool,
 ) -> nix::Result<Received> {
-    let flags = libc::MSG_CMSG_CLOEXEC | if waits { 0 } else { libc::MSG_DONTWAIT };
-    if room.bytes() <= size_of::<[u64; FEW]>() {
+    receive_with(socket, place, room, if waits { 0 } else { libc::MSG_DONTWAIT })
+}
+
+/// Looks at what [`receive`] would receive, and leaves it where it is. Descriptors for which there is no room are not
+/// closed by this, but left, too: `is_cut` says that there are some. Does not wait.
+///
+/// # Errors
+/// Those of `recvmsg`.
+pub fn peek(socket: BorrowedFd<'_>, place: &mut [u8], room: Room) -> nix::Result<Received> {
+    receive_with(socket, place, room, libc::MSG_DONTWAIT | libc::MSG_PEEK)
+}
+
+/// Room for a descriptor or two and the sender. The stacks of httpd's threads have to hold it.
+const FEW: usize = 8;
+
+fn receive_with(
+    socket: BorrowedFd<'_>,
+    place: &mut [u8],
+    room: Room,
+    flags: libc::c_int,
+) -> nix::Result<Received> {
+    if room.words() <= FEW {
         receive_into(socket, place, &mut [0; FEW][..room.words()], flags)
     } else {
         receive_many(socket, place, room, flags)
     }
 }
-
-/// Room for a descriptor or two and the sender. The stacks of httpd's threads have to hold it.
-const FEW: usize = 8;
 
 /// A function of its own, so that only its callers need the stack for so much.
 #[inline(never)]
@@ -75,6 +92,7 @@ fn receive_into(
     flags: libc::c_int,
 ) -> nix::Result<Received> {
     let mut part = libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: place.len() };
+    let flags = libc::MSG_CMSG_CLOEXEC | flags;
     // SAFETY: all fields of the structure are numbers or pointers, for which zero is a value. Both buffers
     // are at least as long as is said, aligned as control messages have to be, and live during the call.
     unsafe {
@@ -150,6 +168,7 @@ unsafe fn attached(message: &libc::msghdr) -> (Vec<OwnedFd>, Option<i32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg, setsockopt, sockopt};
     use std::fs::File;
     use std::io::{IoSlice, Read};
@@ -173,6 +192,20 @@ mod tests {
         assert_eq!((received.count, received.files.len(), received.is_cut), (1, 2, true));
         drop((received, writer));
         assert_eq!(reader.read(&mut [0]).unwrap(), 0, "nobody holds the other end");
+    }
+
+    #[test]
+    fn what_is_looked_at_stays_open() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        send(&theirs, &[writer.as_raw_fd()]);
+        drop(writer);
+        let seen = peek(ours.as_fd(), &mut [0; 8], Room::default()).unwrap();
+        assert_eq!((seen.count, seen.files.len(), seen.is_cut), (1, 0, true));
+        let mut watched = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut watched, PollTimeout::ZERO), Ok(0), "the other end is open");
+        receive(ours.as_fd(), &mut [0; 8], Room::default(), true).unwrap();
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0, "and is not, once it was received");
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Group {
 
     fn may_start(&self) -> bool {
         let is_time = self.not_before.is_none_or(|moment| moment <= Instant::now());
-        is_time && !self.templates.are_many_lost()
+        is_time && !self.templates.are_many_lost() && !self.launch.kept.are_many()
     }
 
     /// Starts a worker; false if there is none yet, or can be none now.

@@ -17,7 +17,7 @@ use wsgi::settings::PythonOptions;
 
 use crate::account::{AccountError, Identity};
 use crate::birth::{Birth, Failure};
-use crate::line::Line;
+use crate::line::{Kept, Line};
 use crate::probe::ProbeError;
 use crate::program::{self, ProgramError};
 use crate::sys::{Change, Directory, Task, begin, raised};
@@ -46,6 +46,8 @@ pub(crate) struct Start<'s> {
     pub(crate) queue: &'s OwnedFd,
     /// Where it writes what it says.
     pub(crate) log: &'s OwnedFd,
+    /// The lines of the group that are never closed.
+    pub(crate) kept: &'s Kept,
     /// User id of httpd's children: workers of another user begin in their home directory.
     pub(crate) children: u32,
 }
@@ -103,7 +105,7 @@ impl Start<'_> {
     /// Starts the process. A template says when its scripts were changed last before it executes anything.
     pub(crate) fn start(&self) -> Result<Started, StartError> {
         let (ours, theirs) = UnixStream::pair()?;
-        let line = Line::new(ours)?;
+        let line = Line::new(ours, self.kept)?;
         let theirs = raised(&theirs.into())?;
         let spec = raised(&memory_file(&serde_json::to_vec(self.spec)?)?)?;
         let nothing = raised(&File::open("/dev/null")?.into())?;

@@ -1,25 +1,57 @@
 //! The line to a worker or template: a word each way now and then, see [`wsgi::control`].
+//!
+//! No descriptor belongs to a word. One that comes all the same is a trap: the end of a socket that lingers, or of a
+//! file in a file system that does not answer, may take as long as its owner likes, and the kernel has the receiver
+//! wait for it, whether there is room for the descriptor or not. So what comes is looked at before it is
+//! received, and a line with a descriptor in it is neither heard nor closed any more.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg, setsockopt, sockopt};
-use sockets::{Room, receive};
+use sockets::{Received, Room, peek, receive};
 use wsgi::control::{News, Order};
 
 /// The line.
 #[derive(Debug)]
 pub(crate) struct Line {
-    socket: UnixStream,
+    socket: Rc<UnixStream>,
+    /// A descriptor has come.
+    is_kept: bool,
+    kept: Kept,
     /// The other side has closed its end.
     ended: bool,
     /// So many bytes were no words.
     nonsense: usize,
-    /// That were too many.
-    is_nonsense: bool,
-    is_reported: bool,
+    report: Report,
 }
+
+/// What the log has to say of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Report {
+    Nothing,
+    /// It was closed because the other side says what makes no sense.
+    Nonsense,
+    Done,
+}
+
+/// The lines of a group that are never closed, because descriptors have come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept(Rc<Cell<usize>>);
+
+impl Kept {
+    /// Whether there are so many that the group has to do without new ones.
+    pub(crate) fn are_many(&self) -> bool {
+        self.0.get() >= MOST_KEPT
+    }
+}
+
+/// So many lines of a group are kept open before no more are made: each is a descriptor of this process.
+const MOST_KEPT: usize = 4;
 
 /// How many words of one process are heard before the others have their say: nobody has that much to tell.
 const MOST_WORDS: usize = 64;
@@ -31,12 +63,21 @@ const MOST_NONSENSE: usize = 64;
 pub(crate) type Heard = (News, i32);
 
 impl Line {
-    /// Our end of a line.
-    pub(crate) fn new(socket: UnixStream) -> io::Result<Self> {
+    /// Our end of a line of the group that `kept` belongs to.
+    pub(crate) fn new(socket: UnixStream, kept: &Kept) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         // The kernel says who speaks: a process cannot pass itself off as another one.
         setsockopt(&socket, sockopt::PassCred, &true)?;
-        Ok(Self { socket, ended: false, nonsense: 0, is_nonsense: false, is_reported: false })
+        // Urgent words stay in their place, where they are looked at like all others.
+        setsockopt(&socket, sockopt::OobInline, &true)?;
+        Ok(Self {
+            socket: Rc::new(socket),
+            is_kept: false,
+            kept: kept.clone(),
+            ended: false,
+            nonsense: 0,
+            report: Report::Nothing,
+        })
     }
 
     /// Whether the other side has closed its end.
@@ -51,7 +92,11 @@ impl Line {
 
     /// Whether it was closed because the other side says what makes no sense, again and again; true once.
     pub(crate) fn is_to_report(&mut self) -> bool {
-        self.is_nonsense && !std::mem::replace(&mut self.is_reported, true)
+        let is_due = self.report == Report::Nonsense;
+        if is_due {
+            self.report = Report::Done;
+        }
+        is_due
     }
 
     /// The next words, of which there may be more: nobody is heard for longer than the others. What is no word is
@@ -61,34 +106,63 @@ impl Line {
             return Vec::new();
         }
         let mut bytes = [0; MOST_WORDS];
-        // No room for descriptors: the kernel closes those that come along. It does not join words of two
-        // senders.
-        let room = Room { files: 0, sender: true };
-        let received = loop {
-            match receive(self.socket.as_fd(), &mut bytes, room, false) {
-                Err(nix::Error::EINTR) => {}
-                Err(nix::Error::EAGAIN) => return Vec::new(),
-                received => break received,
+        let received = match self.next(&mut bytes) {
+            Err(nix::Error::EAGAIN) => return Vec::new(),
+            Ok(received) if received.count > 0 => received,
+            _ => {
+                self.ended = true;
+                return Vec::new();
             }
-        };
-        let Some(received) = received.ok().filter(|received| received.count > 0) else {
-            self.ended = true;
-            return Vec::new();
         };
         let bytes = &bytes[..received.count];
         let words = bytes.iter().filter_map(|byte| News::decode(*byte).zip(received.sender));
         let words: Vec<Heard> = words.collect();
-        // No descriptor belongs to a word.
-        self.nonsense += bytes.len() - words.len() + usize::from(received.is_cut);
+        self.nonsense += bytes.len() - words.len();
         if self.nonsense > MOST_NONSENSE {
-            (self.ended, self.is_nonsense) = (true, true);
+            self.end_nonsense();
         }
         words
     }
 
+    /// Receives what has no descriptor in it. One that has is left, and the line kept open.
+    fn next(&mut self, bytes: &mut [u8]) -> nix::Result<Received> {
+        // The kernel does not join words of two senders.
+        let room = Room { files: 0, sender: true };
+        loop {
+            let seen = match peek(self.socket.as_fd(), bytes, room) {
+                Err(nix::Error::EINTR) => continue,
+                seen => seen?,
+            };
+            if seen.is_cut {
+                self.keep();
+                return Err(nix::Error::EBADMSG);
+            }
+            // No more than that: what has come since may have something with it.
+            match receive(self.socket.as_fd(), &mut bytes[..seen.count], room, false) {
+                Err(nix::Error::EINTR) => {}
+                received => return received,
+            }
+        }
+    }
+
+    fn keep(&mut self) {
+        if !std::mem::replace(&mut self.is_kept, true) {
+            std::mem::forget(Rc::clone(&self.socket));
+            self.kept.0.set(self.kept.0.get() + 1);
+        }
+        self.end_nonsense();
+    }
+
+    fn end_nonsense(&mut self) {
+        self.ended = true;
+        if self.report == Report::Nothing {
+            self.report = Report::Nonsense;
+        }
+    }
+
     /// Orders something.
     pub(crate) fn order(&self, order: Order) -> io::Result<()> {
-        (&self.socket).write_all(&[order as u8])
+        (&*self.socket).write_all(&[order as u8])
     }
 
     /// Orders something that needs a descriptor.
@@ -102,6 +176,16 @@ impl Line {
     }
 }
 
+impl Drop for Line {
+    /// Takes what was said and not heard, so that the end of the socket closes nothing else. That is no more than a
+    /// socket holds.
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown(Shutdown::Read);
+        let mut bytes = [0; MOST_WORDS];
+        while !self.is_kept && self.next(&mut bytes).is_ok_and(|received| received.count > 0) {}
+    }
+}
+
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -111,23 +195,51 @@ impl AsFd for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::io::{PipeReader, Read};
+
+    /// A line, its other end, and the reading end of a pipe whose writing end is under way with a word.
+    fn with_descriptor(kept: &Kept, flags: MsgFlags) -> (Line, UnixStream, PipeReader) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let line = Line::new(ours, kept).unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        (&theirs).write_all(&[News::Ready as u8]).unwrap();
+        let (bytes, files) = ([News::Busy as u8], [writer.as_raw_fd()]);
+        let (parts, attached) = ([IoSlice::new(&bytes)], [ControlMessage::ScmRights(&files)]);
+        sendmsg::<()>(theirs.as_raw_fd(), &parts, &attached, flags, None).unwrap();
+        (line, theirs, reader)
+    }
+
+    /// Whether the writing end was not closed.
+    fn is_open(reader: &PipeReader) -> bool {
+        let mut watched = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+        poll(&mut watched, PollTimeout::ZERO) == Ok(0)
+    }
 
     #[test]
-    fn descriptors_that_come_with_a_word_are_not_kept() {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut line = Line::new(ours).unwrap();
-        let (mut reader, writer) = std::io::pipe().unwrap();
-        let (bytes, files) = ([News::Busy as u8], [writer.as_raw_fd()]);
-        let attached = [ControlMessage::ScmRights(&files)];
-        let (parts, flags) = ([IoSlice::new(&bytes)], MsgFlags::empty());
-        sendmsg::<()>(theirs.as_raw_fd(), &parts, &attached, flags, None).unwrap();
-        line.hear();
-        drop(writer);
-        // The end: nobody else holds the other side of the pipe.
-        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
-        (&theirs).write_all(&bytes).unwrap();
-        assert_eq!(words(&mut line), [News::Busy]);
+    fn descriptors_that_come_with_a_word_are_never_closed() {
+        let kept = Kept::default();
+        for flags in [MsgFlags::empty(), MsgFlags::MSG_OOB] {
+            let (mut line, _theirs, reader) = with_descriptor(&kept, flags);
+            line.hear();
+            assert!(line.hear().is_empty() && line.has_ended() && line.is_to_report(), "{flags:?}");
+            drop(line);
+            assert!(is_open(&reader), "{flags:?}");
+            // Also if nothing was heard before the end.
+            let (line, _theirs, reader) = with_descriptor(&kept, flags);
+            drop(line);
+            assert!(is_open(&reader), "{flags:?}");
+        }
+        assert!(kept.are_many());
+    }
+
+    #[test]
+    fn a_line_without_descriptors_is_closed() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let line = Line::new(ours, &Kept::default()).unwrap();
+        (&theirs).write_all(&[b'x'; 1000]).unwrap();
+        drop(line);
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
     }
 
     fn words(line: &mut Line) -> Vec<News> {
@@ -137,7 +249,7 @@ mod tests {
     #[test]
     fn nonsense_is_left_out_at_once_and_ends_the_line_when_it_is_too_much() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut line = Line::new(ours).unwrap();
+        let mut line = Line::new(ours, &Kept::default()).unwrap();
         (&theirs).write_all(b"xxB\0xR").unwrap();
         assert_eq!(words(&mut line), [News::Busy, News::Ready]);
         assert_eq!(words(&mut line), []);

@@ -10,7 +10,7 @@ use wsgi::daemon::Preload;
 
 use crate::birth::{Birth, Failure};
 use crate::launch::{Start, StartError};
-use crate::line::Line;
+use crate::line::{Kept, Line};
 use crate::process::Process;
 use crate::worker::Worker;
 
@@ -23,6 +23,8 @@ pub(crate) struct Template {
     level: Preload,
     generation: u64,
     birth: Birth,
+    /// The lines of the group that are never closed.
+    kept: Kept,
     /// How many scripts it is to load.
     scripts: usize,
     /// When it was killed.
@@ -45,6 +47,7 @@ impl Template {
             level,
             generation,
             birth: started.birth,
+            kept: start.kept.clone(),
             scripts: start.spec.applications.len(),
             given_up: None,
             reported: false,
@@ -141,7 +144,7 @@ impl Template {
     /// Has a worker forked.
     pub(crate) fn fork(&self) -> std::io::Result<Worker> {
         let (ours, theirs) = UnixStream::pair()?;
-        let line = Line::new(ours)?;
+        let line = Line::new(ours, &self.kept)?;
         self.line.order_with(Order::Fork, &theirs.into())?;
         Ok(Worker::forked(line, self.generation))
     }

@@ -92,9 +92,15 @@ impl Group {
     }
 
     pub(super) fn note_nonsense(&self, what: &str, pid: &str, delay: Duration) {
+        let next = if self.launch.kept.are_many() {
+            "no more are started until httpd is restarted gracefully, since descriptors have come several times"
+                .to_owned()
+        } else {
+            format!("the next one starts in {delay:.1?}")
+        };
         let text = format!(
             "WSGI0222: {what} {pid} says what makes no sense to wsgid and is killed: something in the \
-             application may write to descriptor {}; the next one starts in {delay:.1?}",
+             application may write to descriptor {}; {next}",
             descriptor::CONTROL
         );
         self.note(Level::Error, &text);

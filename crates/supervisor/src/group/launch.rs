@@ -12,6 +12,7 @@ use crate::account::{AccountError, Identity};
 use crate::birth::Failure;
 use crate::group_log::GroupLog;
 use crate::launch::{Start, StartError};
+use crate::line::Kept;
 use crate::queue::Queue;
 use crate::{log, program};
 
@@ -24,6 +25,7 @@ pub(super) struct Launch {
     python_home: Option<PathBuf>,
     pub(super) queue: Queue,
     pub(super) log: GroupLog,
+    pub(super) kept: Kept,
     children: Account,
 }
 
@@ -53,6 +55,7 @@ impl Launch {
             python_home,
             queue: Queue::new(queue),
             log,
+            kept: Kept::default(),
             children: plan.children.clone(),
         }
     }
@@ -82,6 +85,7 @@ impl Launch {
             engine: &engine,
             queue: self.queue.receiver(),
             log: self.log.writer(),
+            kept: &self.kept,
             children: self.children.uid,
         })
     }
