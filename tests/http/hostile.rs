@@ -1,6 +1,8 @@
 //! Processes of a group that speak to `wsgid`, which is root, in words of their own.
 
-use testkit::{Httpd, Kind, Mode, wait_until};
+use std::fs;
+
+use testkit::{Httpd, Kind, Mode, Signal, wait_until};
 
 /// An application that takes its template over while it is imported. It answers the orders to fork itself: one
 /// process, which `wsgid` takes in, passes itself off as several workers and ends, so that its id may be
@@ -78,6 +80,126 @@ fn a_worker_that_says_nonsense_is_killed() {
         reply.status == 200 && reply.text() != before
     });
     assert_eq!(httpd.log_lines("WSGI0222").len(), 1);
+}
+
+/// A socket whose end takes a minute, since nothing reads at the other side: for the process that has it last.
+const TRAP: &str = r#"
+import os, socket, struct
+
+KEPT = []
+
+
+def trap():
+    listener = socket.create_server(("127.0.0.1", 0))
+    ours = socket.create_connection(listener.getsockname())
+    KEPT.append((listener, listener.accept()))
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    ours.setblocking(False)
+    try:
+        while True:
+            ours.send(b"x" * 65536)
+    except BlockingIOError:
+        ours.setblocking(True)
+    return ours
+
+
+def answer(start_response):
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#;
+
+/// In a worker: sends it to `wsgid`.
+const LINGERER: &str = r#"
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/linger":
+        ours = trap()
+        socket.send_fds(socket.socket(fileno=os.dup(4)), [b"B"], [ours.fileno()])
+        # It is under way still, so that this waits for nothing.
+        os.close(ours.detach())
+    return answer(start_response)
+"#;
+
+/// In a child of httpd: sends it to the group that is defined first.
+const TRAPPER: &str = r#"
+def queue():
+    for number in range(3, 256):
+        try:
+            found = socket.socket(fileno=os.dup(number))
+        except OSError:
+            continue
+        if found.family == socket.AF_UNIX and found.type == socket.SOCK_SEQPACKET:
+            return found
+
+
+def application(environ, start_response):
+    ours = trap()
+    socket.send_fds(queue(), [b"message"], [ours.fileno()])
+    # It is under way still, so that this waits for nothing.
+    os.close(ours.detach())
+    return answer(start_response)
+"#;
+
+/// A Python that does not start anything while the file `away` is there.
+const PYTHON: &str =
+    "#!/bin/sh\n[ -e \"$(dirname \"$0\")/away\" ] && exit 7\nexec /usr/bin/python3 \"$@\"\n";
+
+#[test]
+fn a_request_whose_end_takes_long_does_not_keep_wsgid() {
+    let httpd = Httpd::new("hostile-trapper")
+        .one_child()
+        .program("fake/bin/python", PYTHON)
+        .file("app/app.wsgi", [TRAP, LINGERER].concat())
+        .file("app/trap.wsgi", [TRAP, TRAPPER].concat())
+        .conf(
+            "WSGIDaemonProcess down threads=1 python-home={root}/fake\n\
+             WSGIDaemonProcess good threads=1 python-home={home}\n\
+             WSGIScriptAlias /down {root}/app/app.wsgi process-group=down\n\
+             WSGIScriptAlias /good {root}/app/app.wsgi process-group=good\n\
+             WSGIScriptAlias /trap {root}/app/trap.wsgi",
+        )
+        .start();
+    fs::write(httpd.root().join("fake/bin/away"), "").unwrap();
+    httpd.allow_log("is not a Python that works");
+    httpd.expect_log("ended before it was ready");
+    httpd.graceful();
+    httpd.allow_log("WSGI0211");
+    wait_until("the group is down", || httpd.get("/down").send().status == 503);
+    // What has sent it is to be gone before it is received.
+    let wsgid = httpd.pids(Kind::Supervisor);
+    wsgid.iter().for_each(|pid| httpd.signal(*pid, Signal::SIGSTOP));
+    assert_eq!(httpd.get("/trap").send().status, 200, "{}", httpd.log());
+    wsgid.iter().for_each(|pid| httpd.signal(*pid, Signal::SIGCONT));
+    wait_until("a process hangs where it keeps only its own group", || {
+        httpd.pids(Kind::Supervisor).len() == 2
+    });
+    for _ in 0..2 {
+        let worker: i32 = httpd.get("/good").send().text().parse().unwrap();
+        httpd.allow_log(&format!("worker {worker} of process group"));
+        httpd.signal(worker, Signal::SIGKILL);
+        wait_until("another one serves", || {
+            let reply = httpd.get("/good").send();
+            reply.status == 200 && reply.text() != worker.to_string()
+        });
+    }
+}
+
+#[test]
+fn a_descriptor_whose_end_takes_long_does_not_keep_wsgid() {
+    let httpd = Httpd::new("hostile-lingerer")
+        .mode(Mode::Daemon)
+        .daemon("processes=1 threads=1")
+        .file("app/app.wsgi", [TRAP, LINGERER].concat())
+        .conf("WSGIScriptAlias /app {root}/app/app.wsgi")
+        .start();
+    let before = httpd.get("/app").send().text();
+    httpd.expect_log("WSGI0222: worker");
+    // Its answer may be faster than its end.
+    httpd.allow_log("WSGI0146");
+    httpd.get("/app/linger").send();
+    wait_until("another one serves", || {
+        let reply = httpd.get("/app").send();
+        reply.status == 200 && reply.text() != before
+    });
 }
 
 /// An application that says that its worker is ready and leaves. It ends where `ENDS` is true.

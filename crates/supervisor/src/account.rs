@@ -42,6 +42,12 @@ pub(crate) enum AccountError {
 }
 
 impl Identity {
+    /// The user that this process runs as, for a process that does not change.
+    pub(crate) fn own() -> Self {
+        let (uid, gid) = (Uid::effective(), Gid::effective());
+        Self { name: format!("#{uid}"), uid, gid, groups: Vec::new(), home: None, change: false }
+    }
+
     /// The user of a process group: its own, or the one that httpd's children run as. Where we are not
     /// root there is no choice: it is whoever we are.
     pub(crate) fn of_group(spec: &GroupSpec, children: &Account) -> Result<Self, AccountError> {

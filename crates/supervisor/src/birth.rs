@@ -181,7 +181,7 @@ mod tests {
     use crate::account::Identity;
     use crate::sys::{Change, Directory, Task, begin, raised};
     use nix::sys::wait::waitpid;
-    use nix::unistd::{Gid, Pid, Uid};
+    use nix::unistd::Pid;
 
     fn born(programs: &[&str], directory: Option<&str>) -> Birth {
         let scripts = vec!["/etc/passwd".into(), "/no/script".into()];
@@ -189,14 +189,7 @@ mod tests {
     }
 
     fn born_with(scripts: Vec<PathBuf>, programs: &[&str], directory: Option<&str>) -> Birth {
-        let identity = Identity {
-            name: "me".into(),
-            uid: Uid::effective(),
-            gid: Gid::effective(),
-            groups: Vec::new(),
-            home: None,
-            change: false,
-        };
+        let identity = Identity::own();
         let nothing = raised(&File::open("/dev/null").unwrap().into()).unwrap();
         let directory = directory.map(Path::new);
         let change = Change {

@@ -19,6 +19,7 @@ use crate::demand::Demand;
 use crate::group_log::GroupLog;
 use crate::launch::StartError;
 use crate::log::Log;
+use crate::refusals::Refusals;
 use crate::sys::States;
 use crate::worker::Worker;
 
@@ -42,6 +43,7 @@ const WORTH_WAITING: Duration = Duration::from_secs(2);
 pub(crate) struct Group {
     launch: Launch,
     templates: Templates,
+    refusals: Refusals,
     workers: Vec<Worker>,
     demand: Demand,
     backoff: Backoff,
@@ -79,6 +81,7 @@ impl Group {
         Self {
             launch,
             templates,
+            refusals: Refusals::default(),
             workers: Vec::new(),
             demand,
             backoff: Backoff::default(),
@@ -113,7 +116,10 @@ impl Group {
         let workers = self.workers.iter().map(Worker::listens);
         let lines = workers.chain(self.templates.lines()).filter(|line| !line.has_ended());
         let queue = &self.launch.queue;
-        let wants = self.state == GroupState::Down || self.demand.listens(Instant::now());
+        let wants = match self.state {
+            GroupState::Down => self.refusals.may_begin(),
+            GroupState::Served => self.demand.listens(Instant::now()),
+        };
         let listens = wants && !self.ending && !queue.is_broken();
         let queue = listens.then(|| queue.receiver().as_fd());
         let others = [self.launch.log.reader()].into_iter().chain(self.templates.looks());
@@ -168,8 +174,17 @@ impl Group {
             self.state = state;
             self.states.set(self.index, state);
         }
-        if is_down && self.launch.queue.has_waiting() {
-            self.launch.queue.refuse_waiting();
+        if !is_down {
+            self.refusals.end();
+        } else if self.refusals.may_begin()
+            && self.launch.queue.has_waiting()
+            && let Err(error) = self.refusals.begin(self.launch.queue.receiver())
+        {
+            let text = format!(
+                "requests that wait cannot be refused: no process can be started for that: {error}; the \
+                     next one is tried in a second"
+            );
+            self.note(Level::Error, &text);
         }
     }
 
@@ -222,6 +237,7 @@ impl Group {
         }
         self.ending = true;
         self.templates.end();
+        self.refusals.end();
         let grace = self.patience();
         // A process that has not said its first word finds that nobody listens, and ends.
         self.workers.retain(|worker| worker.pid().is_some());
@@ -259,6 +275,8 @@ impl Group {
         }
         let start = self.not_before.filter(|moment| *moment > Instant::now());
         let looks = self.demand.next_look().into_iter().chain(self.templates.next_look());
+        let refusals = self.refusals.next_begin().filter(|_| self.state == GroupState::Down);
+        let looks = looks.chain(refusals);
         kills.chain(start).chain(looks).chain(self.launch.queue.report_at()).chain(log).min()
     }
 }

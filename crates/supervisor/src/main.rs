@@ -24,6 +24,7 @@ mod program;
 mod pythons;
 mod queue;
 mod reach;
+mod refusals;
 mod serve;
 mod sys;
 mod template;
@@ -39,6 +40,9 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
+    if command == refusals::COMMAND {
+        return refusals::run();
+    }
     let act: fn(&str) -> Result<ExitCode, serde_json::Error> = match command.as_str() {
         "serve" => |text| Ok(serve::run(&serde_json::from_str::<Plan>(text)?)),
         "check" => |text| Ok(check::run(&serde_json::from_str::<Plan>(text)?)),

@@ -58,7 +58,8 @@ pub(crate) fn close_inherited(first: RawFd) {
 
 /// Takes a descriptor that this process was started with, above [`ABOVE`] and not to be inherited.
 pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: the number comes from the plan of httpd's parent, which has left it open for us alone; if
+    // SAFETY: the number is in the contract with whatever has started this process (httpd's parent, or `wsgid` for
+    // `wsgid refuse`), which has left it open for us alone; if
     // nothing is open under it the call says so. Each number is taken once.
     unsafe {
         let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, ABOVE + 1);

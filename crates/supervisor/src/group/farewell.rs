@@ -76,7 +76,7 @@ impl Group {
             }
             return true;
         }
-        self.template_ended(pid, status)
+        self.refusals.ended(pid) || self.template_ended(pid, status)
     }
 
     /// Kills a worker that says what makes no sense, again and again: nothing that it may say can be believed.
