@@ -166,9 +166,13 @@ fn a_request_whose_end_takes_long_does_not_keep_wsgid() {
     wait_until("the group is down", || httpd.get("/down").send().status == 503);
     // What has sent it is to be gone before it is received.
     let wsgid = httpd.pids(Kind::Supervisor);
-    wsgid.iter().for_each(|pid| httpd.signal(*pid, Signal::SIGSTOP));
+    for pid in &wsgid {
+        httpd.signal(*pid, Signal::SIGSTOP);
+    }
     assert_eq!(httpd.get("/trap").send().status, 200, "{}", httpd.log());
-    wsgid.iter().for_each(|pid| httpd.signal(*pid, Signal::SIGCONT));
+    for pid in &wsgid {
+        httpd.signal(*pid, Signal::SIGCONT);
+    }
     wait_until("a process hangs where it keeps only its own group", || {
         httpd.pids(Kind::Supervisor).len() == 2
     });
