@@ -1,6 +1,6 @@
 //! What `wsgid`, templates and workers tell each other in bytes and shared words.
 
-use wsgi::control::{News, Order};
+use wsgi::control::{WorkerMessage, SupervisorMessage};
 use wsgi::embed::{Answer, ErrorText, fault_code, fault_from_code};
 use wsgi::queue::{GroupState, MAX_MESSAGE, send_buffer, split};
 
@@ -10,8 +10,8 @@ use wsgi::queue::{GroupState, MAX_MESSAGE, send_buffer, split};
 /// Where a message is read as another one.
 pub(crate) fn control(bytes: &[u8]) {
     for byte in bytes {
-        assert!(News::decode(*byte).is_none_or(|news| news as u8 == *byte));
-        assert!(Order::decode(*byte).is_none_or(|order| order as u8 == *byte));
+        assert!(WorkerMessage::decode(*byte).is_none_or(|news| news as u8 == *byte));
+        assert!(SupervisorMessage::decode(*byte).is_none_or(|order| order as u8 == *byte));
     }
     for word in bytes.as_chunks().0 {
         let word = u32::from_le_bytes(*word);

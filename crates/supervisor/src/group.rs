@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use wsgi::control::Order;
+use wsgi::control::SupervisorMessage;
 use wsgi::daemon::{Preload, Processes};
 use wsgi::level::Level;
 use wsgi::plan::{Plan, PlannedGroup};
@@ -27,7 +27,7 @@ mod farewell;
 mod hangs;
 mod launch;
 mod looks;
-mod news;
+mod messages;
 mod preloading;
 mod replacement;
 mod templates;
@@ -132,7 +132,7 @@ impl Group {
     }
 
     /// Orders all workers that take requests to do something at the queue.
-    fn tell_workers(&self, order: Order) {
+    fn tell_workers(&self, order: SupervisorMessage) {
         self.workers.iter().for_each(|worker| worker.order(order));
     }
 
@@ -143,7 +143,7 @@ impl Group {
             return;
         }
         if self.launch.queue.is_passed_on() {
-            self.tell_workers(Order::Look);
+            self.tell_workers(SupervisorMessage::Look);
         }
         if self.launch.queue.is_to_report() {
             let text = "one of its processes has shut its queue down; a graceful restart of httpd makes a new \

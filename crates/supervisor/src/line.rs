@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg, setsockopt, sockopt};
 use sockets::{Received, Room, peek, receive};
-use wsgi::control::{News, Order};
+use wsgi::control::{SupervisorMessage, WorkerMessage};
 
 /// The line.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ const MOST_WORDS: usize = 64;
 const MOST_NONSENSE: usize = 64;
 
 /// What was heard, and from which process.
-pub(crate) type Heard = (News, i32);
+pub(crate) type Heard = (WorkerMessage, i32);
 
 impl Line {
     /// Our end of a line of the group that `kept` belongs to.
@@ -115,7 +115,8 @@ impl Line {
             }
         };
         let bytes = &bytes[..received.count];
-        let words = bytes.iter().filter_map(|byte| News::decode(*byte).zip(received.sender));
+        let words =
+            bytes.iter().filter_map(|byte| WorkerMessage::decode(*byte).zip(received.sender));
         let words: Vec<Heard> = words.collect();
         self.nonsense += bytes.len() - words.len();
         if self.nonsense > MOST_NONSENSE {
@@ -161,12 +162,16 @@ impl Line {
     }
 
     /// Orders something.
-    pub(crate) fn order(&self, order: Order) -> io::Result<()> {
+    pub(crate) fn order(&self, order: SupervisorMessage) -> io::Result<()> {
         (&*self.socket).write_all(&[order as u8])
     }
 
     /// Orders something that needs a descriptor.
-    pub(crate) fn order_with(&self, order: Order, descriptor: &OwnedFd) -> io::Result<()> {
+    pub(crate) fn order_with(
+        &self,
+        order: SupervisorMessage,
+        descriptor: &OwnedFd,
+    ) -> io::Result<()> {
         let byte = [order as u8];
         let files = [descriptor.as_raw_fd()];
         let attached = [ControlMessage::ScmRights(&files)];
@@ -203,8 +208,8 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let line = Line::new(ours, kept).unwrap();
         let (reader, writer) = std::io::pipe().unwrap();
-        (&theirs).write_all(&[News::Ready as u8]).unwrap();
-        let (bytes, files) = ([News::Busy as u8], [writer.as_raw_fd()]);
+        (&theirs).write_all(&[WorkerMessage::Ready as u8]).unwrap();
+        let (bytes, files) = ([WorkerMessage::Busy as u8], [writer.as_raw_fd()]);
         let (parts, attached) = ([IoSlice::new(&bytes)], [ControlMessage::ScmRights(&files)]);
         sendmsg::<()>(theirs.as_raw_fd(), &parts, &attached, flags, None).unwrap();
         (line, theirs, reader)
@@ -242,7 +247,7 @@ mod tests {
         assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
     }
 
-    fn words(line: &mut Line) -> Vec<News> {
+    fn words(line: &mut Line) -> Vec<WorkerMessage> {
         line.hear().into_iter().map(|(news, _)| news).collect()
     }
 
@@ -251,7 +256,7 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut line = Line::new(ours, &Kept::default()).unwrap();
         (&theirs).write_all(b"xxB\0xR").unwrap();
-        assert_eq!(words(&mut line), [News::Busy, News::Ready]);
+        assert_eq!(words(&mut line), [WorkerMessage::Busy, WorkerMessage::Ready]);
         assert_eq!(words(&mut line), []);
         (&theirs).write_all(&[b'x'; MOST_NONSENSE - 4]).unwrap();
         assert_eq!(words(&mut line), []);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use wsgi::control::Order;
+use wsgi::control::SupervisorMessage;
 use wsgi::daemon::Preload;
 
 use crate::birth::{Birth, Failure};
@@ -145,7 +145,7 @@ impl Template {
     pub(crate) fn fork(&self) -> std::io::Result<Worker> {
         let (ours, theirs) = UnixStream::pair()?;
         let line = Line::new(ours, &self.kept)?;
-        self.line.order_with(Order::Fork, &theirs.into())?;
+        self.line.order_with(SupervisorMessage::Fork, &theirs.into())?;
         Ok(Worker::forked(line, self.generation))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use wsgi::control::Order;
+use wsgi::control::SupervisorMessage;
 
 use crate::birth::{Birth, Failure};
 use crate::launch::Started;
@@ -128,7 +128,7 @@ impl Worker {
     }
 
     /// Asks it to finish; after `grace`, if there is a limit, it will be killed.
-    pub(crate) fn ask_to_end(&mut self, why: Option<Order>, grace: Option<Duration>) {
+    pub(crate) fn ask_to_end(&mut self, why: Option<SupervisorMessage>, grace: Option<Duration>) {
         if self.leaving {
             return;
         }
@@ -141,11 +141,11 @@ impl Worker {
 
     /// Tells it that its configuration is no longer used. One that cannot be told stays as it is.
     pub(crate) fn retire(&self) {
-        let _ = self.line.order(Order::Retire);
+        let _ = self.line.order(SupervisorMessage::Retire);
     }
 
     /// Orders a worker that takes requests to do something at the queue. One that cannot be told is ending.
-    pub(crate) fn order(&self, order: Order) {
+    pub(crate) fn order(&self, order: SupervisorMessage) {
         if self.is_ready() && !self.leaving {
             let _ = self.line.order(order);
         }

@@ -12,7 +12,7 @@
 //! order, level by level.
 //!
 //! A thread that is woken for a message and does not take it is the only one that knows of it: `wsgid` has the
-//! other workers look ([`wsgi::control::Order::Look`]).
+//! other workers look ([`wsgi::control::SupervisorMessage::Look`]).
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use sockets::{Room, receive};
-use wsgi::control::{News, Order};
+use wsgi::control::{SupervisorMessage, WorkerMessage};
 
 /// The line. Any thread may speak; one listens.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Line(UnixStream);
 #[derive(Debug)]
 pub(crate) enum Word {
     /// Something to do, and what is needed for it.
-    Order(Order, Option<OwnedFd>),
+    SupervisorMessage(SupervisorMessage, Option<OwnedFd>),
     /// Nothing that this version knows.
     Nothing,
     /// `wsgid` is gone.
@@ -29,7 +29,7 @@ impl Line {
     }
 
     /// Says something.
-    pub(crate) fn tell(&self, news: News) -> io::Result<()> {
+    pub(crate) fn tell(&self, news: WorkerMessage) -> io::Result<()> {
         (&self.0).write_all(&[news as u8])
     }
 
@@ -59,9 +59,9 @@ impl Line {
 }
 
 fn word(count: usize, byte: u8, descriptor: Option<OwnedFd>) -> Word {
-    match (count, Order::decode(byte)) {
+    match (count, SupervisorMessage::decode(byte)) {
         (0, _) => Word::End,
-        (_, Some(order)) => Word::Order(order, descriptor),
+        (_, Some(order)) => Word::SupervisorMessage(order, descriptor),
         (_, None) => Word::Nothing,
     }
 }

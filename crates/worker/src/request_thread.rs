@@ -2,7 +2,7 @@
 
 use engine::ServerLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use wsgi::control::{Cause, News};
+use wsgi::control::{Cause, WorkerMessage};
 use wsgi::level::Level;
 
 use crate::dispatch::Service;
@@ -31,7 +31,7 @@ impl Shared {
             }
             if self.idle.patience().is_some() && self.requests.are_all_busy(self.spec.group.threads)
             {
-                self.tell(News::Busy);
+                self.tell(WorkerMessage::Busy);
             }
             if let Err(panic) = caught(|| service.serve(taken, &serving)) {
                 self.log.line(Level::Error, format!("internal error: {panic}").as_bytes());
@@ -44,7 +44,7 @@ impl Shared {
     /// What has to be looked at now and then.
     fn after_request(&self) {
         if self.engine.script_changed() {
-            self.tell(News::ScriptChanged);
+            self.tell(WorkerMessage::ScriptChanged);
         }
         if let Some(recycling) = &self.recycling
             && let Some(private) = recycling.reached()
@@ -91,7 +91,7 @@ impl Shared {
                         self.log.line(Level::Crit, text.as_bytes());
                     }
                     is_short = true;
-                    self.tell(News::PassOn);
+                    self.tell(WorkerMessage::RequestPassedOn);
                     self.wait_for_room();
                 }
                 TakeError::Broken(_) => {

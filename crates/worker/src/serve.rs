@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use engine::{Engine, ServerLog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use python::Attached;
-use wsgi::control::{Cause, News, Order};
+use wsgi::control::{Cause, SupervisorMessage, WorkerMessage};
 use wsgi::daemon::{DEFAULT_IDLE_TIMEOUT, Timeouts};
 use wsgi::level::Level;
 use wsgi::plan::WorkerSpec;
@@ -100,7 +100,7 @@ impl Worker {
                 format!("WSGI0022: request thread {number} cannot be started: {error}")
             })?;
         }
-        let ready = shared.line.tell(News::Ready);
+        let ready = shared.line.tell(WorkerMessage::Ready);
         ready.map_err(|error| format!("wsgid cannot be told that the worker is ready: {error}"))?;
         let cause = self.serve(signals);
         self.end(cause)
@@ -162,7 +162,7 @@ impl Worker {
         // Whoever was told to end by wsgid need not say so; to say it again does no harm. Who cannot serve
         // has failed, and the next one may have to wait.
         if cause != Cause::Broken {
-            shared.tell(News::Leaving);
+            shared.tell(WorkerMessage::Draining);
         }
         shared.line(Level::Info, &format!("shutdown requested: {}", cause.text()));
         let timeouts = &shared.spec.group.timeouts;
@@ -181,7 +181,7 @@ impl Worker {
             let text = format!("another process is wanted: {}", cause.text());
             self.shared.line(Level::Info, &text);
             self.outworn = Some(cause);
-            self.shared.tell(News::Outworn);
+            self.shared.tell(WorkerMessage::ReplacementRequested);
         }
     }
 
@@ -233,21 +233,23 @@ impl Worker {
         }
         if happened[2] {
             return match shared.line.order() {
-                Word::End | Word::Order(Order::Fork, _) => Some(Cause::Shutdown),
-                Word::Order(Order::EndForScript, _) => Some(Cause::Script),
-                Word::Order(Order::EndForRest, _) => Some(Cause::Rest),
-                Word::Order(Order::EndForReplacement, _) => {
+                Word::End | Word::SupervisorMessage(SupervisorMessage::Fork, _) => {
+                    Some(Cause::Shutdown)
+                }
+                Word::SupervisorMessage(SupervisorMessage::StopForScript, _) => Some(Cause::Script),
+                Word::SupervisorMessage(SupervisorMessage::StopIdle, _) => Some(Cause::Rest),
+                Word::SupervisorMessage(SupervisorMessage::StopReplaced, _) => {
                     Some(self.outworn.unwrap_or(Cause::Shutdown))
                 }
-                Word::Order(Order::Retire, _) => {
+                Word::SupervisorMessage(SupervisorMessage::Retire, _) => {
                     shared.idle.retire();
                     None
                 }
-                Word::Order(Order::Look, _) => {
+                Word::SupervisorMessage(SupervisorMessage::Look, _) => {
                     shared.levels.look();
                     None
                 }
-                Word::Order(Order::LineUp, _) => {
+                Word::SupervisorMessage(SupervisorMessage::LineUp, _) => {
                     shared.levels.begin_to_line_up();
                     None
                 }
@@ -313,7 +315,7 @@ impl Shared {
     }
 
     /// Tells `wsgid` something. If it is gone, the main thread notices.
-    pub(crate) fn tell(&self, news: News) {
+    pub(crate) fn tell(&self, news: WorkerMessage) {
         let _ = self.line.tell(news);
     }
 
@@ -341,7 +343,7 @@ impl Shared {
     fn rest(&self) -> Option<Duration> {
         let patience = self.idle.patience()?;
         Some(self.requests.idle_for(patience).unwrap_or_else(|| {
-            self.tell(News::Idle);
+            self.tell(WorkerMessage::Idle);
             patience
         }))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::ServerLog;
 use python::Attached;
-use wsgi::control::{Cause, News};
+use wsgi::control::{Cause, WorkerMessage};
 use wsgi::level::Level;
 
 use crate::start::Process;
@@ -25,7 +25,7 @@ pub(crate) fn run(py: Attached<'_>, process: &Process) -> Result<Infallible, Str
         .and_then(|globals| py.run(TERMINATE, "<service>", &globals))
         .map_err(|error| error.to_string())?;
     py.detach(|| {
-        let ready = process.line.tell(News::Ready);
+        let ready = process.line.tell(WorkerMessage::Ready);
         ready.map_err(|error| format!("wsgid cannot be told that the service runs: {error}"))?;
         let group = &process.spec.group.name;
         if process.spec.imports.is_empty() {

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use engine::ServerLog;
 use engine::exchange::Outcome;
 use python::{Attached, Fork};
-use wsgi::control::{News, Order};
+use wsgi::control::{SupervisorMessage, WorkerMessage};
 use wsgi::daemon::Preload;
 use wsgi::level::Level;
 use wsgi::plan::TEMPLATE_TITLE;
@@ -32,7 +32,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     if process.spec.preload == Preload::Application {
         let loaded = py.detach(|| load_applications(&process));
         if !loaded {
-            return Err(give_up(&process.line, News::NotLoaded));
+            return Err(give_up(&process.line, WorkerMessage::NotLoaded));
         }
         warm_up::run(py, &process);
     }
@@ -40,7 +40,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     if threads > 1 {
         let text = company(py, threads);
         py.detach(|| line(&process, Level::Warning, &text));
-        return Err(give_up(&process.line, News::Threads));
+        return Err(give_up(&process.line, WorkerMessage::Threads));
     }
     for text in sockets::left_open(&process) {
         py.detach(|| line(&process, Level::Warning, &text));
@@ -49,17 +49,17 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     sharing::keep_free_places(py);
     process
         .line
-        .tell(News::Ready)
+        .tell(WorkerMessage::Ready)
         .map_err(|error| format!("wsgid cannot be told that the template is ready: {error}"))?;
     loop {
         match py.detach(|| process.line.order_with_descriptor()) {
-            Word::Order(Order::Fork, Some(socket)) => {
+            Word::SupervisorMessage(SupervisorMessage::Fork, Some(socket)) => {
                 let new = Line::new(socket);
                 let mut told = Ok(());
                 let begin = || {
                     // From then on it is wsgid's own child, which wsgid makes sure of.
                     sys::end_with(process.supervisor);
-                    told = new.tell(News::Forked);
+                    told = new.tell(WorkerMessage::Forked);
                 };
                 match py.fork_orphan(begin) {
                     Ok(Fork::Original) => {}
@@ -79,13 +79,13 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
                 }
             }
             Word::End => sys::exit_now(0),
-            Word::Order(..) | Word::Nothing => {}
+            Word::SupervisorMessage(..) | Word::Nothing => {}
         }
     }
 }
 
 /// Tells `wsgid` why there is no template; the log has been told more.
-fn give_up(line: &Line, news: News) -> String {
+fn give_up(line: &Line, news: WorkerMessage) -> String {
     // If nobody hears it, the end of this process says enough.
     let _ = line.tell(news);
     sys::exit_now(0)

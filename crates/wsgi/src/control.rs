@@ -4,7 +4,7 @@
 /// What a worker or a template says to `wsgid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum News {
+pub enum WorkerMessage {
     /// A forked worker's first word. The kernel adds who speaks, for `wsgid` has not seen it start.
     Forked = b'H',
     /// It takes requests; a template: it can be forked.
@@ -14,20 +14,20 @@ pub enum News {
     /// It had no request for `idle-timeout`.
     Idle = b'I',
     /// It is to be replaced, and serves on until another one is ready.
-    Outworn = b'M',
+    ReplacementRequested = b'M',
     /// It takes no request any more and will end; another one may start.
-    Leaving = b'E',
+    Draining = b'E',
     /// All its threads are busy.
     Busy = b'B',
     /// It cannot take a request that it was woken for: other workers are to look.
-    PassOn = b'P',
+    RequestPassedOn = b'P',
     /// A template: an application could not be loaded. The log says why.
     NotLoaded = b'L',
     /// A template: it is not alone in its process and cannot be forked. The log says why.
     Threads = b'T',
 }
 
-impl News {
+impl WorkerMessage {
     /// What a byte means.
     #[must_use]
     pub fn decode(byte: u8) -> Option<Self> {
@@ -36,10 +36,10 @@ impl News {
             Self::Ready,
             Self::ScriptChanged,
             Self::Idle,
-            Self::Outworn,
-            Self::Leaving,
+            Self::ReplacementRequested,
+            Self::Draining,
             Self::Busy,
-            Self::PassOn,
+            Self::RequestPassedOn,
             Self::NotLoaded,
             Self::Threads,
         ];
@@ -50,15 +50,15 @@ impl News {
 /// What `wsgid` says to a worker or a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Order {
+pub enum SupervisorMessage {
     /// A template: fork a worker; its socket comes with the byte.
     Fork = b'F',
     /// A worker: end, because the script has changed and others are there to serve it.
-    EndForScript = b'S',
+    StopForScript = b'S',
     /// A worker: end, because it is not needed.
-    EndForRest = b'I',
+    StopIdle = b'I',
     /// A worker: end, because another one is there in its place. It knows why it had asked for that.
-    EndForReplacement = b'M',
+    StopReplaced = b'M',
     /// A worker: httpd uses another configuration, and only connections from before that are served. From now
     /// on say so soon when there is nothing to do.
     Retire = b'Z',
@@ -68,15 +68,15 @@ pub enum Order {
     LineUp = b'U',
 }
 
-impl Order {
+impl SupervisorMessage {
     /// What a byte means.
     #[must_use]
     pub fn decode(byte: u8) -> Option<Self> {
         let all = [
             Self::Fork,
-            Self::EndForScript,
-            Self::EndForRest,
-            Self::EndForReplacement,
+            Self::StopForScript,
+            Self::StopIdle,
+            Self::StopReplaced,
             Self::Retire,
             Self::Look,
             Self::LineUp,
@@ -167,11 +167,11 @@ mod tests {
     #[test]
     fn bytes_mean_one_thing() {
         for byte in 0..=u8::MAX {
-            assert!(News::decode(byte).is_none_or(|news| news as u8 == byte));
-            assert!(Order::decode(byte).is_none_or(|order| order as u8 == byte));
+            assert!(WorkerMessage::decode(byte).is_none_or(|news| news as u8 == byte));
+            assert!(SupervisorMessage::decode(byte).is_none_or(|order| order as u8 == byte));
         }
-        assert_eq!(News::decode(b'R'), Some(News::Ready));
-        assert_eq!(Order::decode(b'F'), Some(Order::Fork));
-        assert_eq!(News::decode(0), None);
+        assert_eq!(WorkerMessage::decode(b'R'), Some(WorkerMessage::Ready));
+        assert_eq!(SupervisorMessage::decode(b'F'), Some(SupervisorMessage::Fork));
+        assert_eq!(WorkerMessage::decode(0), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use wsgi::control::News;
+use wsgi::control::WorkerMessage;
 use wsgi::daemon::Preload;
 use wsgi::level::Level;
 
@@ -60,7 +60,7 @@ impl Group {
         let Some((news, _)) = words.into_iter().next() else { return };
         let (pid, milliseconds) = (next.pid(), next.age().as_millis());
         match news {
-            News::Ready => {
+            WorkerMessage::Ready => {
                 let text = format!("template {pid} is ready after {milliseconds} ms");
                 self.note(Level::Info, &text);
                 self.backoff.after_success();
@@ -79,13 +79,15 @@ impl Group {
                     self.templates.current = Some(next);
                 }
             }
-            News::NotLoaded | News::Threads => {
+            WorkerMessage::NotLoaded | WorkerMessage::Threads => {
                 let text = match (news, &self.templates.current) {
                     (_, Some(_)) => {
                         "the changed script cannot be preloaded: the workers that there are serve \
                          on, until it changes again"
                     }
-                    (News::Threads, _) => "its workers load by themselves what cannot be preloaded",
+                    (WorkerMessage::Threads, _) => {
+                        "its workers load by themselves what cannot be preloaded"
+                    }
                     _ => {
                         "an application cannot be preloaded: its workers load it by themselves, \
                          until its script changes"

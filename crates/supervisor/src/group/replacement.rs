@@ -2,7 +2,7 @@
 //!
 //! Another one is ready before one ends that could serve on.
 
-use wsgi::control::Order;
+use wsgi::control::SupervisorMessage;
 use wsgi::level::Level;
 
 use super::Group;
@@ -67,7 +67,11 @@ impl Group {
         for worker in &mut self.workers {
             let old = worker.generation() != generation;
             if surplus > 0 && !worker.is_leaving() && (old || worker.is_outworn()) {
-                let why = if old { Order::EndForScript } else { Order::EndForReplacement };
+                let why = if old {
+                    SupervisorMessage::StopForScript
+                } else {
+                    SupervisorMessage::StopReplaced
+                };
                 worker.ask_to_end(Some(why), grace);
                 surplus -= 1;
             }

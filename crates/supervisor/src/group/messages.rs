@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use wsgi::control::{News, Order};
+use wsgi::control::{SupervisorMessage, WorkerMessage};
 use wsgi::level::Level;
 
 use super::Group;
@@ -28,17 +28,17 @@ impl Group {
         self.hear_templates();
     }
 
-    fn heard(&mut self, place: usize, news: News, speaker: i32) {
+    fn heard(&mut self, place: usize, news: WorkerMessage, speaker: i32) {
         let worker = &mut self.workers[place];
         match news {
-            News::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
+            WorkerMessage::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
                 let text = format!(
                     "process {speaker} says that it is a worker, but is no child of wsgid, or is known \
                      already; it is left alone"
                 );
                 self.note(Level::Alert, &text);
             }
-            News::Ready if !worker.is_ready() && worker.pid().is_some() => {
+            WorkerMessage::Ready if !worker.is_ready() && worker.pid().is_some() => {
                 worker.set_ready();
                 if self.retired {
                     worker.retire();
@@ -49,14 +49,14 @@ impl Group {
                     "worker {pid} of process group {name:?} is ready after {milliseconds} ms"
                 );
                 self.log.line(Level::Info, &text);
-                self.tell_workers(Order::LineUp);
+                self.tell_workers(SupervisorMessage::LineUp);
             }
-            News::PassOn => self.launch.queue.pass_on(),
-            News::Idle => self.rest(place),
-            News::Busy => self.demand.busy(Instant::now()),
-            News::Outworn => worker.set_outworn(),
-            News::Leaving if worker.is_leaving() => self.launch.queue.pass_on(),
-            News::Leaving => {
+            WorkerMessage::RequestPassedOn => self.launch.queue.pass_on(),
+            WorkerMessage::Idle => self.rest(place),
+            WorkerMessage::Busy => self.demand.busy(Instant::now()),
+            WorkerMessage::ReplacementRequested => worker.set_outworn(),
+            WorkerMessage::Draining if worker.is_leaving() => self.launch.queue.pass_on(),
+            WorkerMessage::Draining => {
                 self.launch.queue.pass_on();
                 let (served, grace) = (worker.served(), self.patience());
                 self.workers[place].leave(grace);
@@ -66,7 +66,7 @@ impl Group {
                     None => drop(self.delay(None)),
                 }
             }
-            News::ScriptChanged if worker.generation() == self.templates.generation() => {
+            WorkerMessage::ScriptChanged if worker.generation() == self.templates.generation() => {
                 self.script_changed();
             }
             _ => {}
@@ -79,7 +79,7 @@ impl Group {
         let grace = self.patience();
         let worker = &mut self.workers[place];
         if !worker.is_leaving() && self.demand.spare(Instant::now(), staying) {
-            worker.ask_to_end(Some(Order::EndForRest), grace);
+            worker.ask_to_end(Some(SupervisorMessage::StopIdle), grace);
         }
     }
 }
