@@ -114,7 +114,7 @@ impl Group {
     /// requests that wait if these matter.
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let workers = self.workers.iter().map(Worker::listens);
-        let lines = workers.chain(self.templates.lines()).filter(|line| !line.has_ended());
+        let lines = workers.chain(self.templates.controls()).filter(|control| !control.has_ended());
         let queue = &self.launch.queue;
         let wants = match self.state {
             GroupState::Down => self.refusals.may_begin(),

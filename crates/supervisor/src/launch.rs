@@ -17,7 +17,7 @@ use wsgi::settings::PythonOptions;
 
 use crate::account::{AccountError, Identity};
 use crate::birth::{Birth, Failure};
-use crate::line::{Kept, Line};
+use crate::control_socket::{ControlSocket, Kept};
 use crate::probe::ProbeError;
 use crate::program::{self, ProgramError};
 use crate::sys::{Change, Directory, Task, begin, raised};
@@ -97,7 +97,7 @@ impl StartError {
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) pid: i32,
-    pub(crate) line: Line,
+    pub(crate) control: ControlSocket,
     pub(crate) birth: Birth,
 }
 
@@ -105,7 +105,7 @@ impl Start<'_> {
     /// Starts the process. A template says when its scripts were changed last before it executes anything.
     pub(crate) fn start(&self) -> Result<Started, StartError> {
         let (ours, theirs) = UnixStream::pair()?;
-        let line = Line::new(ours, self.kept)?;
+        let control = ControlSocket::new(ours, self.kept)?;
         let theirs = raised(&theirs.into())?;
         let spec = raised(&memory_file(&serde_json::to_vec(self.spec)?)?)?;
         let nothing = raised(&File::open("/dev/null")?.into())?;
@@ -137,7 +137,7 @@ impl Start<'_> {
         };
         let (pid, words) = begin(&change, &task)?;
         let birth = Birth::new(words, &task.programs, directory.map(|directory| directory.path));
-        Ok(Started { pid, line, birth })
+        Ok(Started { pid, control, birth })
     }
 }
 

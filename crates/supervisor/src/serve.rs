@@ -104,7 +104,7 @@ impl Supervisor {
     fn run(&mut self) {
         loop {
             for group in &mut self.groups {
-                group.hear();
+                group.read_messages();
             }
             self.reap();
             for group in &mut self.groups {

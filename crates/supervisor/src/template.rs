@@ -9,8 +9,8 @@ use wsgi::control::SupervisorMessage;
 use wsgi::daemon::Preload;
 
 use crate::birth::{Birth, Failure};
+use crate::control_socket::{ControlSocket, Kept};
 use crate::launch::{Start, StartError};
-use crate::line::{Kept, Line};
 use crate::process::Process;
 use crate::worker::Worker;
 
@@ -18,7 +18,7 @@ use crate::worker::Worker;
 #[derive(Debug)]
 pub(crate) struct Template {
     process: Process,
-    line: Line,
+    control: ControlSocket,
     started: Instant,
     level: Preload,
     generation: u64,
@@ -42,7 +42,7 @@ impl Template {
             Process::hold(started.pid).ok_or_else(|| std::io::Error::from(Errno::ECHILD))?;
         Ok(Self {
             process,
-            line: started.line,
+            control: started.control,
             started: Instant::now(),
             level,
             generation,
@@ -64,14 +64,14 @@ impl Template {
         self.process.set_reaped();
     }
 
-    /// The line to it.
-    pub(crate) fn line(&mut self) -> &mut Line {
-        &mut self.line
+    /// The control socket.
+    pub(crate) fn control(&mut self) -> &mut ControlSocket {
+        &mut self.control
     }
 
-    /// The line to it, to be listened to.
-    pub(crate) fn listens(&self) -> &Line {
-        &self.line
+    /// The control socket, to be listened to.
+    pub(crate) fn listens(&self) -> &ControlSocket {
+        &self.control
     }
 
     /// What it has loaded, or loads.
@@ -144,9 +144,9 @@ impl Template {
     /// Has a worker forked.
     pub(crate) fn fork(&self) -> std::io::Result<Worker> {
         let (ours, theirs) = UnixStream::pair()?;
-        let line = Line::new(ours, &self.kept)?;
-        self.line.order_with(SupervisorMessage::Fork, &theirs.into())?;
-        Ok(Worker::forked(line, self.generation))
+        let control = ControlSocket::new(ours, &self.kept)?;
+        self.control.send_with(SupervisorMessage::Fork, &theirs.into())?;
+        Ok(Worker::forked(control, self.generation))
     }
 }
 

@@ -6,8 +6,8 @@ use nix::sys::signal::Signal;
 use wsgi::control::SupervisorMessage;
 
 use crate::birth::{Birth, Failure};
+use crate::control_socket::ControlSocket;
 use crate::launch::Started;
-use crate::line::Line;
 use crate::process::Process;
 
 /// A worker that was started and whose end was not seen yet.
@@ -17,7 +17,7 @@ pub(crate) struct Worker {
     process: Option<Process>,
     /// It was not forked from a template, and may not have executed its program yet.
     birth: Option<Birth>,
-    line: Line,
+    control: ControlSocket,
     generation: u64,
     started: Instant,
     ready: Option<Instant>,
@@ -33,15 +33,15 @@ impl Worker {
     /// A worker that has just been started.
     pub(crate) fn started(started: Started, generation: u64) -> Self {
         let process = Process::hold(started.pid);
-        Self { process, birth: Some(started.birth), ..Self::forked(started.line, generation) }
+        Self { process, birth: Some(started.birth), ..Self::forked(started.control, generation) }
     }
 
     /// A worker that a template was told to fork.
-    pub(crate) fn forked(line: Line, generation: u64) -> Self {
+    pub(crate) fn forked(control: ControlSocket, generation: u64) -> Self {
         Self {
             process: None,
             birth: None,
-            line,
+            control,
             generation,
             started: Instant::now(),
             ready: None,
@@ -67,7 +67,7 @@ impl Worker {
     pub(crate) fn identify(&mut self, pid: i32) -> bool {
         self.process = Process::hold(pid);
         if self.process.is_none() {
-            self.line.close();
+            self.control.close();
         }
         if self.leaving {
             // It was asked before there was anybody to ask.
@@ -76,14 +76,14 @@ impl Worker {
         self.process.is_some()
     }
 
-    /// The line to it.
-    pub(crate) fn line(&mut self) -> &mut Line {
-        &mut self.line
+    /// The control socket.
+    pub(crate) fn control(&mut self) -> &mut ControlSocket {
+        &mut self.control
     }
 
-    /// The line to it, to be listened to.
-    pub(crate) fn listens(&self) -> &Line {
-        &self.line
+    /// The control socket, to be listened to.
+    pub(crate) fn listens(&self) -> &ControlSocket {
+        &self.control
     }
 
     /// The generation that it belongs to: that of its template.
@@ -132,7 +132,7 @@ impl Worker {
         if self.leaving {
             return;
         }
-        let told = why.is_some_and(|order| self.line.order(order).is_ok());
+        let told = why.is_some_and(|order| self.control.send(order).is_ok());
         if !told {
             self.signal(Signal::SIGTERM);
         }
@@ -141,13 +141,13 @@ impl Worker {
 
     /// Tells it that its configuration is no longer used. One that cannot be told stays as it is.
     pub(crate) fn retire(&self) {
-        let _ = self.line.order(SupervisorMessage::Retire);
+        let _ = self.control.send(SupervisorMessage::Retire);
     }
 
     /// Orders a worker that takes requests to do something at the queue. One that cannot be told is ending.
     pub(crate) fn order(&self, order: SupervisorMessage) {
         if self.is_ready() && !self.leaving {
-            let _ = self.line.order(order);
+            let _ = self.control.send(order);
         }
     }
 

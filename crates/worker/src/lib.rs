@@ -5,6 +5,7 @@
 //! (`embedded`). It links no Python: it takes the symbols of the interpreter that is there.
 
 mod connection;
+mod control_socket;
 mod dispatch;
 mod embedded;
 mod ending;
@@ -12,7 +13,6 @@ mod idle;
 mod imports;
 mod levels;
 mod limits;
-mod line;
 mod log;
 mod panics;
 mod queue;

@@ -17,10 +17,10 @@ use wsgi::daemon::{DEFAULT_IDLE_TIMEOUT, Timeouts};
 use wsgi::level::Level;
 use wsgi::plan::WorkerSpec;
 
+use crate::control_socket::{ControlSocket, Incoming};
 use crate::ending::{self, Ending};
 use crate::idle::Idle;
 use crate::levels::{Levels, STEP};
-use crate::line::{Line, Word};
 use crate::log::ProcessLog;
 use crate::queue::Queue;
 use crate::recycling::Recycling;
@@ -38,7 +38,7 @@ const BROKEN: i32 = 1;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
-    let Process { spec, log, engine, queue, line, .. } = process;
+    let Process { spec, log, engine, queue, control, .. } = process;
     sys::set_title(&spec.display_name());
     limits::set(&spec.group)?;
     let no_event = |error: nix::Error| format!("no event counter: {error}");
@@ -58,7 +58,7 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
     let levels = Levels::new(spec.group.threads, queue.as_fd(), ending.descriptor())
         .map_err(|error| format!("request threads cannot wait for requests: {error}"))?;
     let shared =
-        Shared { spec, log, engine, ending, requests, queue, levels, line, recycling, idle };
+        Shared { spec, log, engine, ending, requests, queue, levels, control, recycling, idle };
     py.detach(|| {
         let worker = Worker { shared: Arc::new(shared), watch, outworn: None };
         worker.run(&signals)
@@ -75,7 +75,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     /// Where threads wait for what comes into the queue.
     pub(crate) levels: Levels,
-    pub(crate) line: Line,
+    pub(crate) control: ControlSocket,
     pub(crate) recycling: Option<Recycling>,
     /// When there is nothing to do for so long that the process may not be needed.
     pub(crate) idle: Idle,
@@ -100,7 +100,7 @@ impl Worker {
                 format!("WSGI0022: request thread {number} cannot be started: {error}")
             })?;
         }
-        let ready = shared.line.tell(WorkerMessage::Ready);
+        let ready = shared.control.send(WorkerMessage::Ready);
         ready.map_err(|error| format!("wsgid cannot be told that the worker is ready: {error}"))?;
         let cause = self.serve(signals);
         self.end(cause)
@@ -197,7 +197,7 @@ impl Worker {
         let mut descriptors = vec![
             PollFd::new(signals.descriptor(), PollFlags::POLLIN),
             PollFd::new(shared.requests.wake().as_fd(), PollFlags::POLLIN),
-            PollFd::new(shared.line.as_fd(), PollFlags::POLLIN),
+            PollFd::new(shared.control.as_fd(), PollFlags::POLLIN),
         ];
         if until.is_none() {
             // It stays readable once the end is wanted.
@@ -232,28 +232,28 @@ impl Worker {
             }
         }
         if happened[2] {
-            return match shared.line.order() {
-                Word::End | Word::SupervisorMessage(SupervisorMessage::Fork, _) => {
+            return match shared.control.receive() {
+                Incoming::End | Incoming::Message(SupervisorMessage::Fork, _) => {
                     Some(Cause::Shutdown)
                 }
-                Word::SupervisorMessage(SupervisorMessage::StopForScript, _) => Some(Cause::Script),
-                Word::SupervisorMessage(SupervisorMessage::StopIdle, _) => Some(Cause::Rest),
-                Word::SupervisorMessage(SupervisorMessage::StopReplaced, _) => {
+                Incoming::Message(SupervisorMessage::StopForScript, _) => Some(Cause::Script),
+                Incoming::Message(SupervisorMessage::StopIdle, _) => Some(Cause::Rest),
+                Incoming::Message(SupervisorMessage::StopReplaced, _) => {
                     Some(self.outworn.unwrap_or(Cause::Shutdown))
                 }
-                Word::SupervisorMessage(SupervisorMessage::Retire, _) => {
+                Incoming::Message(SupervisorMessage::Retire, _) => {
                     shared.idle.retire();
                     None
                 }
-                Word::SupervisorMessage(SupervisorMessage::Look, _) => {
+                Incoming::Message(SupervisorMessage::Look, _) => {
                     shared.levels.look();
                     None
                 }
-                Word::SupervisorMessage(SupervisorMessage::LineUp, _) => {
+                Incoming::Message(SupervisorMessage::LineUp, _) => {
                     shared.levels.begin_to_line_up();
                     None
                 }
-                Word::Nothing => None,
+                Incoming::Nothing => None,
             };
         }
         None
@@ -316,7 +316,7 @@ impl Shared {
 
     /// Tells `wsgid` something. If it is gone, the main thread notices.
     pub(crate) fn tell(&self, news: WorkerMessage) {
-        let _ = self.line.tell(news);
+        let _ = self.control.send(news);
     }
 
     /// Whether the process has too much memory.

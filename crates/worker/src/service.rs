@@ -25,7 +25,7 @@ pub(crate) fn run(py: Attached<'_>, process: &Process) -> Result<Infallible, Str
         .and_then(|globals| py.run(TERMINATE, "<service>", &globals))
         .map_err(|error| error.to_string())?;
     py.detach(|| {
-        let ready = process.line.tell(WorkerMessage::Ready);
+        let ready = process.control.send(WorkerMessage::Ready);
         ready.map_err(|error| format!("wsgid cannot be told that the service runs: {error}"))?;
         let group = &process.spec.group.name;
         if process.spec.imports.is_empty() {

@@ -13,7 +13,7 @@ use wsgi::plan::{
     GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, ServerFacts, WorkerSpec, descriptor,
 };
 
-use crate::line::Line;
+use crate::control_socket::ControlSocket;
 use crate::log::ProcessLog;
 use crate::queue::Queue;
 use crate::{serve, service, stacks, sys, template};
@@ -25,7 +25,7 @@ pub(crate) struct Process {
     pub(crate) engine: Arc<Engine>,
     /// Where requests wait.
     pub(crate) queue: Queue,
-    pub(crate) line: Line,
+    pub(crate) control: ControlSocket,
     /// `wsgid`, which is the parent.
     pub(crate) supervisor: u32,
 }
@@ -35,14 +35,14 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let spec = read_spec()?;
     let log = Arc::new(ProcessLog::new(spec.log_level, spec.time_zone.clone()));
     let queue = Queue::new(sys::inherited(descriptor::QUEUE)?);
-    let line = Line::new(sys::inherited(descriptor::CONTROL)?);
+    let control = ControlSocket::new(sys::inherited(descriptor::CONTROL)?);
     forget_start(py, &spec).map_err(|error| error.to_string())?;
     // A failure is told where stacks are wanted.
     let _ = stacks::prepare(py);
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let supervisor = std::os::unix::process::parent_id();
-    let mut process = Process { spec, log, engine, queue, line, supervisor };
+    let mut process = Process { spec, log, engine, queue, control, supervisor };
     if process.spec.preload != Preload::Off {
         process = template::run(py, process)?;
     }

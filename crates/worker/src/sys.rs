@@ -71,10 +71,10 @@ pub(crate) fn end_with(parent: u32) {
         wait_for_end(between);
     }
     if std::os::unix::process::parent_id() != parent {
-        // It is gone; the end of the line to it says so too.
+        // It is gone; the end of the control socket says so too.
         return;
     }
-    // SAFETY: the call sets an attribute of this process. Where it is not heeded, the end of the line
+    // SAFETY: the call sets an attribute of this process. Where it is not heeded, the end of the control socket
     // to the parent still says the same.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
 }

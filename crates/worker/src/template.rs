@@ -17,7 +17,7 @@ use wsgi::daemon::Preload;
 use wsgi::level::Level;
 use wsgi::plan::TEMPLATE_TITLE;
 
-use crate::line::{Line, Word};
+use crate::control_socket::{ControlSocket, Incoming};
 use crate::panics::caught;
 use crate::rehearsal::{Rehearsal, Request};
 use crate::start::Process;
@@ -32,7 +32,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     if process.spec.preload == Preload::Application {
         let loaded = py.detach(|| load_applications(&process));
         if !loaded {
-            return Err(give_up(&process.line, WorkerMessage::NotLoaded));
+            return Err(give_up(&process.control, WorkerMessage::NotLoaded));
         }
         warm_up::run(py, &process);
     }
@@ -40,7 +40,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     if threads > 1 {
         let text = company(py, threads);
         py.detach(|| line(&process, Level::Warning, &text));
-        return Err(give_up(&process.line, WorkerMessage::Threads));
+        return Err(give_up(&process.control, WorkerMessage::Threads));
     }
     for text in sockets::left_open(&process) {
         py.detach(|| line(&process, Level::Warning, &text));
@@ -48,18 +48,18 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     settle(py, &process, usual);
     sharing::keep_free_places(py);
     process
-        .line
-        .tell(WorkerMessage::Ready)
+        .control
+        .send(WorkerMessage::Ready)
         .map_err(|error| format!("wsgid cannot be told that the template is ready: {error}"))?;
     loop {
-        match py.detach(|| process.line.order_with_descriptor()) {
-            Word::SupervisorMessage(SupervisorMessage::Fork, Some(socket)) => {
-                let new = Line::new(socket);
+        match py.detach(|| process.control.receive_with_descriptor()) {
+            Incoming::Message(SupervisorMessage::Fork, Some(socket)) => {
+                let new = ControlSocket::new(socket);
                 let mut told = Ok(());
                 let begin = || {
                     // From then on it is wsgid's own child, which wsgid makes sure of.
                     sys::end_with(process.supervisor);
-                    told = new.tell(WorkerMessage::Forked);
+                    told = new.send(WorkerMessage::Forked);
                 };
                 match py.fork_orphan(begin) {
                     Ok(Fork::Original) => {}
@@ -68,7 +68,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
                             // wsgid does not wait for this worker any more.
                             sys::exit_now(0);
                         }
-                        process.line = new;
+                        process.control = new;
                         process.engine.forked();
                         return Ok(process);
                     }
@@ -78,16 +78,16 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
                     }
                 }
             }
-            Word::End => sys::exit_now(0),
-            Word::SupervisorMessage(..) | Word::Nothing => {}
+            Incoming::End => sys::exit_now(0),
+            Incoming::Message(..) | Incoming::Nothing => {}
         }
     }
 }
 
 /// Tells `wsgid` why there is no template; the log has been told more.
-fn give_up(line: &Line, news: WorkerMessage) -> String {
+fn give_up(line: &ControlSocket, news: WorkerMessage) -> String {
     // If nobody hears it, the end of this process says enough.
-    let _ = line.tell(news);
+    let _ = line.send(news);
     sys::exit_now(0)
 }
 

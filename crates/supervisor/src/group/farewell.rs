@@ -82,7 +82,7 @@ impl Group {
     /// Kills a worker that says what makes no sense, again and again: nothing that it may say can be believed.
     pub(super) fn end_nonsense(&mut self, place: usize) {
         let worker = &mut self.workers[place];
-        if !worker.line().is_to_report() {
+        if !worker.control().is_to_report() {
             return;
         }
         let pid = worker.name();

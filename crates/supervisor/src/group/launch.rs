@@ -10,9 +10,9 @@ use wsgi::plan::{Account, Plan, PlannedGroup, WorkerSpec};
 
 use crate::account::{AccountError, Identity};
 use crate::birth::Failure;
+use crate::control_socket::Kept;
 use crate::group_log::GroupLog;
 use crate::launch::{Start, StartError};
-use crate::line::Kept;
 use crate::queue::Queue;
 use crate::{log, program};
 

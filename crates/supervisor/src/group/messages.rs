@@ -9,23 +9,23 @@ use super::Group;
 
 impl Group {
     /// Hears what its processes have to say.
-    pub(crate) fn hear(&mut self) {
+    pub(crate) fn read_messages(&mut self) {
         self.launch.log.copy();
         for place in 0..self.workers.len() {
-            for (news, speaker) in self.workers[place].line().hear() {
+            for (news, speaker) in self.workers[place].control().read_messages() {
                 if !self.workers[place].listens().has_ended() {
                     self.heard(place, news, speaker);
                 }
             }
             self.end_nonsense(place);
         }
-        // One whose process is not known and whose line has ended was never forked.
+        // One whose process is not known and whose control socket has ended was never forked.
         let before = self.workers.len();
         self.workers.retain(|worker| worker.pid().is_some() || !worker.listens().has_ended());
         if self.workers.len() < before {
             self.delay(None);
         }
-        self.hear_templates();
+        self.read_template_messages();
     }
 
     fn heard(&mut self, place: usize, news: WorkerMessage, speaker: i32) {

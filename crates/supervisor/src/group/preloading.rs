@@ -45,13 +45,13 @@ impl Group {
     }
 
     /// Hears what the templates have to say.
-    pub(super) fn hear_templates(&mut self) {
+    pub(super) fn read_template_messages(&mut self) {
         if let Some(current) = &mut self.templates.current {
             // It has nothing more to say; its end comes as a signal.
-            current.line().hear();
+            current.control().read_messages();
         }
         let next = self.templates.next.as_mut();
-        let words = next.map(|next| next.line().hear()).unwrap_or_default();
+        let words = next.map(|next| next.control().read_messages()).unwrap_or_default();
         self.end_nonsense_of_templates();
         let Some(next) = self.templates.next.as_ref().filter(|next| !next.is_given_up()) else {
             return;
@@ -107,7 +107,7 @@ impl Group {
         let Templates { current, next, .. } = &mut self.templates;
         let mut said = Vec::new();
         for template in current.iter_mut().chain(next) {
-            if template.line().is_to_report() {
+            if template.control().is_to_report() {
                 template.give_up();
                 said.push(template.pid());
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use wsgi::daemon::Preload;
 
-use crate::line::Line;
+use crate::control_socket::ControlSocket;
 use crate::look::{Look, Seen};
 use crate::template::{Template, Versions};
 
@@ -80,7 +80,7 @@ impl Templates {
     }
 
     /// The lines to the templates.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &Line> {
+    pub(super) fn controls(&self) -> impl Iterator<Item = &ControlSocket> {
         self.current.iter().chain(&self.next).map(Template::listens)
     }
 

@@ -9,7 +9,7 @@ use crate::start::Process;
 
 /// One line about each socket of this process that is not one of its own.
 pub(super) fn left_open(process: &Process) -> Vec<String> {
-    let own = [process.queue.as_fd().as_raw_fd(), process.line.as_fd().as_raw_fd()];
+    let own = [process.queue.as_fd().as_raw_fd(), process.control.as_fd().as_raw_fd()];
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return Vec::new() };
     let mut numbers: Vec<RawFd> = entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

@@ -1,9 +1,9 @@
-//! The line to a worker or template: a word each way now and then, see [`wsgi::control`].
+//! The control socket to a worker or template: a message each way now and then, see [`wsgi::control`].
 //!
-//! No descriptor belongs to a word. One that comes all the same is a trap: the end of a socket that lingers, or of a
+//! No descriptor belongs to a message. One that comes all the same is a trap: the end of a socket that lingers, or of a
 //! file in a file system that does not answer, may take as long as its owner likes, and the kernel has the receiver
 //! wait for it, whether there is room for the descriptor or not. So what comes is looked at before it is
-//! received, and a line with a descriptor in it is neither heard nor closed any more.
+//! received, and a control socket with a descriptor in it is neither heard nor closed any more.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice, Write};
@@ -16,21 +16,21 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg, setsockopt, sockopt};
 use sockets::{Received, Room, peek, receive};
 use wsgi::control::{SupervisorMessage, WorkerMessage};
 
-/// The line.
+/// The control socket.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct ControlSocket {
     socket: Rc<UnixStream>,
     /// A descriptor has come.
     is_kept: bool,
     kept: Kept,
     /// The other side has closed its end.
     ended: bool,
-    /// So many bytes were no words.
+    /// So many bytes were no messages.
     nonsense: usize,
     report: Report,
 }
 
-/// What the log has to say of a line.
+/// What the log has to say of a control socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Report {
     Nothing,
@@ -39,7 +39,7 @@ enum Report {
     Done,
 }
 
-/// The lines of a group that are never closed, because descriptors have come.
+/// The control sockets of a group that are never closed, because descriptors have come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept(Rc<Cell<usize>>);
 
@@ -50,25 +50,25 @@ impl Kept {
     }
 }
 
-/// So many lines of a group are kept open before no more are made: each is a descriptor of this process.
+/// So many control sockets of a group are kept open before no more are made: each is a descriptor of this process.
 const MOST_KEPT: usize = 4;
 
-/// How many words of one process are heard before the others have their say: nobody has that much to tell.
-const MOST_WORDS: usize = 64;
+/// How many messages of one process are heard before the others have their say: nobody has that much to tell.
+const MOST_MESSAGES: usize = 64;
 
-/// How many bytes that are no words a process may say: another version may know other words.
+/// How many bytes that are no messages a process may say: another version may know other messages.
 const MOST_NONSENSE: usize = 64;
 
 /// What was heard, and from which process.
 pub(crate) type Heard = (WorkerMessage, i32);
 
-impl Line {
-    /// Our end of a line of the group that `kept` belongs to.
+impl ControlSocket {
+    /// Our end of a control socket of the group that `kept` belongs to.
     pub(crate) fn new(socket: UnixStream, kept: &Kept) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         // The kernel says who speaks: a process cannot pass itself off as another one.
         setsockopt(&socket, sockopt::PassCred, &true)?;
-        // Urgent words stay in their place, where they are looked at like all others.
+        // Urgent messages stay in their place, where they are looked at like all others.
         setsockopt(&socket, sockopt::OobInline, &true)?;
         Ok(Self {
             socket: Rc::new(socket),
@@ -99,13 +99,13 @@ impl Line {
         is_due
     }
 
-    /// The next words, of which there may be more: nobody is heard for longer than the others. What is no word is
-    /// left out, unless it becomes too much: then the line is closed.
-    pub(crate) fn hear(&mut self) -> Vec<Heard> {
+    /// The next messages, of which there may be more: nobody is heard for longer than the others. What is no message is
+    /// left out, unless it becomes too much: then the control socket is closed.
+    pub(crate) fn read_messages(&mut self) -> Vec<Heard> {
         if self.ended {
             return Vec::new();
         }
-        let mut bytes = [0; MOST_WORDS];
+        let mut bytes = [0; MOST_MESSAGES];
         let received = match self.next(&mut bytes) {
             Err(nix::Error::EAGAIN) => return Vec::new(),
             Ok(received) if received.count > 0 => received,
@@ -115,19 +115,19 @@ impl Line {
             }
         };
         let bytes = &bytes[..received.count];
-        let words =
+        let messages =
             bytes.iter().filter_map(|byte| WorkerMessage::decode(*byte).zip(received.sender));
-        let words: Vec<Heard> = words.collect();
-        self.nonsense += bytes.len() - words.len();
+        let messages: Vec<Heard> = messages.collect();
+        self.nonsense += bytes.len() - messages.len();
         if self.nonsense > MOST_NONSENSE {
             self.end_nonsense();
         }
-        words
+        messages
     }
 
-    /// Receives what has no descriptor in it. One that has is left, and the line kept open.
+    /// Receives what has no descriptor in it. One that has is left, and the control socket kept open.
     fn next(&mut self, bytes: &mut [u8]) -> nix::Result<Received> {
-        // The kernel does not join words of two senders.
+        // The kernel does not join messages of two senders.
         let room = Room { files: 0, sender: true };
         loop {
             let seen = match peek(self.socket.as_fd(), bytes, room) {
@@ -161,18 +161,18 @@ impl Line {
         }
     }
 
-    /// Orders something.
-    pub(crate) fn order(&self, order: SupervisorMessage) -> io::Result<()> {
-        (&*self.socket).write_all(&[order as u8])
+    /// Sends a message.
+    pub(crate) fn send(&self, message: SupervisorMessage) -> io::Result<()> {
+        (&*self.socket).write_all(&[message as u8])
     }
 
-    /// Orders something that needs a descriptor.
-    pub(crate) fn order_with(
+    /// Sends a message that needs a descriptor.
+    pub(crate) fn send_with(
         &self,
-        order: SupervisorMessage,
+        message: SupervisorMessage,
         descriptor: &OwnedFd,
     ) -> io::Result<()> {
-        let byte = [order as u8];
+        let byte = [message as u8];
         let files = [descriptor.as_raw_fd()];
         let attached = [ControlMessage::ScmRights(&files)];
         let flags = MsgFlags::MSG_NOSIGNAL;
@@ -181,17 +181,17 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for ControlSocket {
     /// Takes what was said and not heard, so that the end of the socket closes nothing else. That is no more than a
     /// socket holds.
     fn drop(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Read);
-        let mut bytes = [0; MOST_WORDS];
+        let mut bytes = [0; MOST_MESSAGES];
         while !self.is_kept && self.next(&mut bytes).is_ok_and(|received| received.count > 0) {}
     }
 }
 
-impl AsFd for Line {
+impl AsFd for ControlSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -203,16 +203,16 @@ mod tests {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::io::{PipeReader, Read};
 
-    /// A line, its other end, and the reading end of a pipe whose writing end is under way with a word.
-    fn with_descriptor(kept: &Kept, flags: MsgFlags) -> (Line, UnixStream, PipeReader) {
+    /// A control socket, its other end, and the reading end of a pipe whose writing end is under way with a message.
+    fn with_descriptor(kept: &Kept, flags: MsgFlags) -> (ControlSocket, UnixStream, PipeReader) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let line = Line::new(ours, kept).unwrap();
+        let control = ControlSocket::new(ours, kept).unwrap();
         let (reader, writer) = std::io::pipe().unwrap();
         (&theirs).write_all(&[WorkerMessage::Ready as u8]).unwrap();
         let (bytes, files) = ([WorkerMessage::Busy as u8], [writer.as_raw_fd()]);
         let (parts, attached) = ([IoSlice::new(&bytes)], [ControlMessage::ScmRights(&files)]);
         sendmsg::<()>(theirs.as_raw_fd(), &parts, &attached, flags, None).unwrap();
-        (line, theirs, reader)
+        (control, theirs, reader)
     }
 
     /// Whether the writing end was not closed.
@@ -225,45 +225,48 @@ mod tests {
     fn descriptors_that_come_with_a_word_are_never_closed() {
         let kept = Kept::default();
         for flags in [MsgFlags::empty(), MsgFlags::MSG_OOB] {
-            let (mut line, _theirs, reader) = with_descriptor(&kept, flags);
-            line.hear();
-            assert!(line.hear().is_empty() && line.has_ended() && line.is_to_report(), "{flags:?}");
-            drop(line);
+            let (mut control, _theirs, reader) = with_descriptor(&kept, flags);
+            control.read_messages();
+            assert!(
+                control.read_messages().is_empty() && control.has_ended() && control.is_to_report(),
+                "{flags:?}"
+            );
+            drop(control);
             assert!(is_open(&reader), "{flags:?}");
             // Also if nothing was heard before the end.
-            let (line, _theirs, reader) = with_descriptor(&kept, flags);
-            drop(line);
+            let (control, _theirs, reader) = with_descriptor(&kept, flags);
+            drop(control);
             assert!(is_open(&reader), "{flags:?}");
         }
         assert!(kept.are_many());
     }
 
     #[test]
-    fn a_line_without_descriptors_is_closed() {
+    fn a_socket_without_descriptors_is_closed() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let line = Line::new(ours, &Kept::default()).unwrap();
+        let control = ControlSocket::new(ours, &Kept::default()).unwrap();
         (&theirs).write_all(&[b'x'; 1000]).unwrap();
-        drop(line);
+        drop(control);
         assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
     }
 
-    fn words(line: &mut Line) -> Vec<WorkerMessage> {
-        line.hear().into_iter().map(|(news, _)| news).collect()
+    fn words(control: &mut ControlSocket) -> Vec<WorkerMessage> {
+        control.read_messages().into_iter().map(|(news, _)| news).collect()
     }
 
     #[test]
-    fn nonsense_is_left_out_at_once_and_ends_the_line_when_it_is_too_much() {
+    fn nonsense_is_left_out_at_once_and_ends_the_socket_when_it_is_too_much() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut line = Line::new(ours, &Kept::default()).unwrap();
+        let mut control = ControlSocket::new(ours, &Kept::default()).unwrap();
         (&theirs).write_all(b"xxB\0xR").unwrap();
-        assert_eq!(words(&mut line), [WorkerMessage::Busy, WorkerMessage::Ready]);
-        assert_eq!(words(&mut line), []);
+        assert_eq!(words(&mut control), [WorkerMessage::Busy, WorkerMessage::Ready]);
+        assert_eq!(words(&mut control), []);
         (&theirs).write_all(&[b'x'; MOST_NONSENSE - 4]).unwrap();
-        assert_eq!(words(&mut line), []);
-        assert!(!line.has_ended() && !line.is_to_report());
-        assert_eq!(words(&mut line), []);
+        assert_eq!(words(&mut control), []);
+        assert!(!control.has_ended() && !control.is_to_report());
+        assert_eq!(words(&mut control), []);
         (&theirs).write_all(b"xB").unwrap();
-        line.hear();
-        assert!(line.has_ended() && line.is_to_report() && !line.is_to_report());
+        control.read_messages();
+        assert!(control.has_ended() && control.is_to_report() && !control.is_to_report());
     }
 }
