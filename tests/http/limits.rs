@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::{Httpd, Kind, Mode, Setup, Signal, installation, wait_until};
@@ -353,13 +354,16 @@ fn requests_wait_while_a_process_has_too_many_open_files() {
         .file("app/short.wsgi", SHORT_OF_FILES)
         .conf("WSGIScriptAlias / {root}/app/short.wsgi")
         .mode(Mode::Daemon)
-        .daemon("threads=2")
+        .daemon("threads=6")
         .start();
     let before = httpd.get("/short").send().text();
     httpd.expect_log("WSGI0018: requests have to wait");
     thread::scope(|scope| {
         let waiting = scope.spawn(|| httpd.get("/").send());
         httpd.wait_for_log("WSGI0018: requests have to wait");
+        // Other threads of the process are woken as well, and must not take what they have no room for.
+        let begun = Instant::now();
+        wait_until("all have had time to", || begun.elapsed() > Duration::from_millis(500));
         fs::write(httpd.root().join("app/go"), "").unwrap();
         let reply = waiting.join().unwrap();
         assert_eq!((reply.status, reply.text()), (200, before));

@@ -6,7 +6,8 @@
 //! before the second ones, and so on, and a thread waits at the level that is the number of requests which its
 //! process serves ([`wsgi::levels`]). So a request goes to the worker that has the
 //! least to do. While there is little to do, the same few threads serve it, and only these cost memory, such as
-//! stacks and what the application keeps for each thread. No thread is woken for nothing.
+//! stacks and what the application keeps for each thread. No thread is woken in vain, but
+//! where more than [`wsgi::levels::MOST`] of them share the last level.
 //!
 //! A worker that starts later adds its instances behind those of the others. [`Levels::line_up`] restores the
 //! order, level by level.
@@ -35,6 +36,8 @@ pub(crate) struct Levels {
     look: EventFd,
     /// The level that lines up next; the number of levels while none does.
     next: AtomicUsize,
+    /// Whether the kernel counts a thread as woken for two messages that come together.
+    counts_twice: bool,
 }
 
 impl Levels {
@@ -55,7 +58,7 @@ impl Levels {
             Ok(epoll)
         };
         let epolls = (0..count).map(|_| level()).collect::<nix::Result<Vec<_>>>()?;
-        Ok(Self { epolls, look, next: AtomicUsize::new(count) })
+        Ok(Self { epolls, look, next: AtomicUsize::new(count), counts_twice: counts_twice() })
     }
 
     /// How many there are.
@@ -75,6 +78,11 @@ impl Levels {
         let _ = self.look.write(1);
     }
 
+    /// Whether a message may wait although threads do. A thread that has taken one has to look for more then.
+    pub(crate) fn may_miss_messages(&self) -> bool {
+        self.counts_twice
+    }
+
     /// Begins to line up. The first level stays where it is: it is before all that have lined up.
     pub(crate) fn begin_to_line_up(&self) {
         self.next.store(1, Ordering::Relaxed);
@@ -92,6 +100,18 @@ impl Levels {
         let Some(epoll) = self.epolls.get(place) else { return Ok(()) };
         epoll.delete(queue)?;
         watch_queue(epoll, queue)
+    }
+}
+
+/// Until Linux 5.7 a thread that was woken stays in the list of those that wait until it runs ("epoll: atomically
+/// remove wait entry on wake up"), so that a second message wakes it once more instead of another one.
+fn counts_twice() -> bool {
+    let release = nix::sys::utsname::uname();
+    let release = release.as_ref().ok().and_then(|name| name.release().to_str());
+    let mut numbers = release.unwrap_or_default().split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < (5, 7),
+        _ => true,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sockets::{MOST_FILES, Received, Room, receive};
 use wsgi::inbox::Inbox;
 use wsgi::queue::KNOCK;
@@ -50,6 +51,12 @@ impl Queue {
     /// Whether there is room for the descriptor of a request.
     pub(crate) fn has_room(&self) -> bool {
         self.0.try_clone().is_ok()
+    }
+
+    /// Whether a request waits.
+    pub(crate) fn has_waiting(&self) -> bool {
+        let mut descriptors = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     /// Takes the next request, if one waits.

@@ -1,5 +1,7 @@
 //! A request thread of a worker: it takes requests from the queue, and serves them.
 
+use std::sync::atomic::Ordering;
+
 use engine::ServerLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wsgi::control::{Cause, WorkerMessage};
@@ -57,7 +59,6 @@ impl Shared {
 
     /// The next request, counted; `None` if the process is to end.
     fn next_request(&self) -> Option<(Taken, Serving<'_>)> {
-        let mut is_short = false;
         loop {
             let level = self.requests.occupy_level(self.levels.count());
             self.levels.wait(level);
@@ -65,50 +66,63 @@ impl Shared {
             // one is counted, overlooks none.
             let reserved = self.requests.reserve(level, self.spec.group.limits.maximum_requests);
             if self.ending.cause().is_some() {
+                self.pass_on();
                 return None;
             }
             // Otherwise another thread is about to take the last one that this process may serve.
             let Some(reserved) = reserved else { continue };
+            if self.is_short.load(Ordering::Relaxed) && !self.queue.has_room() {
+                // What is taken without room is lost, and its child has to send it again.
+                drop(reserved);
+                self.pass_on();
+                self.wait_for_end(PollTimeout::from(SHORTAGE));
+                continue;
+            }
             let error = match self.queue.take() {
-                Ok(taken) => return Some((taken, reserved.begin())),
+                Ok(taken) => {
+                    self.is_short.store(false, Ordering::Relaxed);
+                    if self.levels.may_miss_messages() && self.queue.has_waiting() {
+                        self.levels.look();
+                        self.tell(WorkerMessage::RequestPassedOn);
+                    }
+                    return Some((taken, reserved.begin()));
+                }
                 Err(error) => error,
             };
             drop(reserved);
             match error {
                 TakeError::Nothing => {}
-                // wsgid hears it, too, and says what becomes of this process.
+                // wsgid sees it, too, and says what becomes of this process.
                 TakeError::Ended => self.wait_for_end(PollTimeout::NONE),
                 TakeError::Nonsense => {
                     let text = format!("WSGI0033: {error} is refused");
                     self.log.line(Level::Alert, text.as_bytes());
                 }
                 TakeError::Shortage(_) => {
-                    if !is_short {
+                    if !self.is_short.swap(true, Ordering::Relaxed) {
                         let text = format!(
                             "WSGI0018: requests have to wait: {error}; the application may leave files \
                              open, or the limit of open files is too low"
                         );
                         self.log.line(Level::Crit, text.as_bytes());
                     }
-                    is_short = true;
-                    self.tell(WorkerMessage::RequestPassedOn);
-                    self.wait_for_room();
                 }
                 TakeError::Broken(_) => {
                     let text = format!("WSGI0018: no request can be taken: {error}");
                     self.log.line(Level::Crit, text.as_bytes());
                     self.ending.want(Cause::Broken);
+                    self.pass_on();
                     return None;
                 }
             }
         }
     }
 
-    /// Blocks until the process has room for another descriptor, which requests that end give back, or is to
-    /// end.
-    fn wait_for_room(&self) {
-        while !self.queue.has_room() && self.ending.cause().is_none() {
-            self.wait_for_end(PollTimeout::from(SHORTAGE));
+    /// Has other workers look at the queue if a request waits: this thread may be the only one that was woken
+    /// for it.
+    fn pass_on(&self) {
+        if self.queue.has_waiting() {
+            self.tell(WorkerMessage::RequestPassedOn);
         }
     }
 

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,8 +58,20 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
     let idle = Idle::new(elastic.then_some(patience));
     let levels = Levels::new(spec.group.threads, queue.as_fd(), ending.descriptor())
         .map_err(|error| format!("request threads cannot wait for requests: {error}"))?;
-    let shared =
-        Shared { spec, log, engine, ending, requests, queue, levels, control, recycling, idle };
+    let is_short = AtomicBool::new(false);
+    let shared = Shared {
+        spec,
+        log,
+        engine,
+        ending,
+        requests,
+        queue,
+        is_short,
+        levels,
+        control,
+        recycling,
+        idle,
+    };
     py.detach(|| {
         let worker = Worker { shared: Arc::new(shared), watch, outworn: None };
         worker.run(&signals)
@@ -73,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) ending: Ending,
     pub(crate) requests: Arc<Requests>,
     pub(crate) queue: Queue,
+    /// There were too many open files for another request.
+    pub(crate) is_short: AtomicBool,
     /// Where threads wait for what comes into the queue.
     pub(crate) levels: Levels,
     pub(crate) control: ControlSocket,
