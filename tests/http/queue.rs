@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::unistd::{Uid, User};
 use testkit::{Httpd, Kind, Mode, Setup, Signal, wait_until};
@@ -318,6 +319,28 @@ fn a_stalled_group_leaves_threads_for_others() {
         assert_eq!(statuses.iter().filter(|status| **status == 503).count(), 3, "{statuses:?}");
     });
     assert_eq!(httpd.get("/app").send().status, 200);
+}
+
+#[test]
+fn knocks_leave_room_for_requests() {
+    let options = "threads=1 wait-share=100 listen-backlog=5 connect-timeout=1";
+    let httpd = group("knocks", options).start();
+    open_app(&httpd);
+    thread::scope(|scope| {
+        let server = &httpd;
+        let send = |path| scope.spawn(move || server.get(path).send().status);
+        let mut waiting = vec![send("/app/hold")];
+        wait_until("one is being served", || is_held(&httpd));
+        waiting.push(send("/app"));
+        // It knocks after three seconds, and after six.
+        let begun = Instant::now();
+        wait_until("it has knocked twice", || begun.elapsed() > Duration::from_millis(6500));
+        waiting.extend((0..3).map(|_| send("/app")));
+        wait_until("they have waited", || begun.elapsed() > Duration::from_secs(8));
+        go(&httpd);
+        let statuses: Vec<u16> = waiting.into_iter().map(|one| one.join().unwrap()).collect();
+        assert_eq!(statuses, [200; 5]);
+    });
 }
 
 #[test]

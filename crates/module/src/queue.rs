@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, send, sendmsg,
-    setsockopt, shutdown, socketpair, sockopt,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, getsockopt, send,
+    sendmsg, setsockopt, shutdown, socketpair, sockopt,
 };
 use wsgi::queue::{GroupState, KNOCK, send_buffer};
 
@@ -27,13 +27,15 @@ pub(crate) const STALL: Duration = Duration::from_secs(3);
 
 /// How many threads are woken at a time: one that was stopped may have several.
 const KNOCKS: usize = 16;
-/// With so many bytes in the queue it is the workers that are busy.
-const KNOCK_LIMIT: usize = 32 * 1024;
+/// What a knock takes of the queue at most, in bytes.
+const KNOCK_COST: usize = 1024;
 
 /// A queue, as httpd's processes hold it.
 #[derive(Debug)]
 pub(crate) struct Queue {
     sender: OwnedFd,
+    /// What the queue holds, in bytes.
+    room: usize,
     /// For `wsgid`; `None` in children.
     receiver: Mutex<Option<Arc<OwnedFd>>>,
     /// What `wsgid` says about the groups.
@@ -55,6 +57,8 @@ pub(crate) struct InFlight<'q> {
     queue: &'q Queue,
     /// It is counted no more.
     left: bool,
+    /// How often it was looked at while no worker had begun it.
+    steps: u32,
 }
 
 /// Why a message was not put into the queue.
@@ -85,8 +89,10 @@ impl Queue {
             // Without privileges the kernel has a limit of its own, which it applies without complaint.
             setsockopt(&sender, sockopt::SndBuf, &bytes)?;
         }
+        let room = getsockopt(&sender, sockopt::SndBuf)?;
         Ok(Self {
             sender,
+            room,
             receiver: Mutex::new(Some(Arc::new(receiver))),
             states,
             index,
@@ -114,7 +120,7 @@ impl Queue {
     /// Counts a request as in flight; `None` if this child must not wait for the group.
     pub(crate) fn enter(&self) -> Option<InFlight<'_>> {
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let entered = InFlight { queue: self, left: false };
+        let entered = InFlight { queue: self, left: false, steps: 0 };
         if before == 0 {
             self.note_progress();
         }
@@ -177,16 +183,23 @@ impl InFlight<'_> {
         self.queue.note_progress();
     }
 
-    /// Wakes workers once more if the request was not begun and there is little in the queue: the kernel may have
-    /// woken one that does not run, because it was stopped.
-    pub(crate) fn knock(&self, stream: &UnixStream) {
-        let sender = &self.queue.sender;
-        if sys::unread(stream.as_fd()) > 0 && sys::unread(sender.as_fd()) < KNOCK_LIMIT {
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-            // A queue that is full needs no knocking.
-            let knock = |()| send(sender.as_raw_fd(), &KNOCK, flags).is_ok();
-            std::iter::repeat_n((), KNOCKS).all(knock);
+    /// Wakes workers once more if the request was not begun: the kernel may have woken one that does not run,
+    /// because it was stopped. That is rare; as a rule the workers are busy, so knocks never take much of the
+    /// queue, and come at longer and longer intervals. `stream` is the child's end of the request's stream.
+    pub(crate) fn knock(&mut self, stream: &UnixStream) {
+        self.steps += 1;
+        let Queue { sender, room, .. } = self.queue;
+        let knocks = KNOCKS.min(room / 8 / KNOCK_COST).max(1);
+        if !self.steps.is_power_of_two()
+            || sys::unread(stream.as_fd()) == 0
+            || sys::unread(sender.as_fd()) + knocks * KNOCK_COST > room / 2
+        {
+            return;
         }
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        // A queue that is full needs no knocking.
+        let knock = |()| send(sender.as_raw_fd(), &KNOCK, flags).is_ok();
+        std::iter::repeat_n((), knocks).all(knock);
     }
 
     /// Gives the request up, true then, if it was not begun, the group is stalled, and more threads of this
