@@ -197,20 +197,20 @@ fn a_descriptor_whose_end_takes_long_does_not_keep_wsgid() {
         .start();
     let before = httpd.get("/app").send().text();
     httpd.expect_log("WSGI0222: worker");
-    // Its answer may be faster than its end.
+    // Its answer may be faster than its end, and may be cut short by it.
     httpd.allow_log("WSGI0146");
-    httpd.get("/app/linger").send();
+    let _ = httpd.get("/app/linger").try_send();
     wait_until("another one serves", || {
         let reply = httpd.get("/app").send();
         reply.status == 200 && reply.text() != before
     });
 }
 
-/// An application that says that its worker is ready and leaves. It ends where `ENDS` is true.
-const LEAVER: &str = r#"
+/// An application that says that its worker is ready, and `SAYS`. It ends where `ENDS` is true.
+const TALKER_AT_START: &str = r#"
 import os
 
-os.write(4, b"RE")
+os.write(4, b"R" + SAYS)
 if ENDS:
     os._exit(0)
 
@@ -220,19 +220,21 @@ def application(environ, start_response):
     return [b"well"]
 "#;
 
-fn leaver(name: &str, ends: &str) -> Httpd {
+/// A server with a worker that says something of itself as soon as it starts.
+fn talker(name: &str, says: &str, ends: &str) -> Httpd {
+    let script = TALKER_AT_START.replace("SAYS", &format!("b{says:?}")).replace("ENDS", ends);
     Httpd::new(name)
-        .file("app/app.wsgi", LEAVER.replace("ENDS", ends))
+        .file("app/app.wsgi", script)
         .conf(
-            "WSGIDaemonProcess leaver threads=1 python-home={home}\n\
-             WSGIScriptAlias /app {root}/app/app.wsgi process-group=leaver application-group=%{GLOBAL}",
+            "WSGIDaemonProcess talker threads=1 python-home={home}\n\
+             WSGIScriptAlias /app {root}/app/app.wsgi process-group=talker application-group=%{GLOBAL}",
         )
         .start()
 }
 
 #[test]
 fn workers_that_say_that_they_leave_do_not_fill_the_machine() {
-    let httpd = leaver("hostile-leaver", "False");
+    let httpd = talker("hostile-leaver", "E", "False");
     httpd.expect_log("WSGI0224: 8 workers are to end");
     httpd.wait_for_log("WSGI0224");
     assert_eq!(httpd.pids(Kind::Worker).len(), 8);
@@ -241,9 +243,54 @@ fn workers_that_say_that_they_leave_do_not_fill_the_machine() {
 
 #[test]
 fn workers_that_leave_at_once_are_replaced_slowly() {
-    let httpd = leaver("hostile-ender", "True");
-    httpd.expect_log("WSGI0223: workers end by themselves as soon as they are ready");
+    let httpd = talker("hostile-ender", "E", "True");
+    httpd.expect_log("WSGI0223: workers end, or want to be replaced, as soon as they are ready");
     httpd.wait_for_log("the next one starts in 1.0s");
+}
+
+#[test]
+fn workers_that_want_to_be_replaced_at_once_are_replaced_slowly() {
+    let httpd = talker("hostile-outworn", "M", "False");
+    httpd.expect_log("WSGI0223: workers end, or want to be replaced, as soon as they are ready");
+    httpd.wait_for_log("the next one starts in 1.0s");
+    assert_eq!(httpd.get("/app").send().text(), "well");
+}
+
+/// A worker that says at each request that a script has changed, which is not so.
+const ALARMIST: &str = r#"
+import os, socket, struct
+
+
+def control_socket():
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found = socket.socket(fileno=os.dup(int(number)))
+            maker = found.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        except OSError:
+            continue
+        if found.type == socket.SOCK_STREAM and struct.unpack("iII", maker)[0] == os.getppid():
+            return found
+
+
+def application(environ, start_response):
+    control_socket().sendall(b"S")
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#;
+
+#[test]
+fn a_worker_that_says_that_a_script_has_changed_is_not_believed() {
+    let httpd = Httpd::new("hostile-alarmist")
+        .mode(Mode::Daemon)
+        .daemon("processes=1 threads=1 preload=application")
+        .file("app/app.wsgi", ALARMIST)
+        .conf("WSGIScriptAlias /app {root}/app/app.wsgi")
+        .start();
+    let worker = httpd.get("/app").send().text();
+    for _ in 0..20 {
+        assert_eq!(httpd.get("/app").send().text(), worker);
+    }
+    assert!(httpd.log_lines("a new template is started").is_empty(), "{}", httpd.log());
 }
 
 #[test]

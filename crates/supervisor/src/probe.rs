@@ -73,8 +73,7 @@ for folder in (var('LIBDIR'), sys.base_prefix + '/lib', sys.base_exec_prefix + '
     print('%s/%s' % (folder, var('INSTSONAME')))
 ";
 
-/// A Python that is being asked. Dropped, it is killed with all processes of its session that it has started
-/// and that have not left its process group.
+/// A Python that is being asked. Dropped before it has ended, it is killed, with the processes of its process group.
 #[derive(Debug)]
 pub(crate) struct Probe<'i> {
     program: PathBuf,

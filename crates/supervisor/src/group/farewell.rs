@@ -51,11 +51,15 @@ impl Group {
         if delay.is_zero() {
             return;
         }
+        if is_usual && !self.may_start() {
+            // The pause that there is is not begun anew.
+            return;
+        }
         (self.not_before, self.last_delay) = (Some(Instant::now() + delay), delay);
         if !is_usual {
             let text = format!(
-                "WSGI0223: workers end by themselves as soon as they are ready, one after the other: something in \
-                 the application may end its process; the next one starts in {delay:.1?}"
+                "WSGI0223: workers end, or want to be replaced, as soon as they are ready, one after the other: something in \
+                 the application may end its process, or a limit such as recycle-memory= may be too low; the next one starts in {delay:.1?}"
             );
             self.note(Level::Warning, &text);
         }

@@ -9,7 +9,7 @@ use super::Group;
 use super::templates::PAUSE;
 use crate::launch::StartError;
 use crate::look::{Look, Seen};
-use crate::template::Versions;
+use crate::template::{Template, Versions};
 
 impl Group {
     /// Has the scripts looked at if that is due, and does what follows from what was seen.
@@ -52,11 +52,14 @@ impl Group {
             self.templates.look_at = has_failed.then(|| Instant::now() + PAUSE);
         }
         self.templates.look_at_loading = Some(Instant::now() + PAUSE);
-        if has_failed {
-            return;
-        }
-        if self.templates.next.is_some() {
+        if self.templates.next.is_some() && !has_failed {
             return self.replace_outdated_next(now);
+        }
+        let current = self.templates.current.as_mut().and_then(Template::versions);
+        if has_failed || is_said && current.as_ref() == Some(now) {
+            // A worker that says so again and again must not keep wsgid busy.
+            self.templates.look_from = Some(Instant::now() + PAUSE);
+            return;
         }
         if is_said {
             self.note(Level::Info, "a script has changed: a new template is started");

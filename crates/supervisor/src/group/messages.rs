@@ -50,6 +50,8 @@ impl Group {
                 );
                 self.log.line(Level::Info, &text);
                 self.tell_workers(SupervisorMessage::LineUp);
+                // It was not told of what was passed on before.
+                self.launch.queue.pass_on();
             }
             WorkerMessage::RequestPassedOn => self.launch.queue.pass_on(),
             WorkerMessage::Idle => self.rest(place),

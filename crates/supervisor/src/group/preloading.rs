@@ -56,8 +56,14 @@ impl Group {
         let Some(next) = self.templates.next.as_ref().filter(|next| !next.is_given_up()) else {
             return;
         };
-        // It says one word that matters.
-        let Some((news, _)) = words.into_iter().next() else { return };
+        // It sends one message that matters.
+        let matters = |message: &WorkerMessage| {
+            use WorkerMessage::{NotLoaded, Ready, Threads};
+            matches!(message, Ready | NotLoaded | Threads)
+        };
+        let Some(news) = words.into_iter().map(|(message, _)| message).find(matters) else {
+            return;
+        };
         let (pid, milliseconds) = (next.pid(), next.age().as_millis());
         match news {
             WorkerMessage::Ready => {

@@ -64,6 +64,7 @@ impl Group {
                 self.workers.iter().filter(|one| !one.is_leaving() && self.is_outdated(one));
             (outdated.count() + ready).saturating_sub(self.demand.wanted())
         };
+        let mut replaced = Vec::new();
         for worker in &mut self.workers {
             let old = worker.generation() != generation;
             if surplus > 0 && !worker.is_leaving() && (old || worker.is_outworn()) {
@@ -74,7 +75,12 @@ impl Group {
                 };
                 worker.ask_to_end(Some(why), grace);
                 surplus -= 1;
+                replaced.extend(worker.served().filter(|_| !old));
             }
+        }
+        // One that wants to be replaced as soon as it is ready wants that of the next one, too.
+        for served in replaced {
+            self.pause(served);
         }
     }
 }
