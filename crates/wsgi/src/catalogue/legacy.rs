@@ -12,7 +12,7 @@ pub(super) const LEGACY: &[Directive] = &[
         name: c"WSGIAcceptMutex",
         allowed: MAIN,
         arguments: c"default | flock | fcntl | sysvsem | posixsem | pthread",
-        documentation: "Has no effect: the kernel hands each connection to one process, and no lock is \
+        documentation: "Has no effect: the kernel wakes one thread for each request, and no lock is \
                         needed for that.",
         apply: |arguments, _scope| {
             const ALLOWED: &str = "default, flock, fcntl, sysvsem, posixsem or pthread";
