@@ -1,6 +1,6 @@
 //! What `wsgid`, templates and workers tell each other in bytes and shared words.
 
-use wsgi::control::{WorkerMessage, SupervisorMessage};
+use wsgi::control::{SupervisorMessage, WorkerMessage};
 use wsgi::embed::{Answer, ErrorText, fault_code, fault_from_code};
 use wsgi::queue::{GroupState, MAX_MESSAGE, send_buffer, split};
 
