@@ -79,6 +79,14 @@ pub(crate) fn serve(
     status
 }
 
+/// Waits before a request is sent for the third time and later: its workers may be about to be replaced, or to notice
+/// that they have no descriptor for it.
+pub(crate) fn pause(restarts: u32) {
+    if restarts > 1 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// How long a write to the client may take, if the group says so.
 fn client_timeout(route: &Route) -> Option<Duration> {
     let Timeouts { response_socket, socket, .. } = route.timeouts;
@@ -104,6 +112,7 @@ impl Relay<'_, '_> {
         let mut tried = Attempts::default();
         for restarts in 0..attempts {
             tried.restarts = restarts;
+            pause(restarts);
             match self.attempt(frame, &mut tried) {
                 Ok(Attempt::Done) => return Status::Ok,
                 Ok(Attempt::Failed(status)) => return Status::Http(status),

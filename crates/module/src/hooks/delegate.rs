@@ -15,7 +15,9 @@ use wsgi::log_line::LogLine;
 
 use super::route::Place;
 use crate::log_budget::{LogBudget, Verdict};
-use crate::relay::{Connection, FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, socket_timeout};
+use crate::relay::{
+    Connection, FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, pause, socket_timeout,
+};
 use crate::routing::Route;
 use crate::{log, log_of};
 
@@ -38,7 +40,8 @@ pub(super) fn ask(
     frame::write(&mut question, FrameType::Question, |place| place.extend_from_slice(payload));
     let timeout = socket_timeout(request, route);
     let attempts = route.processes.saturating_mul(2).saturating_add(1);
-    for _ in 0..attempts {
+    for restarts in 0..attempts {
+        pause(restarts);
         match (Asking { request, script }).attempt(route, &question, timeout) {
             Ok(Attempt::Answered(answer)) => return Some(answer),
             // The worker has logged why.

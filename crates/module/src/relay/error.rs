@@ -54,7 +54,10 @@ pub(crate) enum RelayError {
     Shorter { missing: u64 },
     #[error("what was read of the request's body cannot be read again: {0}")]
     Spool(std::io::Error),
-    #[error("its workers kept being replaced; gave up after {0} attempts")]
+    #[error(
+        "its workers gave the request back, because they were replaced or had no free descriptor; gave up after \
+         {0} attempts"
+    )]
     Declined(u32),
 }
 
