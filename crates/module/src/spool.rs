@@ -5,10 +5,6 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
-use nix::unistd::{mkstemp, unlink};
-
 /// Up to so many bytes are kept in memory.
 const IN_MEMORY: usize = 64 * 1024;
 
@@ -50,7 +46,7 @@ impl Spool {
         }
         let overflow = match &mut self.file {
             Some(overflow) => overflow,
-            None => self.file.insert(Overflow { file: unnamed_file()?, taken: 0, length: 0 }),
+            None => self.file.insert(Overflow { file: tempfile::tempfile()?, taken: 0, length: 0 }),
         };
         overflow.file.write_all_at(bytes, overflow.length)?;
         overflow.length += bytes.len() as u64;
@@ -79,18 +75,4 @@ impl Spool {
         }
         Ok(length)
     }
-}
-
-/// A new file that has no name, so that it is gone when this process ends.
-fn unnamed_file() -> nix::Result<File> {
-    let folder = std::env::temp_dir();
-    let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-    if let Ok(file) = open(&folder, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-        return Ok(file.into());
-    }
-    // A file system that cannot do that.
-    let (file, path) = mkstemp(&folder.join("dormouse-XXXXXX"))?;
-    let _ = unlink(&path);
-    nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
-    Ok(file.into())
 }
