@@ -4,6 +4,8 @@ use std::fs;
 
 use testkit::{Httpd, Kind, Mode, Signal, wait_until};
 
+use crate::queue::QUEUE_OF_CHILD;
+
 /// An application that takes its template over while it is imported. It answers the orders to fork itself: one
 /// process, which `wsgid` takes in, passes itself off as several workers and ends, so that its id may be
 /// that of another process when `wsgid` ends its workers. After that the template keeps all sockets open,
@@ -121,16 +123,6 @@ def application(environ, start_response):
 
 /// In a child of httpd: sends it to the group that is defined first.
 const TRAPPER: &str = r#"
-def queue():
-    for number in range(3, 256):
-        try:
-            found = socket.socket(fileno=os.dup(number))
-        except OSError:
-            continue
-        if found.family == socket.AF_UNIX and found.type == socket.SOCK_SEQPACKET:
-            return found
-
-
 def application(environ, start_response):
     ours = trap()
     socket.send_fds(queue(), [b"message"], [ours.fileno()])
@@ -149,7 +141,7 @@ fn a_request_whose_end_takes_long_does_not_keep_wsgid() {
         .one_child()
         .program("fake/bin/python", PYTHON)
         .file("app/app.wsgi", [TRAP, LINGERER].concat())
-        .file("app/trap.wsgi", [TRAP, TRAPPER].concat())
+        .file("app/trap.wsgi", [QUEUE_OF_CHILD, TRAP, TRAPPER].concat())
         .conf(
             "WSGIDaemonProcess down threads=1 python-home={root}/fake\n\
              WSGIDaemonProcess good threads=1 python-home={home}\n\

@@ -329,8 +329,8 @@ fn processes_have_what_the_options_say() {
     assert_eq!(flood.body.len(), 2000 * 65536);
 }
 
-/// Uses up the descriptors of its process; a thread gives them back once somebody says so.
-const SHORT_OF_FILES: &str = r#"
+/// Lowers the limit of open files of its process; a thread raises it again once the file `go` is there.
+pub(crate) const LIMIT_FILES: &str = r#"
 import os, resource, threading, time
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -339,11 +339,17 @@ def relieve(limits):
         time.sleep(0.01)
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
+def limit_files(count):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    threading.Thread(target=relieve, args=[limits], daemon=True).start()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, limits[1]))
+"#;
+
+/// With [`LIMIT_FILES`]: leaves its process no descriptor.
+const SHORT_OF_FILES: &str = r#"
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/short":
-        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
-        threading.Thread(target=relieve, args=[limits], daemon=True).start()
+        limit_files(3)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(os.getpid()).encode()]
 "#;
@@ -351,7 +357,7 @@ def application(environ, start_response):
 #[test]
 fn requests_wait_while_a_process_has_too_many_open_files() {
     let httpd = Httpd::new("short-of-files")
-        .file("app/short.wsgi", SHORT_OF_FILES)
+        .file("app/short.wsgi", [LIMIT_FILES, SHORT_OF_FILES].concat())
         .conf("WSGIScriptAlias / {root}/app/short.wsgi")
         .mode(Mode::Daemon)
         .daemon("threads=6")

@@ -128,12 +128,12 @@ fn options_about_sockets_change_nothing() {
     assert_eq!(httpd.get("/app").send().status, 200);
 }
 
-/// Embedded, and so in a child that holds the sending end: it puts into the queue what no child would.
-const FORGER: &str = r#"
-import array, os, socket, struct
+/// Embedded, and so in a child: its sending end of the queue of the group that is defined first.
+pub(crate) const QUEUE_OF_CHILD: &str = r"
+import os, socket
 
 def queue():
-    for number in range(3, 64):
+    for number in range(3, 256):
         try:
             found = socket.socket(fileno=os.dup(number))
         except OSError:
@@ -141,6 +141,11 @@ def queue():
         if found.family == socket.AF_UNIX and found.type == socket.SOCK_SEQPACKET:
             return found
         found.close()
+";
+
+/// With [`QUEUE_OF_CHILD`]: puts into the queue what no child would.
+const FORGER: &str = r#"
+import array, struct
 
 def send(end, message, files):
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))
@@ -170,7 +175,7 @@ def application(environ, start_response):
 fn what_is_no_request_is_refused() {
     let httpd = group("forged", "threads=1")
         .one_child()
-        .file("app/forger.wsgi", FORGER)
+        .file("app/forger.wsgi", [QUEUE_OF_CHILD, FORGER].concat())
         .conf("WSGIScriptAlias /forger {root}/app/forger.wsgi process-group=%{GLOBAL}")
         .start();
     let worker = httpd.get("/app").send().text();

@@ -9,6 +9,7 @@ use testkit::load::{Load, Outcome, Record, Served, counting};
 use testkit::{Fault, Httpd, Kind, Mode, Signal, wait_until};
 
 use crate::daemon::requests_of;
+use crate::limits::LIMIT_FILES;
 
 /// How often each happens here.
 const TIMES: u32 = 4;
@@ -189,24 +190,13 @@ fn sockets(httpd: &Httpd) -> usize {
     httpd.pids(Kind::Child).into_iter().map(of).sum()
 }
 
-/// Embedded, and so in the child that serves everything: takes away all descriptors that are free, until
-/// somebody says that it is enough.
+/// With [`LIMIT_FILES`], embedded, and so in the child that serves everything: leaves it no descriptor that is free.
 const SHORT_OF_FILES: &str = r#"
-import os, resource, threading, time
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-def relieve(limits):
-    while not os.path.exists(os.path.join(HERE, "go")):
-        time.sleep(0.01)
-    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
 def application(environ, start_response):
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    start_response("200 OK", [("Content-Type", "text/plain")])
     free = os.dup(1)
     os.close(free)
-    threading.Thread(target=relieve, args=[limits], daemon=True).start()
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    limit_files(free)
     return [b"short"]
 "#;
 
@@ -216,7 +206,7 @@ fn a_child_without_free_descriptors_refuses_and_serves_again() {
         .mode(Mode::Daemon)
         .one_child()
         .allow_log("WSGI0215: this child of httpd cannot make a socket for the request (EMFILE")
-        .file("app/short.wsgi", SHORT_OF_FILES)
+        .file("app/short.wsgi", [LIMIT_FILES, SHORT_OF_FILES].concat())
         .conf(
             "WSGIScriptAlias /short {root}/app/short.wsgi process-group=%{GLOBAL}\n\
              WSGIScriptAlias / {apps}/process.wsgi",
