@@ -1,10 +1,10 @@
 //! The control socket to `wsgid`: a message each way now and then, see [`wsgi::control`].
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use sockets::Room;
+use sockets::{Received, Room};
 use wsgi::control::{SupervisorMessage, WorkerMessage};
 
 /// The control socket. Any thread may send; one receives.
@@ -14,9 +14,9 @@ pub(crate) struct ControlSocket(UnixStream);
 /// What has come over the control socket.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    /// A message, and the descriptor that belongs to it.
+    /// A message, and the descriptor that belongs to it; only templates get some that have one.
     Message(SupervisorMessage, Option<OwnedFd>),
-    /// A message that this version does not know.
+    /// A message that this version does not know, or a signal.
     Nothing,
     /// `wsgid` is gone.
     End,
@@ -33,36 +33,18 @@ impl ControlSocket {
         (&self.0).write_all(&[message as u8])
     }
 
-    /// Waits for a message. Descriptors are looked for, which only templates get.
-    pub(crate) fn receive_with_descriptor(&self) -> Incoming {
-        let mut byte = [0];
-        let room = Room { files: 1, sender: false };
-        let received = loop {
-            match sockets::receive(self.0.as_fd(), &mut byte, room, true) {
-                Err(nix::Error::EINTR) => {}
-                received => break received,
-            }
-        };
-        let Ok(received) = received else { return Incoming::End };
-        decode(received.count, byte[0], received.files.into_iter().next())
-    }
-
-    /// Waits for a message.
+    /// Waits for a message, or a signal.
     pub(crate) fn receive(&self) -> Incoming {
         let mut byte = [0];
-        match (&self.0).read(&mut byte) {
-            Ok(count) => decode(count, byte[0], None),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Incoming::Nothing,
-            Err(_) => Incoming::End,
+        let room = Room { files: 1, sender: false };
+        match sockets::receive(self.0.as_fd(), &mut byte, room, true) {
+            Err(nix::Error::EINTR) => Incoming::Nothing,
+            Err(_) | Ok(Received { count: 0, .. }) => Incoming::End,
+            Ok(received) => match SupervisorMessage::decode(byte[0]) {
+                Some(message) => Incoming::Message(message, received.files.into_iter().next()),
+                None => Incoming::Nothing,
+            },
         }
-    }
-}
-
-fn decode(count: usize, byte: u8, descriptor: Option<OwnedFd>) -> Incoming {
-    match (count, SupervisorMessage::decode(byte)) {
-        (0, _) => Incoming::End,
-        (_, Some(message)) => Incoming::Message(message, descriptor),
-        (_, None) => Incoming::Nothing,
     }
 }
 

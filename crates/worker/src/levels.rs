@@ -16,7 +16,6 @@
 //! other workers look ([`wsgi::control::SupervisorMessage::Look`]).
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -34,8 +33,6 @@ pub(crate) struct Levels {
     epolls: Vec<Epoll>,
     /// Wakes each waiting thread once, whenever it is written to.
     look: EventFd,
-    /// The level that lines up next; the number of levels while none does.
-    next: AtomicUsize,
     /// Whether the kernel counts a thread as woken for two messages that come together.
     counts_twice: bool,
 }
@@ -58,7 +55,7 @@ impl Levels {
             Ok(epoll)
         };
         let epolls = (0..count).map(|_| level()).collect::<nix::Result<Vec<_>>>()?;
-        Ok(Self { epolls, look, next: AtomicUsize::new(count), counts_twice: counts_twice() })
+        Ok(Self { epolls, look, counts_twice: counts_twice() })
     }
 
     /// How many there are.
@@ -83,21 +80,10 @@ impl Levels {
         self.counts_twice
     }
 
-    /// Begins to line up. The first level stays where it is: it is before all that have lined up.
-    pub(crate) fn begin_to_line_up(&self) {
-        self.next.store(1, Ordering::Relaxed);
-    }
-
-    /// Whether a level has to line up.
-    pub(crate) fn is_lining_up(&self) -> bool {
-        self.next.load(Ordering::Relaxed) < self.epolls.len()
-    }
-
-    /// Puts the next level behind all that are at the queue. To be called for one after the other,
-    /// with [`STEP`] between.
-    pub(crate) fn line_up(&self, queue: BorrowedFd<'_>) -> nix::Result<()> {
-        let place = self.next.fetch_add(1, Ordering::Relaxed);
-        let Some(epoll) = self.epolls.get(place) else { return Ok(()) };
+    /// Puts a level behind all that are at the queue. To be called for one after the other, with [`STEP`] between,
+    /// by all workers of the group.
+    pub(crate) fn line_up(&self, level: usize, queue: BorrowedFd<'_>) -> nix::Result<()> {
+        let epoll = &self.epolls[level];
         epoll.delete(queue)?;
         watch_queue(epoll, queue)
     }

@@ -2,9 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use sockets::{MOST_FILES, Received, Room, receive};
+use sockets::{Received, Room, receive};
 use wsgi::inbox::Inbox;
 use wsgi::queue::KNOCK;
 
@@ -12,7 +13,11 @@ use crate::sys;
 
 /// The receiving end of the queue. Other workers of the group hold it, too.
 #[derive(Debug)]
-pub(crate) struct Queue(OwnedFd);
+pub(crate) struct Queue {
+    receiver: OwnedFd,
+    /// There was no descriptor for the last request.
+    is_short: AtomicBool,
+}
 
 /// A request that was taken: the beginning of its frame, and the stream that the rest comes on.
 #[derive(Debug)]
@@ -32,8 +37,12 @@ pub(crate) enum TakeError {
     Ended,
     /// There are too many open files, or there is no memory, for another request. The one that was to be
     /// taken still waits, or its child has been told to send it again.
-    #[error("{0}")]
-    Shortage(nix::Error),
+    #[error("{error}")]
+    Shortage {
+        error: nix::Error,
+        /// It was so before.
+        is_known: bool,
+    },
     /// The message is none of a child's.
     #[error("a message without a stream of its own")]
     Nonsense,
@@ -45,17 +54,18 @@ pub(crate) enum TakeError {
 impl Queue {
     /// Takes the queue over that this process was started with.
     pub(crate) fn new(receiver: OwnedFd) -> Self {
-        Self(receiver)
+        Self { receiver, is_short: AtomicBool::new(false) }
     }
 
-    /// Whether there is room for the descriptor of a request.
+    /// Whether there is a descriptor for a request, as far as is known: that is looked at after a shortage. What is
+    /// taken without one is lost, and its child has to send it again.
     pub(crate) fn has_room(&self) -> bool {
-        self.0.try_clone().is_ok()
+        !self.is_short.load(Ordering::Relaxed) || self.receiver.try_clone().is_ok()
     }
 
     /// Whether a request waits.
     pub(crate) fn has_waiting(&self) -> bool {
-        let mut descriptors = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let mut descriptors = [PollFd::new(self.receiver.as_fd(), PollFlags::POLLIN)];
         poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
@@ -63,17 +73,17 @@ impl Queue {
     pub(crate) fn take(&self) -> Result<Taken, TakeError> {
         use nix::errno::Errno::{EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM};
         let mut inbox = Inbox::default();
-        // As many descriptors as the kernel passes: one belongs there, and others are closed.
-        let room = Room { files: MOST_FILES, sender: false };
-        let received = receive(self.0.as_fd(), inbox.room(), room, false);
+        // One belongs there. A second is seen, and so is that there were more; the kernel has closed those.
+        let room = Room { files: 2, sender: false };
+        let received = receive(self.receiver.as_fd(), inbox.room(), room, false);
         let Received { count, files, is_cut, .. } = received.map_err(|error| match error {
             EAGAIN | EINTR => TakeError::Nothing,
-            EMFILE | ENFILE | ENOBUFS | ENOMEM => TakeError::Shortage(error),
+            EMFILE | ENFILE | ENOBUFS | ENOMEM => self.shortage(error),
             error => TakeError::Broken(error),
         })?;
         if count == 0 {
             // An empty message is none of a child's; whatever came with it is closed here.
-            return Err(if sys::has_ended(self.0.as_fd()) {
+            return Err(if sys::has_ended(self.receiver.as_fd()) {
                 TakeError::Ended
             } else {
                 TakeError::Nonsense
@@ -83,19 +93,27 @@ impl Queue {
         let is_knock = count == KNOCK.len();
         match (files.next(), files.next()) {
             (Some(file), None) => {
+                if self.is_short.load(Ordering::Relaxed) {
+                    self.is_short.store(false, Ordering::Relaxed);
+                }
                 inbox.received(count);
                 Ok(Taken { stream: file.into(), inbox })
             }
             (None, _) if is_knock => Err(TakeError::Nothing),
             // The kernel had no number for it. Its child sees a reset, and asks again.
-            (None, _) if is_cut => Err(TakeError::Shortage(EMFILE)),
+            (None, _) if is_cut => Err(self.shortage(EMFILE)),
             _ => Err(TakeError::Nonsense),
         }
+    }
+
+    fn shortage(&self, error: nix::Error) -> TakeError {
+        let is_known = self.is_short.swap(true, Ordering::Relaxed);
+        TakeError::Shortage { error, is_known }
     }
 }
 
 impl AsFd for Queue {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.receiver.as_fd()
     }
 }

@@ -1,7 +1,5 @@
 //! A request thread of a worker: it takes requests from the queue, and serves them.
 
-use std::sync::atomic::Ordering;
-
 use engine::ServerLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wsgi::control::{Cause, WorkerMessage};
@@ -31,7 +29,8 @@ impl Shared {
             if most > 0 && serving.count() >= most {
                 self.ending.want(Cause::MaximumRequests);
             }
-            if self.idle.patience().is_some() && self.requests.are_all_busy(self.spec.group.threads)
+            if self.idle.patience().is_some()
+                && self.requests.should_report_busy(self.spec.group.threads)
             {
                 self.tell(WorkerMessage::Busy);
             }
@@ -71,8 +70,7 @@ impl Shared {
             }
             // Otherwise another thread is about to take the last one that this process may serve.
             let Some(reserved) = reserved else { continue };
-            if self.is_short.load(Ordering::Relaxed) && !self.queue.has_room() {
-                // What is taken without room is lost, and its child has to send it again.
+            if !self.queue.has_room() {
                 drop(reserved);
                 self.pass_on();
                 self.wait_for_end(PollTimeout::from(SHORTAGE));
@@ -80,7 +78,6 @@ impl Shared {
             }
             let error = match self.queue.take() {
                 Ok(taken) => {
-                    self.is_short.store(false, Ordering::Relaxed);
                     if self.levels.may_miss_messages() && self.queue.has_waiting() {
                         self.levels.look();
                         self.tell(WorkerMessage::RequestPassedOn);
@@ -91,24 +88,24 @@ impl Shared {
             };
             drop(reserved);
             match error {
-                TakeError::Nothing => {}
+                TakeError::Nothing | TakeError::Shortage { is_known: true, .. } => {}
                 // wsgid sees it, too, and says what becomes of this process.
                 TakeError::Ended => self.wait_for_end(PollTimeout::NONE),
                 TakeError::Nonsense => {
                     let text = format!("WSGI0033: {error} is refused");
                     self.log.line(Level::Alert, text.as_bytes());
                 }
-                TakeError::Shortage(_) => {
-                    if !self.is_short.swap(true, Ordering::Relaxed) {
-                        let text = format!(
-                            "WSGI0018: requests have to wait: {error}; the application may leave files \
-                             open, or the limit of open files is too low"
-                        );
-                        self.log.line(Level::Crit, text.as_bytes());
-                    }
+                TakeError::Shortage { .. } => {
+                    let text = format!(
+                        "WSGI0018: requests have to wait: {error}; the application may leave files open, or \
+                         the limit of open files is too low"
+                    );
+                    self.log.line(Level::Crit, text.as_bytes());
                 }
                 TakeError::Broken(_) => {
-                    let text = format!("WSGI0018: no request can be taken: {error}");
+                    let text = format!(
+                        "WSGI0018: no request can be taken ({error}); the process is replaced"
+                    );
                     self.log.line(Level::Crit, text.as_bytes());
                     self.ending.want(Cause::Broken);
                     self.pass_on();

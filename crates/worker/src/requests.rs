@@ -1,4 +1,4 @@
-//! The requests that a worker is serving, for whoever watches over them.
+//! The requests that a worker is serving, for the thread that watches over them.
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -104,7 +104,7 @@ pub(crate) struct Sight {
 /// How long heads of requests are waited for.
 const HEADS: Duration = Duration::from_millis(500);
 
-/// Being busy is no news again before this is over.
+/// Being busy is not reported again before this is over.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Requests {
@@ -170,15 +170,15 @@ impl Requests {
         Some(Reserved { requests: self, number })
     }
 
-    /// Whether so many requests, one for each thread, are being served.
-    pub(crate) fn are_all_busy(&self, threads: u32) -> bool {
+    /// Whether all of so many threads serve a request, and that was not reported within the last [`PAUSE`].
+    pub(crate) fn should_report_busy(&self, threads: u32) -> bool {
         let mut state = self.lock();
         let busy = state.entries.len() >= usize::try_from(threads).unwrap_or(usize::MAX);
-        let is_news = busy && state.told.is_none_or(|told| told.elapsed() >= PAUSE);
-        if is_news {
+        let is_due = busy && state.told.is_none_or(|told| told.elapsed() >= PAUSE);
+        if is_due {
             state.told = Some(Instant::now());
         }
-        is_news
+        is_due
     }
 
     /// Notes activity that counts for `inactivity-timeout`.

@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -58,22 +57,11 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
     let idle = Idle::new(elastic.then_some(patience));
     let levels = Levels::new(spec.group.threads, queue.as_fd(), ending.descriptor())
         .map_err(|error| format!("request threads cannot wait for requests: {error}"))?;
-    let is_short = AtomicBool::new(false);
-    let shared = Shared {
-        spec,
-        log,
-        engine,
-        ending,
-        requests,
-        queue,
-        is_short,
-        levels,
-        control,
-        recycling,
-        idle,
-    };
+    let shared =
+        Shared { spec, log, engine, ending, requests, queue, levels, control, recycling, idle };
     py.detach(|| {
-        let worker = Worker { shared: Arc::new(shared), watch, outworn: None };
+        let shared = Arc::new(shared);
+        let worker = Worker { shared, watch, outworn: None, lining_up: None };
         worker.run(&signals)
     })
 }
@@ -86,8 +74,6 @@ pub(crate) struct Shared {
     pub(crate) ending: Ending,
     pub(crate) requests: Arc<Requests>,
     pub(crate) queue: Queue,
-    /// There were too many open files for another request.
-    pub(crate) is_short: AtomicBool,
     /// Where threads wait for what comes into the queue.
     pub(crate) levels: Levels,
     pub(crate) control: ControlSocket,
@@ -102,6 +88,8 @@ struct Worker {
     watch: Watch,
     /// Why another process was asked for, while this one serves on.
     outworn: Option<Cause>,
+    /// The level that lines up next, and when.
+    lining_up: Option<(usize, Instant)>,
 }
 
 impl Worker {
@@ -220,7 +208,7 @@ impl Worker {
         }
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let limits = next.map(Duration::from_millis).into_iter().chain(left);
-        let timeout = limits.chain(shared.rest()).chain(shared.line_up()).min();
+        let timeout = limits.chain(shared.rest()).chain(self.line_up()).min();
         // Rounded up, so that the time is over when the thread wakes.
         let timeout = timeout.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
@@ -265,13 +253,37 @@ impl Worker {
                     None
                 }
                 Incoming::Message(SupervisorMessage::LineUp, _) => {
-                    shared.levels.begin_to_line_up();
+                    // The first level stays where it is: it is before all that have lined up.
+                    self.lining_up = Some((1, Instant::now()));
                     None
                 }
                 Incoming::Nothing => None,
             };
         }
         None
+    }
+
+    /// Has the next level line up when it is time; gives how long until the one after it does.
+    fn line_up(&mut self) -> Option<Duration> {
+        let (level, moment) = self.lining_up?;
+        let left = moment.saturating_duration_since(Instant::now());
+        if left > Duration::ZERO {
+            return Some(left);
+        }
+        let shared = &self.shared;
+        if level == shared.levels.count() {
+            self.lining_up = None;
+            return None;
+        }
+        if let Err(error) = shared.levels.line_up(level, shared.queue.as_fd()) {
+            let text = format!(
+                "WSGI0018: a request thread cannot watch the queue ({error}); the process is replaced"
+            );
+            shared.line(Level::Crit, &text);
+            shared.ending.want(Cause::Broken);
+        }
+        self.lining_up = Some((level + 1, Instant::now() + STEP));
+        Some(STEP)
     }
 
     /// Lets running requests and the interpreters end, within a limit, and ends the process.
@@ -338,19 +350,6 @@ impl Shared {
     fn large(&self) -> Option<Cause> {
         let is_large = self.recycling.as_ref().is_some_and(Recycling::was_reached);
         is_large.then_some(Cause::Memory)
-    }
-
-    /// Has the next level line up, if one is to; gives how long until the one after it does.
-    fn line_up(&self) -> Option<Duration> {
-        if !self.levels.is_lining_up() {
-            return None;
-        }
-        if let Err(error) = self.levels.line_up(self.queue.as_fd()) {
-            let text = format!("WSGI0018: a request thread does not see the queue: {error}");
-            self.line(Level::Crit, &text);
-            self.ending.want(Cause::Broken);
-        }
-        Some(STEP)
     }
 
     /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for as

@@ -52,7 +52,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         .send(WorkerMessage::Ready)
         .map_err(|error| format!("wsgid cannot be told that the template is ready: {error}"))?;
     loop {
-        match py.detach(|| process.control.receive_with_descriptor()) {
+        match py.detach(|| process.control.receive()) {
             Incoming::Message(SupervisorMessage::Fork, Some(socket)) => {
                 let new = ControlSocket::new(socket);
                 let mut told = Ok(());
