@@ -20,7 +20,7 @@ use crate::{Wsgi, supervisor};
 
 /// How long all paths together may keep a server that runs from going on with a new configuration.
 const LIMIT: Duration = Duration::from_millis(500);
-/// The same while nobody is served meanwhile: an automounter may have to do its work first.
+/// The same while no client is served: an automounter may have to do its work first.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was found out for the last configuration.

@@ -2,7 +2,7 @@
 //!
 //! nix gives up the control messages of a message that was cut off (`MSG_CTRUNC`), and the descriptors that the
 //! kernel has passed beside the cut stay open for ever. Here each descriptor that has come is owned at once.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "the kernel's control messages are read where they lie")]
 
 use std::mem::offset_of;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -135,7 +135,7 @@ impl Room {
 /// What has come with a message, that beside a cut included.
 ///
 /// # Safety
-/// The kernel has just filled in the message, and nobody has taken its descriptors.
+/// The kernel has just filled in the message, and its descriptors have no owner yet.
 unsafe fn attached(message: &libc::msghdr) -> (Vec<OwnedFd>, Option<i32>) {
     let (mut files, mut sender) = (Vec::new(), None);
     // SAFETY: the kernel has written control messages into the buffer that the message names, each no longer than
@@ -191,7 +191,7 @@ mod tests {
         let received = receive(ours.as_fd(), &mut place, room, true).unwrap();
         assert_eq!((received.count, received.files.len(), received.is_cut), (1, 2, true));
         drop((received, writer));
-        assert_eq!(reader.read(&mut [0]).unwrap(), 0, "nobody holds the other end");
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0, "the other end is closed");
     }
 
     #[test]
@@ -232,6 +232,6 @@ mod tests {
         assert_eq!((received.files.len(), received.is_cut), (0, true));
         assert_eq!(received.sender, Some(own));
         drop(writer);
-        assert_eq!(reader.read(&mut [0]).unwrap(), 0, "nobody holds the other end");
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0, "the other end is closed");
     }
 }

@@ -1,6 +1,6 @@
 //! A process that was started and may not have executed its program yet: how far it is, and why it failed.
 //!
-//! Nobody waits for it. What it says is read when it matters: when it has ended, and when it takes long. What it
+//! `wsgid` does not wait for it. What it says is read when it matters: when it has ended, and when it takes long. What it
 //! looks up may lie in a file system that does not answer, and then it may hang in the kernel, where not even
 //! SIGKILL ends it.
 
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn many_scripts_are_looked_at_while_nobody_listens() {
+    fn many_scripts_are_looked_at_before_anything_is_read() {
         let scripts = vec![PathBuf::from("/etc/passwd"); 5000];
         let mut birth = born_with(scripts, &["/bin/true"], None);
         assert!(birth.look() && birth.versions().len() == 5000);

@@ -53,7 +53,7 @@ impl Kept {
 /// So many control sockets of a group are kept open before no more are made: each is a descriptor of this process.
 const MOST_KEPT: usize = 4;
 
-/// How many messages of one process are heard before the others have their say: nobody has that much to tell.
+/// How many messages of one process are read before those of the others: none has that many to send.
 const MOST_MESSAGES: usize = 64;
 
 /// How many bytes that are no messages a process may say: another version may know other messages.
@@ -99,7 +99,7 @@ impl ControlSocket {
         is_due
     }
 
-    /// The next messages, of which there may be more: nobody is heard for longer than the others. What is no message is
+    /// The next messages, of which there may be more: one process does not keep the others waiting. What is no message is
     /// left out, unless it becomes too much: then the control socket is closed.
     pub(crate) fn read_messages(&mut self) -> Vec<Heard> {
         if self.ended {

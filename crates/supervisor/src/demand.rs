@@ -1,7 +1,7 @@
 //! How many workers a group wants, as requests come and go.
 //!
 //! A group of fixed size wants that many. An elastic one (`processes=MIN..MAX`) gets another worker when
-//! a request waits in its queue and nobody takes it, which is looked at twice: one that has just
+//! a request waits in its queue and no worker takes it, which is looked at twice: one that has just
 //! come in is there for a moment, too. The queue is watched only while all threads of a worker were
 //! busy lately, or while there is no worker.
 
@@ -11,7 +11,7 @@ use wsgi::daemon::Processes;
 
 /// Between two looks at the queue.
 const PAUSE: Duration = Duration::from_millis(20);
-/// After so many looks at requests that were taken at once, nobody is that busy any more. A worker
+/// After so many looks at requests that were taken at once, the workers are not that busy any more. A worker
 /// says within this time if it is.
 const ALARMS: u32 = 50;
 
@@ -28,16 +28,16 @@ pub(crate) struct Demand {
 /// What is known about requests that wait.
 #[derive(Clone, Copy, Debug)]
 enum Watch {
-    /// Nobody is busy.
+    /// No worker is busy.
     Off,
-    /// Whoever comes is noticed from `from` on; so many came for nothing.
+    /// A request is noticed from `from` on; so many were taken at once.
     On { from: Instant, alarms: u32 },
-    /// Somebody waited; whether that is still so is looked at then.
+    /// A request waited; whether that is still so is looked at then.
     Suspicion { at: Instant, alarms: u32 },
 }
 
 impl Demand {
-    /// The demand of a group that nobody has asked for anything.
+    /// The demand of a group that has had no request.
     pub(crate) fn new(pool: Processes) -> Self {
         let resting = pool.least == 0;
         Self { pool, wanted: pool.least as usize, resting, watch: Watch::Off }
@@ -78,7 +78,7 @@ impl Demand {
         self.resting || matches!(self.watch, Watch::On { from, .. } if from <= now)
     }
 
-    /// Whether it matters now if somebody waits.
+    /// Whether it matters now if a request waits.
     pub(crate) fn looks(&self, now: Instant) -> bool {
         self.listens(now) || self.next_look().is_some_and(|at| at <= now)
     }
@@ -92,7 +92,7 @@ impl Demand {
         }
     }
 
-    /// Takes in what there is now: whether somebody `waiting` was seen, how many workers are `staying`,
+    /// Takes in what there is now: whether a request is `waiting`, how many workers are `staying`,
     /// and whether one of them is still `starting`.
     pub(crate) fn look(&mut self, now: Instant, waiting: bool, staying: usize, starting: bool) {
         if !self.pool.is_elastic() {
@@ -171,7 +171,7 @@ mod tests {
         let (mut demand, now) = (Demand::new(ELASTIC), Instant::now());
         demand.look(now, true, 0, false);
         demand.look(now, true, 1, false);
-        assert_eq!(demand.wanted(), 1, "nobody said that all threads are busy");
+        assert_eq!(demand.wanted(), 1, "no worker has said that all its threads are busy");
         demand.busy(now);
         assert!(demand.listens(now));
         demand.look(now, true, 1, false);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_goes_leaves_nobody_waiting_behind_a_busy_one() {
+    fn a_worker_that_goes_leaves_no_request_behind_a_busy_one() {
         let (mut demand, now) = (Demand::new(ELASTIC), Instant::now());
         demand.look(now, true, 0, false);
         demand.busy(now);

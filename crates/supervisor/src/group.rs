@@ -239,7 +239,7 @@ impl Group {
         self.templates.end();
         self.refusals.end();
         let grace = self.patience();
-        // A process that has not said its first word finds that nobody listens, and ends.
+        // A process that has not said its first word finds its control socket closed, and ends.
         self.workers.retain(|worker| worker.pid().is_some());
         for worker in &mut self.workers {
             worker.stop(grace);

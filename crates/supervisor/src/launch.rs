@@ -156,7 +156,7 @@ fn directory<'s>(start: &'s Start<'_>) -> Option<Directory<'s>> {
         return Some(Directory { path, may_be_missing: false });
     }
     let other_user = start.identity.change && start.identity.uid.as_raw() != start.children;
-    // Below another root it may be anybody's.
+    // Below another root it may belong to any user.
     let is_known = other_user && start.spec.group.chroot.is_none();
     let path = start.identity.home.as_deref().filter(|_| is_known)?;
     Some(Directory { path, may_be_missing: true })

@@ -92,7 +92,7 @@ impl Queue {
         frame::write(&mut answer, FrameType::Unavailable, |_| {});
         for _ in 0..MOST_REFUSED {
             let mut message = [0; MAX_MESSAGE];
-            // As many as the kernel passes: each is the stream of somebody who waits.
+            // As many as the kernel passes: each is the stream of a child's thread that waits.
             let room = Room { files: MOST_FILES, sender: false };
             let Ok(received) = receive(self.receiver.as_fd(), &mut message, room, false) else {
                 return;

@@ -159,7 +159,7 @@ impl Drop for Template {
 }
 
 /// When the scripts of a group were changed last. Only this is looked at, never what is in them, and only by
-/// processes of the group's user: what does not answer keeps nobody else.
+/// processes of the group's user: what does not answer keeps no other group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Versions(Vec<Option<SystemTime>>);
 

@@ -151,7 +151,7 @@ impl Worker {
         }
     }
 
-    /// Nobody needs it any more: one that finishes what it has is told not to wait, and is killed no later
+    /// It is not needed any more: one that finishes what it has is told not to wait, and is killed no later
     /// than after `grace`.
     pub(crate) fn stop(&mut self, grace: Option<Duration>) {
         let before = self.kill_at;

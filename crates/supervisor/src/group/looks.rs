@@ -38,7 +38,10 @@ impl Group {
             Ok(look) => (self.templates.look, self.templates.look_from) = (Some(look), None),
             Err(error) => {
                 self.templates.look_from = Some(Instant::now() + PAUSE);
-                self.note(Level::Error, &format!("scripts cannot be looked at: {error}"));
+                self.note(Level::Error, &format!(
+                        "scripts cannot be looked at: {error}; the workers that there are serve on, and it is tried \
+                         again in {PAUSE:?}"
+                    ));
             }
         }
     }

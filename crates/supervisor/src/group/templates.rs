@@ -144,7 +144,7 @@ impl Templates {
         next.into_iter().chain(self.look.as_ref().map(Look::age)).max()
     }
 
-    /// Kills what has not executed its program after `limit`, or not looked at the scripts. Nobody waits for
+    /// Kills what has not executed its program after `limit`, or not looked at the scripts, without waiting for
     /// its end: says which process it is, and what it was doing.
     pub(super) fn give_up_unborn(&mut self, limit: Duration) -> Option<(Lost, i32, String)> {
         if let Some(look) =

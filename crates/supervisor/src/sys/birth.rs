@@ -266,7 +266,7 @@ impl Newborn {
         }
     }
 
-    /// Nobody hears it if the reader was closed: then SIGPIPE ends this process.
+    /// If the reader was closed, SIGPIPE ends this process.
     fn say(&self, word: Word) {
         let bytes = word.encode();
         // SAFETY: the bytes are as many as is said. So few are written all or not at all.
