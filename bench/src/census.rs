@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use testkit::{Kind, Process};
-use wsgi::memory::Memory;
+use wsgi::process::smaps::Memory;
 
 /// What a process is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

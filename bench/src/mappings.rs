@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use wsgi::memory::Memory;
+use wsgi::process::smaps::Memory;
 
 use crate::census::{Census, Role};
 use crate::report::{figure, fine, or_dash, table};

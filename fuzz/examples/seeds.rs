@@ -6,20 +6,20 @@
 use std::fs;
 use std::path::Path;
 
-use wsgi::daemon::{GroupSpec, OPTIONS};
-use wsgi::frame::{BodyFault, FileRange, FrameType, write};
-use wsgi::hook::{Answer, Query, Question, Target, encode_variable};
+use wsgi::config::daemon_process::{GroupSpec, OPTIONS};
 use wsgi::level::Level;
-use wsgi::log_line::{LogLine, Source};
-use wsgi::plan::{
+use wsgi::process::plan::{
     Account, Application, EmbeddedSpec, GroupReport, ImportedScript, MappedScript, Plan,
     PlannedGroup, PythonFacts, PythonStart, Report, ServerFacts, WorkerSpec,
 };
-use wsgi::request::{Attempts, BodyRest, Request};
-use wsgi::response::{Head, Status};
-use wsgi::scoreboard::{Process, Scoreboard, Worker};
+use wsgi::protocol::codec::Pairs;
+use wsgi::protocol::frame::{BodyFault, FileRange, FrameType, write};
+use wsgi::protocol::hook::{Answer, Query, Question, Target, encode_variable};
+use wsgi::protocol::log_line::{LogLine, Source};
+use wsgi::protocol::request::{Attempts, BodyRest, Request};
+use wsgi::protocol::response::{Head, Status};
+use wsgi::protocol::scoreboard::{Process, Scoreboard, Worker};
 use wsgi::time_zone::TimeZone;
-use wsgi::wire::Pairs;
 
 fn main() {
     frames();
@@ -243,7 +243,7 @@ fn plans() {
         groups: vec![planned],
         embedded: true,
         scripts: vec![script],
-        findings: wsgi::plan::Findings::default(),
+        findings: wsgi::process::plan::Findings::default(),
         answer_limit: None,
     };
     let report = Report {
@@ -270,7 +270,7 @@ fn plans() {
         time_zone: TimeZone::sampled(0, 2, |moment| if moment < 100_000 { 3600 } else { 7200 }),
         socket_timeout: 60_000,
         peers: vec![0, 33],
-        preload: wsgi::daemon::Preload::Application,
+        preload: wsgi::config::daemon_process::Preload::Application,
         applications: vec![application],
         imports: vec![import],
     };

@@ -1,6 +1,6 @@
 //! What hooks have answered: a child lets users in, or not, by what a worker says.
 
-use wsgi::hook::{Answer, Query};
+use wsgi::protocol::hook::{Answer, Query};
 
 /// The payload of an answer. What can be read is written again as it was; an answer that decides is one to the
 /// question, and names a user that there can be.

@@ -1,8 +1,8 @@
 //! What `wsgid`, templates and workers tell each other in bytes and shared words.
 
-use wsgi::control::{SupervisorMessage, WorkerMessage};
-use wsgi::embed::{Answer, ErrorText, fault_code, fault_from_code};
-use wsgi::queue::{GroupState, MAX_MESSAGE, send_buffer, split};
+use wsgi::process::control::{SupervisorMessage, WorkerMessage};
+use wsgi::protocol::embed_abi::{Answer, ErrorText, fault_code, fault_from_code};
+use wsgi::protocol::queue::{GroupState, MAX_MESSAGE, send_buffer, split};
 
 /// Each byte is a message or nothing; what is shared in memory means something whatever it is.
 ///

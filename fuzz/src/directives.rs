@@ -1,7 +1,7 @@
 //! The arguments of directives, as they stand in a configuration or in an `.htaccess` file.
 
-use wsgi::catalogue::{DIRECTIVES, Scope};
-use wsgi::settings::{DirSettings, ServerSettings};
+use wsgi::config::directives::{DIRECTIVES, Scope};
+use wsgi::config::settings::{DirSettings, ServerSettings};
 
 /// The first byte chooses a directive, the rest is its arguments. They are accepted or refused with a
 /// text for people.

@@ -1,7 +1,7 @@
 //! The stream between an Apache child and a worker: frames out of bytes as they arrive.
 
-use wsgi::frame::{FrameError, FrameType, HEADER, Header, write};
-use wsgi::inbox::Inbox;
+use wsgi::protocol::frame::{FrameError, FrameType, HEADER, Header, write};
+use wsgi::protocol::frame_decoder::Inbox;
 
 /// A stream of frames, in pieces as long as the first byte says. Frames come out the same however the
 /// stream is cut, and are written again as they were.

@@ -1,7 +1,7 @@
 //! Headers in both directions: what an application wants to send, and what a client sent.
 
 use wsgi::environ::{collapse_slashes, header_variable, is_header_name, script_name};
-use wsgi::response::{Status, check_header, content_length};
+use wsgi::protocol::response::{Status, check_header, content_length};
 
 /// A status line, and headers as `name:value` lines; the lines are separated by form feeds, which no
 /// rule treats in a special way. What is accepted cannot break out of its line.

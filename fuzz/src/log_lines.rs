@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wsgi::log_line::LogLine;
+use wsgi::protocol::log_line::LogLine;
 use wsgi::time_zone::TimeZone;
 
 /// The payload of a log frame. What can be read is written again as it was, and stays one line.

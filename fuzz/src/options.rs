@@ -1,6 +1,6 @@
 //! The options of process groups, as they stand in a configuration.
 
-use wsgi::daemon::GroupSpec;
+use wsgi::config::daemon_process::GroupSpec;
 
 /// The arguments of `WSGIDaemonProcess`. They are refused with a text for people, or make a group that can be
 /// told to `wsgid`.

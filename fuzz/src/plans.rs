@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wsgi::plan::{EmbeddedSpec, Plan, PythonStart, Report, WorkerSpec};
+use wsgi::process::plan::{EmbeddedSpec, Plan, PythonStart, Report, WorkerSpec};
 
 /// A plan, a report, or the task of a worker or of the engine: the first byte says which. What can be read is
 /// written again with the same meaning.

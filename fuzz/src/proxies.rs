@@ -1,7 +1,7 @@
 //! Headers of proxies: what a client sends must not pass for what a trusted proxy has said.
 
+use wsgi::config::proxy::{Subnet, Trust, known_header};
 use wsgi::environ::Environ;
-use wsgi::proxy::{Subnet, Trust, known_header};
 
 /// The headers that are trusted in this target, two of each kind.
 const TRUSTED: [&str; 7] = [

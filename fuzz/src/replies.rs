@@ -1,8 +1,8 @@
 //! What a child answers to the questions of its worker: the client's body, the scoreboard, variables.
 
-use wsgi::frame::BodyFault;
-use wsgi::hook::{decode_variable, encode_variable};
-use wsgi::scoreboard::{Scoreboard, symbol};
+use wsgi::protocol::frame::BodyFault;
+use wsgi::protocol::hook::{decode_variable, encode_variable};
+use wsgi::protocol::scoreboard::{Scoreboard, symbol};
 
 /// The payload of an answer. What can be read is written again as it was.
 ///

@@ -1,7 +1,7 @@
 //! Requests and questions, as a worker reads them out of its group's queue.
 
-use wsgi::hook::Question;
-use wsgi::request::{Attempts, Request};
+use wsgi::protocol::hook::Question;
+use wsgi::protocol::request::{Attempts, Request};
 
 /// The payload of a request or a question. What can be read is written again as it was.
 ///

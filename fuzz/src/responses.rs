@@ -1,7 +1,7 @@
 //! What a child reads of a response: its worker is a process of the group's user.
 
-use wsgi::frame::{FileRange, decode_failure, decode_want_body};
-use wsgi::response::{Head, Status, is_framing};
+use wsgi::protocol::frame::{FileRange, decode_failure, decode_want_body};
+use wsgi::protocol::response::{Head, Status, is_framing};
 
 /// The payload of a head, a file's range, a failure, or a wish for the body. A head that is let through cannot
 /// break out of its lines, and does not frame the response.

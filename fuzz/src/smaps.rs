@@ -1,6 +1,6 @@
 //! What the kernel tells of a process's memory, with names of files that a group has chosen.
 
-use wsgi::memory::{GroupMemory, Memory, Role};
+use wsgi::process::smaps::{GroupMemory, Memory, Role};
 
 /// The text of `/proc/PID/smaps_rollup`. Figures are read or missing, and can be summed.
 ///

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use fuzz::{TARGETS, Target};
-use wsgi::hook::Question;
-use wsgi::request::Request;
+use wsgi::protocol::hook::Question;
+use wsgi::protocol::request::Request;
 
 /// One that is refused at its first byte reaches nothing: the protocol's version is in it.
 fn are_of_this_version(seeds: &Path) {

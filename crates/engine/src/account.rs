@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use python::Attached;
-use wsgi::request::Request;
+use wsgi::protocol::request::Request;
 
 use crate::environ::now;
 use crate::exchange::Outcome;

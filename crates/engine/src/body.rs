@@ -2,7 +2,7 @@
 //!
 //! Memory grows with what arrives, never with what somebody asks for.
 
-use wsgi::frame::BodyFault;
+use wsgi::protocol::frame::BodyFault;
 
 use crate::exchange::{BodyError, Exchange};
 

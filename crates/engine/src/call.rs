@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use python::{Attached, Capsule, Error, Exception, Object, Result};
 use wsgi::level::Level;
-use wsgi::request::Request;
+use wsgi::protocol::request::Request;
 
 use crate::account::{Account, Stamps, seconds};
 use crate::control::Control;

@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use python::{Attached, ThreadIdent};
-use wsgi::log_line::LogLine;
-use wsgi::response::Status;
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::response::Status;
 
 use crate::environment::Environment;
 use crate::exchange::{BodyError, Exchange, Gone, Outcome};
@@ -91,7 +91,7 @@ const GIVEN_UP: &str = "the request was given up";
 
 impl Exchange for Nobody {
     fn read(&mut self, _buffer: &mut [u8]) -> Result<usize, BodyError> {
-        Err(BodyError { fault: wsgi::frame::BodyFault::Gone, text: GIVEN_UP.into() })
+        Err(BodyError { fault: wsgi::protocol::frame::BodyFault::Gone, text: GIVEN_UP.into() })
     }
 
     fn head(&mut self, _status: &Status, _headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use python::{Attached, Interpreter, InterpreterId, Object};
-use wsgi::hook::{Answer, Question};
 use wsgi::level::Level;
-use wsgi::request::Request;
+use wsgi::protocol::hook::{Answer, Question};
+use wsgi::protocol::request::Request;
 
 use crate::call::{Job, Records};
 use crate::control::Control;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use python::{Attached, Object, Result};
-use wsgi::request::Request;
+use wsgi::protocol::request::Request;
 
 use crate::MOD_WSGI_VERSION;
 use crate::account::Stamps;

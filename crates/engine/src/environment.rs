@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use python::{Attached, ClassHandle, ClassObject, Handle, Interpreter, Result};
-use wsgi::interpreter_rules::Rules;
+use wsgi::config::interpreter_options::Rules;
 use wsgi::level::Level;
 
 use crate::errors::{Errors, Unused};

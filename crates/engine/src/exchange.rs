@@ -2,7 +2,7 @@
 //!
 //! Daemon mode (frames over a socket), embedded mode (calls into httpd) and the engine's own tests
 //! are three implementations of [`Exchange`]; the engine is written once. The facts of the request
-//! come as a [`wsgi::request::Request`] beside it; everything that has an effect goes through here.
+//! come as a [`wsgi::protocol::request::Request`] beside it; everything that has an effect goes through here.
 //!
 //! No method is called while the thread is attached to an interpreter: each may block for as long as
 //! a client is slow.
@@ -10,11 +10,11 @@
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 
-use wsgi::frame::BodyFault;
-use wsgi::hook::Answer;
-use wsgi::log_line::LogLine;
-use wsgi::response::Status;
-use wsgi::scoreboard::Scoreboard;
+use wsgi::protocol::frame::BodyFault;
+use wsgi::protocol::hook::Answer;
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::response::Status;
+use wsgi::protocol::scoreboard::Scoreboard;
 
 /// Why the request's body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,9 +8,9 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use python::{Attached, Capsule, Error, Object, Result};
-use wsgi::frame::MAX_PAYLOAD;
-use wsgi::hook::{Answer, Query, Question};
 use wsgi::level::Level;
+use wsgi::protocol::frame::MAX_PAYLOAD;
+use wsgi::protocol::hook::{Answer, Query, Question};
 
 use crate::call::{Job, Records};
 use crate::environ;
@@ -153,7 +153,7 @@ impl<'py> Hook<'_, 'py> {
             let value = function.call(&[&self.environ]);
             answer::target(name, &value.map_err(|error| self.raised(name, &error))?)
         };
-        Ok(Answer::Target(wsgi::hook::Target {
+        Ok(Answer::Target(wsgi::protocol::hook::Target {
             process_group: part(c"process_group")?,
             application_group: part(c"application_group")?,
             callable: part(c"callable_object")?,

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use python::{Attached, Error, Exception, Result};
 use wsgi::level::Level;
-use wsgi::log_line::LogLine;
-use wsgi::request::{BodyRest, Request};
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::request::{BodyRest, Request};
 
 use crate::body::Body;
 use crate::control::Nobody;

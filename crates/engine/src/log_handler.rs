@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use python::{Arguments, Class, Error, Exception, Members, Method, Object, Result};
 use wsgi::level::Level;
-use wsgi::log_line::{LogLine, Source};
+use wsgi::protocol::log_line::{LogLine, Source};
 
 use crate::settings::ServerLog;
 use crate::thread;

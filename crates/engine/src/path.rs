@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use python::{Attached, Object, Result};
-use wsgi::interpreter_rules::Rules;
+use wsgi::config::interpreter_options::Rules;
 use wsgi::level::Level;
 
 use crate::fault::Sink;

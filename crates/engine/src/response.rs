@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use python::{Attached, Error, Exception};
-use wsgi::response::{Status, content_length, trimmed};
+use wsgi::protocol::response::{Status, content_length, trimmed};
 
 use crate::exchange::Gone;
 use crate::lease::Live;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wsgi::interpreter_rules::InterpreterRules;
+use wsgi::config::interpreter_options::InterpreterRules;
 use wsgi::level::Level;
-use wsgi::log_line::LogLine;
-use wsgi::scoreboard::Scoreboard;
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::scoreboard::Scoreboard;
 
 /// The server-level error log: for what belongs to no request.
 pub trait ServerLog: Send + Sync {

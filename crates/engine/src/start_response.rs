@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use python::{Arguments, Attached, Call, Class, Error, Exception, Members, Method, Object, Result};
 use wsgi::level::Level;
-use wsgi::response::{Status, check_header, is_framing, is_hop_by_hop};
+use wsgi::protocol::response::{Status, check_header, is_framing, is_hop_by_hop};
 
 use crate::call::Records;
 use crate::lease::Lease;

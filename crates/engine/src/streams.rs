@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use python::{Attached, Attribute, Class, Error, Exception, Members, Object, Result};
-use wsgi::interpreter_rules::Rules;
+use wsgi::config::interpreter_options::Rules;
 
 use crate::environment::Classes;
 use crate::log::Log;

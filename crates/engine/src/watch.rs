@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use python::{Attached, Error, Handle, Object, Result};
-use wsgi::request::{Attempts, Request};
+use wsgi::protocol::request::{Attempts, Request};
 
 use crate::account::{Sample, Stamps};
 use crate::events::{Subscribers, not_published};

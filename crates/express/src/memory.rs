@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use wsgi::memory::{GroupMemory, Memory, Role};
+use wsgi::process::smaps::{GroupMemory, Memory, Role};
 
 use crate::output::{self, Reader};
 use crate::processes::{Machine, Process};

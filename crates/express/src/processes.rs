@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 
-use wsgi::memory::{Memory, Role};
-use wsgi::plan::{GROUP_VARIABLE, TEMPLATE_TITLE};
+use wsgi::process::plan::{GROUP_VARIABLE, TEMPLATE_TITLE};
+use wsgi::process::smaps::{Memory, Role};
 
 /// A process of a server, and its memory if we may see that.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use httpd::{RunMode, Server, StartKind, StartPass};
-use wsgi::access_sections::{Node, closed_by};
+use wsgi::config::access_sections::{Node, closed_by};
+use wsgi::config::settings::Import;
 use wsgi::level::Level;
-use wsgi::settings::Import;
 
 use crate::leads::leads;
 use crate::ownership::Owner;

@@ -4,10 +4,10 @@ use core::ffi::CStr;
 use std::sync::{Arc, OnceLock};
 
 use httpd::{Command, Context, Directive, Override, Read, Regex};
-use wsgi::argument::ArgumentError;
-use wsgi::catalogue::{DIRECTIVES, Scope};
-use wsgi::plan::{PythonFacts, Report};
-use wsgi::settings::{DirSettings, ServerSettings};
+use wsgi::config::argument::ArgumentError;
+use wsgi::config::directives::{DIRECTIVES, Scope};
+use wsgi::config::settings::{DirSettings, ServerSettings};
+use wsgi::process::plan::{PythonFacts, Report};
 
 use crate::generation::Generation;
 use crate::leads::Leads;
@@ -66,8 +66,8 @@ pub(crate) const fn commands() -> [Directive; COUNT] {
         let directive = &DIRECTIVES[place];
         let htaccess = match directive.allowed.htaccess {
             None => None,
-            Some(wsgi::catalogue::Override::FileInfo) => Some(Override::FileInfo),
-            Some(wsgi::catalogue::Override::AuthConfig) => Some(Override::AuthConfig),
+            Some(wsgi::config::directives::Override::FileInfo) => Some(Override::FileInfo),
+            Some(wsgi::config::directives::Override::AuthConfig) => Some(Override::AuthConfig),
         };
         commands[place] = Directive {
             name: directive.name,
@@ -140,7 +140,7 @@ pub(crate) fn section_end(server: &mut ServerConfig) {
 }
 
 fn may_be_inside(name: &str) -> bool {
-    let is = |known: &wsgi::catalogue::Directive| {
+    let is = |known: &wsgi::config::directives::Directive| {
         known.name.to_bytes().eq_ignore_ascii_case(name.as_bytes())
     };
     DIRECTIVES.iter().any(|known| is(known) && known.allowed.interpreter_options)

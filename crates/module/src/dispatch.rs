@@ -1,9 +1,9 @@
 //! Which requests are ours, and where they run.
 
 use httpd::{Request, Status};
-use wsgi::alias::{Alias, AliasOptions};
-use wsgi::daemon::DEFAULT_REQUEST_BUFFER;
-use wsgi::frame::{self, FrameType, MAX_REQUEST};
+use wsgi::config::alias::{Alias, AliasOptions};
+use wsgi::config::daemon_process::DEFAULT_REQUEST_BUFFER;
+use wsgi::protocol::frame::{self, FrameType, MAX_REQUEST};
 
 use crate::config::ServerConfig;
 use crate::generation::with_route;

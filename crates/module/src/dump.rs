@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use httpd::Server;
-use wsgi::plan::{GroupReport, Plan, Report};
+use wsgi::process::plan::{GroupReport, Plan, Report};
 
 use crate::plan::plan;
 use crate::routing::{Definition, definitions, server_name, server_with_port};

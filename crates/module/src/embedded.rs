@@ -8,11 +8,11 @@ use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
 
 use httpd::{Flush, Pool, Request, SendError, Sendfile, Server, Status};
-use wsgi::embed::{Answer, fault_code};
 use wsgi::level::Level;
-use wsgi::log_line::LogLine;
-use wsgi::plan::{EmbeddedSpec, PythonFacts};
-use wsgi::response::Head;
+use wsgi::process::plan::{EmbeddedSpec, PythonFacts};
+use wsgi::protocol::embed_abi::{Answer, fault_code};
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::response::Head;
 
 use crate::file_part::{FileError, FilePart};
 use crate::routing::main_config;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use httpd::{LookUp, Request};
+use wsgi::config::proxy::Trust;
+use wsgi::config::settings::MapHead;
 use wsgi::environ::{Credentials, Environ, Facts, HookFacts, Redirect};
-use wsgi::proxy::Trust;
-use wsgi::settings::MapHead;
 
 use crate::Wsgi;
 use crate::config::DirConfig;

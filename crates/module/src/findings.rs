@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use httpd::{RunMode, Server, StartKind};
 use wsgi::level::Level;
-use wsgi::plan::{Findings, Plan, Report};
+use wsgi::process::plan::{Findings, Plan, Report};
 
 use crate::log;
 use crate::supervisor::{self, SupervisorError};
@@ -56,7 +56,7 @@ pub(crate) fn add_to(plan: &mut Plan) {
 }
 
 /// Asks in a child of httpd for the Python of embedded mode, which the parent has not waited for.
-pub(crate) fn ask_in_child(plan: Plan) -> Result<wsgi::plan::PythonFacts, String> {
+pub(crate) fn ask_in_child(plan: Plan) -> Result<wsgi::process::plan::PythonFacts, String> {
     let plan = Plan { groups: Vec::new(), scripts: Vec::new(), ..plan };
     let report = httpd::main_server(|main| supervisor::check(main, &plan, PATIENCE));
     let report = report.ok_or("the configuration is not known")?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use httpd::{OtherChild, Pool, RunMode, Server, StartKind, StartPass, main_server, watch_process};
 use wsgi::level::Level;
-use wsgi::plan::Plan;
+use wsgi::process::plan::Plan;
 
 use crate::config::Runtime;
 use crate::lifeline::Lifeline;

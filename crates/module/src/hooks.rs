@@ -7,11 +7,11 @@
 use std::borrow::Cow;
 
 use httpd::{Authorization, Guard, Log, Order, Password, RealmHash, Request, Requirement, Status};
-use wsgi::group_name;
-use wsgi::hook::{Answer, HookScript, Query, Question};
+use wsgi::config::group_name;
 use wsgi::level::Level;
-use wsgi::request::{Attempts, BodyRest, Request as Head};
-use wsgi::wire::Pairs;
+use wsgi::protocol::codec::Pairs;
+use wsgi::protocol::hook::{Answer, HookScript, Query, Question};
+use wsgi::protocol::request::{Attempts, BodyRest, Request as Head};
 
 use crate::payload::{choices, now};
 use crate::target::{Names, Target};

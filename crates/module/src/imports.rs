@@ -1,8 +1,8 @@
 //! Which scripts are imported before there is a request for them.
 
 use httpd::Server;
-use wsgi::plan::ImportedScript;
-use wsgi::script_path::resolved;
+use wsgi::config::script_path::resolved;
+use wsgi::process::plan::ImportedScript;
 
 use crate::Wsgi;
 use crate::routing::speakers;

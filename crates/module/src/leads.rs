@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use httpd::{RunMode, Server, StartKind, StartPass};
-use wsgi::alias::Alias;
-use wsgi::lead::Lead;
-use wsgi::plan::Plan;
-use wsgi::script_path::resolved;
+use wsgi::config::alias::Alias;
+use wsgi::config::script_path::resolved;
+use wsgi::process::lead::Lead;
+use wsgi::process::plan::Plan;
 
 use crate::routing::{definitions, speakers};
 use crate::{Wsgi, supervisor};

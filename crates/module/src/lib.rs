@@ -41,8 +41,8 @@ mod target;
 
 use httpd::{Command, Module, Order, Place, Pool, Record, Request, Server, Status};
 use wsgi::level::Level;
-use wsgi::log_line::LogLine;
 use wsgi::printable::printable;
+use wsgi::protocol::log_line::LogLine;
 
 use crate::config::{DirConfig, ServerConfig};
 

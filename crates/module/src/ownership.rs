@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::{Group, User};
-use wsgi::daemon::{GroupSpec, Principal};
+use wsgi::config::daemon_process::{GroupSpec, Principal};
 
 use crate::refusal::Refusal;
 

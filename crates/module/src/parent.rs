@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use httpd::Server;
 use wsgi::level::Level;
-use wsgi::plan::{PythonFacts, PythonStart};
+use wsgi::process::plan::{PythonFacts, PythonStart};
 
 use crate::config::ServerConfig;
 use crate::sys::{self, Engine};

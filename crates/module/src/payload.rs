@@ -3,10 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use httpd::{Log, ReadError, Request};
+use wsgi::config::settings::MapHead;
 use wsgi::environ::is_header_name;
-use wsgi::request::{Attempts, BodyRest, Request as Head};
-use wsgi::settings::MapHead;
-use wsgi::wire::Pairs;
+use wsgi::protocol::codec::Pairs;
+use wsgi::protocol::request::{Attempts, BodyRest, Request as Head};
 
 use crate::environ::Choices;
 use crate::spool::Spool;
@@ -94,7 +94,7 @@ pub(crate) struct BodyRead {
 /// Reads a body before a worker is asked for: a short one whole, a longer one into a spool.
 fn first_of_body(request: &mut Request<'_>, buffer: u64) -> (Vec<u8>, BodyRest, BodyRead) {
     let headers = request.headers_in();
-    let length = headers.get(c"Content-Length").and_then(wsgi::response::content_length);
+    let length = headers.get(c"Content-Length").and_then(wsgi::protocol::response::content_length);
     let chunked = headers.get(c"Transfer-Encoding").is_some();
     // The client's question whether to send the body at all is the application's to answer.
     let asks_first = headers.get(c"Expect").is_some();

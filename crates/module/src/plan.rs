@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use httpd::{Log, Server};
-use wsgi::plan::{Account, Findings, MappedScript, Plan, PlannedGroup, ServerFacts};
+use wsgi::process::plan::{Account, Findings, MappedScript, Plan, PlannedGroup, ServerFacts};
 
 use crate::config::ServerConfig;
 use crate::preload::applications;
@@ -23,7 +23,7 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         Account { uid, gid, user: format!("#{uid}") }
     };
-    let first = wsgi::plan::supervisor_descriptor::GROUPS;
+    let first = wsgi::process::plan::supervisor_descriptor::GROUPS;
     let definitions = definitions(main);
     let mut next_log = first.saturating_add(descriptor(definitions.len()));
     let scripts = scripts(main).unwrap_or_default();

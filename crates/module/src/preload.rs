@@ -2,10 +2,10 @@
 //! configuration alone.
 
 use httpd::Server;
-use wsgi::daemon::{GroupSpec, Preload};
+use wsgi::config::daemon_process::{GroupSpec, Preload};
+use wsgi::config::group_name::{self, Facts};
 use wsgi::environ::script_name;
-use wsgi::group_name::{self, Facts};
-use wsgi::plan::Application;
+use wsgi::process::plan::Application;
 
 use crate::Wsgi;
 use crate::routing::{server_name, server_with_port};

@@ -1,4 +1,4 @@
-//! The queue of a process group: how a child of httpd hands a request to a worker (see [`wsgi::queue`]).
+//! The queue of a process group: how a child of httpd hands a request to a worker (see [`wsgi::protocol::queue`]).
 //!
 //! httpd's parent makes the queue before it forks children. Children keep the sending end, `wsgid` gets
 //! the receiving end. A full queue is waited for up to `connect-timeout`.
@@ -14,7 +14,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, getsockopt, send,
     sendmsg, setsockopt, shutdown, socketpair, sockopt,
 };
-use wsgi::queue::{GroupState, KNOCK, send_buffer};
+use wsgi::protocol::queue::{GroupState, KNOCK, send_buffer};
 
 use crate::sys::{self, States};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use httpd::{FileKind, Request, Status};
-use wsgi::group_name::variable_name;
+use wsgi::config::group_name::variable_name;
 use wsgi::level::Level;
 
 use crate::log;
@@ -67,7 +67,7 @@ pub(crate) fn of_request(request: &Request<'_>, takes_chunks: bool) -> Result<()
         }
     } else if let Some(length) = headers.get(c"Content-Length") {
         let shown = String::from_utf8_lossy(length);
-        let Some(length) = wsgi::response::content_length(length) else {
+        let Some(length) = wsgi::protocol::response::content_length(length) else {
             return Err(Refusal::new(400, format!("WSGI0141: invalid Content-Length {shown:?}")));
         };
         let limit = request.body_limit();

@@ -7,15 +7,15 @@
 use std::time::Duration;
 
 use httpd::{Request, SendError, Status};
-use wsgi::daemon::Timeouts;
-use wsgi::frame::{
+use wsgi::config::daemon_process::Timeouts;
+use wsgi::level::Level;
+use wsgi::protocol::frame::{
     self, FileRange, FrameError, FrameType, HEADER, MAX_PAYLOAD, decode_failure, decode_want_body,
 };
-use wsgi::inbox::Inbox;
-use wsgi::level::Level;
-use wsgi::log_line::LogLine;
-use wsgi::request::Attempts;
-use wsgi::response::Head;
+use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::request::Attempts;
+use wsgi::protocol::response::Head;
 
 use crate::file_part::FilePart;
 use crate::log_budget::{LogBudget, Verdict};

@@ -1,8 +1,8 @@
 //! The head of a response, applied to httpd's request.
 
 use httpd::{Request, Sendfile};
-use wsgi::response::Head;
-use wsgi::settings::DirSettings;
+use wsgi::config::settings::DirSettings;
+use wsgi::protocol::response::Head;
 
 /// Sets status and headers as the application gave them. They leave with the first data.
 pub(crate) fn apply(request: &mut Request<'_>, head: &Head<'_>) {

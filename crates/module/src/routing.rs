@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use httpd::{Server, main_server};
-use wsgi::daemon::{GroupSpec, SocketSpec, Timeouts};
-use wsgi::group_name::with_port;
+use wsgi::config::daemon_process::{GroupSpec, SocketSpec, Timeouts};
+use wsgi::config::group_name::with_port;
 
 use crate::Wsgi;
 use crate::config::ServerConfig;

@@ -1,6 +1,6 @@
 //! A snapshot of httpd's scoreboard, for applications that may see it.
 
-use wsgi::scoreboard::{Process, Scoreboard, Worker};
+use wsgi::protocol::scoreboard::{Process, Scoreboard, Worker};
 
 use crate::payload::now;
 

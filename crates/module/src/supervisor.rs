@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use httpd::{OtherChild, Server};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use wsgi::lead::Lead;
-use wsgi::plan::{Plan, Report};
+use wsgi::process::lead::Lead;
+use wsgi::process::plan::{Plan, Report};
 
 use crate::sys;
 
@@ -115,7 +115,7 @@ pub(crate) struct Serving {
 }
 
 /// Starts `wsgid` for a plan, and returns once it runs. `inherited` are the descriptors of
-/// [`wsgi::plan::supervisor_descriptor`], in the order of their numbers.
+/// [`wsgi::process::plan::supervisor_descriptor`], in the order of their numbers.
 pub(crate) fn serve(plan: &Plan, inherited: &[BorrowedFd<'_>]) -> Result<Serving, SupervisorError> {
     let mut command = command("serve");
     sys::hand_on(&mut command, inherited);

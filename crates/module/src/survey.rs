@@ -1,9 +1,9 @@
 //! Which script the configuration sends where, as far as that can be told before there are requests.
 
 use httpd::Server;
-use wsgi::alias::Alias;
-use wsgi::lead::Lead;
-use wsgi::script_path::resolved;
+use wsgi::config::alias::Alias;
+use wsgi::config::script_path::resolved;
+use wsgi::process::lead::Lead;
 
 use crate::Wsgi;
 use crate::config::Section;

@@ -13,9 +13,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use httpd::{CommandTable, Log, Order, Record};
-use wsgi::embed::{Answer, Api, ErrorText, Host, Line, SYMBOL, Server as ServerCalls, Take};
 use wsgi::level::Level;
-use wsgi::log_line::{LogLine, Source};
+use wsgi::protocol::embed_abi::{
+    Answer, Api, ErrorText, Host, Line, SYMBOL, Server as ServerCalls, Take,
+};
+use wsgi::protocol::log_line::{LogLine, Source};
 
 use crate::{SOURCE_NAME, Wsgi, config, embedded, log_line};
 
@@ -264,7 +266,7 @@ pub(crate) struct Engine(&'static Api);
 pub(crate) trait Serve {
     /// httpd's record of the request, if the application may see it; else null.
     fn record(&self) -> *mut c_void;
-    /// Reads from the body into `place`; a negative number is a fault (see [`wsgi::embed`]).
+    /// Reads from the body into `place`; a negative number is a fault (see [`wsgi::protocol::embed_abi`]).
     fn read(&mut self, place: &mut [u8]) -> isize;
     /// Takes the payload of a head frame; false if the client is gone.
     fn head(&mut self, payload: &[u8]) -> bool;
@@ -279,7 +281,7 @@ pub(crate) trait Serve {
 }
 
 impl Engine {
-    /// Starts Python in httpd's parent; `python` is a [`wsgi::plan::PythonFacts`] as JSON.
+    /// Starts Python in httpd's parent; `python` is a [`wsgi::process::plan::PythonFacts`] as JSON.
     pub(crate) fn initialize(self, python: &[u8]) -> Result<(), String> {
         let mut error = ErrorText::EMPTY;
         // SAFETY: all pointers lead to as many bytes as is said.
@@ -293,7 +295,7 @@ impl Engine {
         unsafe { (self.0.after_fork)() }
     }
 
-    /// Makes it ready for requests; `spec` is a [`wsgi::plan::EmbeddedSpec`] as JSON.
+    /// Makes it ready for requests; `spec` is a [`wsgi::process::plan::EmbeddedSpec`] as JSON.
     pub(crate) fn start(self, spec: &[u8]) -> Result<(), String> {
         let level = httpd::main_server(|server| server.log_level(record().index()));
         let server = ServerCalls {

@@ -4,9 +4,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use httpd::Request;
-use wsgi::alias::AliasOptions;
-use wsgi::group_name::{self, with_port};
-use wsgi::settings::HandlerScript;
+use wsgi::config::alias::AliasOptions;
+use wsgi::config::group_name::{self, with_port};
+use wsgi::config::settings::HandlerScript;
 
 use crate::payload::prepare;
 use crate::routing::{main_config, server_with_port};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
-use wsgi::daemon::{GroupSpec, Principal};
-use wsgi::plan::{Account, GroupAccount};
+use wsgi::config::daemon_process::{GroupSpec, Principal};
+use wsgi::process::plan::{Account, GroupAccount};
 
 /// A user with everything that a process of theirs needs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nix::unistd::Uid;
-use wsgi::daemon::GroupSpec;
-use wsgi::plan::{GroupReport, MappedScript, Plan, PlannedGroup, PythonQuestion, Report};
+use wsgi::config::daemon_process::GroupSpec;
+use wsgi::process::plan::{GroupReport, MappedScript, Plan, PlannedGroup, PythonQuestion, Report};
 
 use crate::account::Identity;
 use crate::program;

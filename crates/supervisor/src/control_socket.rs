@@ -1,4 +1,4 @@
-//! The control socket to a worker or template: a message each way now and then, see [`wsgi::control`].
+//! The control socket to a worker or template: a message each way now and then, see [`wsgi::process::control`].
 //!
 //! No descriptor belongs to a message. One that comes all the same is a trap: the end of a socket that lingers, or of a
 //! file in a file system that does not answer, may take as long as its owner likes, and the kernel has the receiver
@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg, setsockopt, sockopt};
 use sockets::{Received, Room, peek, receive};
-use wsgi::control::{SupervisorMessage, WorkerMessage};
+use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 
 /// The control socket.
 #[derive(Debug)]

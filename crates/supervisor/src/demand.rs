@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use wsgi::daemon::Processes;
+use wsgi::config::daemon_process::Processes;
 
 /// Between two looks at the queue.
 const PAUSE: Duration = Duration::from_millis(20);

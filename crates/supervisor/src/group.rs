@@ -8,11 +8,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use wsgi::control::SupervisorMessage;
-use wsgi::daemon::{Preload, Processes};
+use wsgi::config::daemon_process::{Preload, Processes};
 use wsgi::level::Level;
-use wsgi::plan::{Plan, PlannedGroup};
-use wsgi::queue::GroupState;
+use wsgi::process::control::SupervisorMessage;
+use wsgi::process::plan::{Plan, PlannedGroup};
+use wsgi::protocol::queue::GroupState;
 
 use crate::backoff::Backoff;
 use crate::demand::Demand;

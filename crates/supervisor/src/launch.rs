@@ -11,9 +11,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use wsgi::daemon::Preload;
-use wsgi::plan::{GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, WorkerSpec, descriptor};
-use wsgi::settings::PythonOptions;
+use wsgi::config::daemon_process::Preload;
+use wsgi::config::settings::PythonOptions;
+use wsgi::process::plan::{
+    GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, WorkerSpec, descriptor,
+};
 
 use crate::account::{AccountError, Identity};
 use crate::birth::{Birth, Failure};

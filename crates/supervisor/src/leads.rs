@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use wsgi::lead::Lead;
+use wsgi::process::lead::Lead;
 
 use crate::sys::close_inherited;
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wsgi::level::Level;
-use wsgi::log_line::LogLine;
+use wsgi::protocol::log_line::LogLine;
 use wsgi::time_zone::TimeZone;
 
 /// Where lines go, and how talkative they may be.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use wsgi::plan::WorkerSpec;
+use wsgi::process::plan::WorkerSpec;
 
 use crate::account::Identity;
 use crate::birth::Birth;

@@ -33,7 +33,7 @@ mod worker;
 use std::io::Read;
 use std::process::ExitCode;
 
-use wsgi::plan::Plan;
+use wsgi::process::plan::Plan;
 
 /// Exit status for a command line or a plan that makes no sense: nothing a restart could mend.
 const USAGE: u8 = 2;

@@ -16,7 +16,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
-use wsgi::plan::{PythonFacts, PythonQuestion};
+use wsgi::process::plan::{PythonFacts, PythonQuestion};
 
 use crate::account::Identity;
 use crate::birth::{Birth, Failure};

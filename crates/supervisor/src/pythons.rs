@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use wsgi::plan::{FileStamp, PythonAnswer, PythonFiles, PythonQuestion};
+use wsgi::process::plan::{FileStamp, PythonAnswer, PythonFiles, PythonQuestion};
 
 use crate::account::Identity;
 use crate::probe::{Probe, ProbeError};

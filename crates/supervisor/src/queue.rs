@@ -1,4 +1,4 @@
-//! The queue of a group, from its receiving end: requests wait there for a worker (see [`wsgi::queue`]).
+//! The queue of a group, from its receiving end: requests wait there for a worker (see [`wsgi::protocol::queue`]).
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use sockets::{MOST_FILES, Room, receive};
-use wsgi::frame::{self, FrameType};
-use wsgi::queue::MAX_MESSAGE;
+use wsgi::protocol::frame::{self, FrameType};
+use wsgi::protocol::queue::MAX_MESSAGE;
 
 use crate::sys;
 

@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use wsgi::level::Level;
-use wsgi::plan::{Plan, supervisor_descriptor};
+use wsgi::process::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
 use crate::group_log::GroupLog;

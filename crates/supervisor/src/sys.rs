@@ -47,7 +47,7 @@ pub(crate) fn ignore(signal: nix::sys::signal::Signal) -> nix::Result<()> {
 /// Replaces standard output, which httpd's parent reads to its end, by the error log.
 pub(crate) fn close_ready() {
     // SAFETY: both descriptors are open, and nothing is buffered for standard output.
-    unsafe { libc::dup2(libc::STDERR_FILENO, wsgi::plan::supervisor_descriptor::READY) };
+    unsafe { libc::dup2(libc::STDERR_FILENO, wsgi::process::plan::supervisor_descriptor::READY) };
 }
 
 /// Closes every descriptor from `first` on, now: what httpd has left open is not ours.

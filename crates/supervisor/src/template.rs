@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use wsgi::control::SupervisorMessage;
-use wsgi::daemon::Preload;
+use wsgi::config::daemon_process::Preload;
+use wsgi::process::control::SupervisorMessage;
 
 use crate::birth::{Birth, Failure};
 use crate::control_socket::{ControlSocket, Kept};

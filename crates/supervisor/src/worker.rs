@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use wsgi::control::SupervisorMessage;
+use wsgi::process::control::SupervisorMessage;
 
 use crate::birth::{Birth, Failure};
 use crate::control_socket::ControlSocket;

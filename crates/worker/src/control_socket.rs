@@ -1,11 +1,11 @@
-//! The control socket to `wsgid`: a message each way now and then, see [`wsgi::control`].
+//! The control socket to `wsgid`: a message each way now and then, see [`wsgi::process::control`].
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use sockets::{Received, Room};
-use wsgi::control::{SupervisorMessage, WorkerMessage};
+use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 
 /// The control socket. Any thread may send; one receives.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use wsgi::control::Cause;
+use wsgi::process::control::Cause;
 
 /// The end of this process, once it is wanted.
 #[derive(Debug)]

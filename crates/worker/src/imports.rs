@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::exchange::Outcome;
 use engine::{Engine, ServerLog};
 use wsgi::level::Level;
-use wsgi::plan::ImportedScript;
+use wsgi::process::plan::ImportedScript;
 
 use crate::panics::caught;
 use crate::rehearsal::{Rehearsal, Request};

@@ -4,23 +4,23 @@
 //! `EPOLLEXCLUSIVE`: for each message the kernel walks through the instances in the order in which they were
 //! added to the queue, and wakes a thread at the first at which one waits. The first levels of all workers come
 //! before the second ones, and so on, and a thread waits at the level that is the number of requests which its
-//! process serves ([`wsgi::levels`]). So a request goes to the worker that has the
+//! process serves ([`wsgi::process::levels`]). So a request goes to the worker that has the
 //! least to do. While there is little to do, the same few threads serve it, and only these cost memory, such as
 //! stacks and what the application keeps for each thread. No thread is woken in vain, but
-//! where more than [`wsgi::levels::MOST`] of them share the last level.
+//! where more than [`wsgi::process::levels::MOST`] of them share the last level.
 //!
 //! A worker that starts later adds its instances behind those of the others. [`Levels::line_up`] restores the
 //! order, level by level.
 //!
 //! A thread that is woken for a message and does not take it is the only one that knows of it: `wsgid` has the
-//! other workers look ([`wsgi::control::SupervisorMessage::Look`]).
+//! other workers look ([`wsgi::process::control::SupervisorMessage::Look`]).
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
-use wsgi::levels::MOST;
+use wsgi::process::levels::MOST;
 
 use crate::ending;
 

@@ -1,7 +1,7 @@
 //! The kernel's limits for this process: `cpu-time-limit`, `memory-limit`, `virtual-memory-limit`.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use wsgi::daemon::GroupSpec;
+use wsgi::config::daemon_process::GroupSpec;
 
 /// Sets what the group says. They are set in each process that serves, and not before: a template would
 /// use up their processor time.

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::ServerLog;
 use wsgi::level::Level;
-use wsgi::log_line::LogLine;
+use wsgi::protocol::log_line::LogLine;
 use wsgi::time_zone::TimeZone;
 
 /// Lines for what belongs to no request.

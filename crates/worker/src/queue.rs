@@ -1,4 +1,4 @@
-//! The queue of the process group, from its receiving end: requests are taken here (see [`wsgi::queue`]).
+//! The queue of the process group, from its receiving end: requests are taken here (see [`wsgi::protocol::queue`]).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sockets::{Received, Room, receive};
-use wsgi::inbox::Inbox;
-use wsgi::queue::KNOCK;
+use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::queue::KNOCK;
 
 use crate::sys;
 

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use wsgi::memory::Memory;
+use wsgi::process::smaps::Memory;
 
 /// The figure costs the kernel a walk through the process's memory: it is asked for no more often.
 const PAUSE: Duration = Duration::from_secs(1);

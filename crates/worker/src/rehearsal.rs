@@ -7,13 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone};
-use wsgi::alias::matched_length;
+use wsgi::config::alias::matched_length;
 use wsgi::environ::{Credentials, Environ, Facts};
-use wsgi::log_line::LogLine;
-use wsgi::plan::{Application, ImportedScript};
-use wsgi::request::{Attempts, BodyRest, Request as Head};
-use wsgi::response::Status;
-use wsgi::wire::Pairs;
+use wsgi::process::plan::{Application, ImportedScript};
+use wsgi::protocol::codec::Pairs;
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::request::{Attempts, BodyRest, Request as Head};
+use wsgi::protocol::response::Status;
 
 use crate::start::Process;
 
@@ -65,7 +65,7 @@ impl Request {
         let mounted = matched_length(path.as_bytes(), application.mount.as_bytes()).unwrap_or(0);
         let (host, port) = (application.host.as_str(), application.port);
         let tls = port == 443;
-        let address = wsgi::group_name::with_port(host, port);
+        let address = wsgi::config::group_name::with_port(host, port);
         let request_line = format!("GET {target} HTTP/1.1");
         let facts = Facts {
             request_line: request_line.as_bytes(),

@@ -2,8 +2,8 @@
 
 use engine::ServerLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use wsgi::control::{Cause, WorkerMessage};
 use wsgi::level::Level;
+use wsgi::process::control::{Cause, WorkerMessage};
 
 use crate::dispatch::Service;
 use crate::panics::caught;

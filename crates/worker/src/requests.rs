@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use engine::Control;
 use nix::sys::eventfd::EventFd;
 use nix::unistd::{Pid, gettid};
-use wsgi::hook::Question;
-use wsgi::levels::Occupied;
-use wsgi::request::Request;
-use wsgi::watchdog::Running;
+use wsgi::process::levels::Occupied;
+use wsgi::process::watchdog::Running;
+use wsgi::protocol::hook::Question;
+use wsgi::protocol::request::Request;
 
 /// The requests of a process.
 #[derive(Debug)]

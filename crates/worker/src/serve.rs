@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use engine::{Engine, ServerLog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use python::Attached;
-use wsgi::control::{Cause, SupervisorMessage, WorkerMessage};
-use wsgi::daemon::{DEFAULT_IDLE_TIMEOUT, Timeouts};
+use wsgi::config::daemon_process::{DEFAULT_IDLE_TIMEOUT, Timeouts};
 use wsgi::level::Level;
-use wsgi::plan::WorkerSpec;
+use wsgi::process::control::{Cause, SupervisorMessage, WorkerMessage};
+use wsgi::process::plan::WorkerSpec;
 
 use crate::control_socket::{ControlSocket, Incoming};
 use crate::ending::{self, Ending};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use engine::ServerLog;
 use python::Attached;
-use wsgi::control::{Cause, WorkerMessage};
 use wsgi::level::Level;
+use wsgi::process::control::{Cause, WorkerMessage};
 
 use crate::start::Process;
 use crate::{imports, limits, sys};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use engine::{ApacheFacts, Engine, Settings};
 use python::Attached;
-use wsgi::daemon::Preload;
-use wsgi::plan::{
+use wsgi::config::daemon_process::Preload;
+use wsgi::process::plan::{
     GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, ServerFacts, WorkerSpec, descriptor,
 };
 

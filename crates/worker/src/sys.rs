@@ -15,14 +15,14 @@ use nix::fcntl::FdFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use python::module::Definition;
-use wsgi::embed::{
+use wsgi::level::Level;
+use wsgi::protocol::embed_abi::{
     Api, ErrorText, Host, Line, ReadScoreboard, Server, ServerLog as LogFunction, Take,
     fault_from_code,
 };
-use wsgi::frame::BodyFault;
-use wsgi::level::Level;
-use wsgi::log_line::LogLine;
-use wsgi::scoreboard::Scoreboard;
+use wsgi::protocol::frame::BodyFault;
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::scoreboard::Scoreboard;
 
 use crate::{Extension, embedded};
 
@@ -40,7 +40,7 @@ extern "C" fn PyInit__mod_wsgi() -> *mut c_void {
 /// Takes a descriptor that `wsgid` has left open for this process; programs that it executes do not
 /// get it.
 pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, String> {
-    // SAFETY: the numbers are those of the contract with wsgid (`wsgi::plan::descriptor`), each is
+    // SAFETY: the numbers are those of the contract with wsgid (`wsgi::process::plan::descriptor`), each is
     // taken once, and one that is not open is noticed by the call below.
     let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
     match nix::fcntl::fcntl(&descriptor, nix::fcntl::FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
@@ -297,7 +297,7 @@ unsafe extern "C" fn take_bytes(receiver: *mut c_void, bytes: *const u8, length:
     *place = Some(bytes.to_vec());
 }
 
-/// What embedded mode finds here: see [`wsgi::embed::SYMBOL`].
+/// What embedded mode finds here: see [`wsgi::protocol::embed_abi::SYMBOL`].
 // SAFETY: the name is that of the contract, and no other object has it.
 #[unsafe(no_mangle)]
 static dormouse_embed_4: Api = Api {
@@ -310,7 +310,7 @@ static dormouse_embed_4: Api = Api {
 };
 
 /// # Safety
-/// Called by httpd's side as [`wsgi::embed::Initialize`] says.
+/// Called by httpd's side as [`wsgi::protocol::embed_abi::Initialize`] says.
 unsafe extern "C" fn api_initialize(
     python: *const u8,
     length: usize,
@@ -327,7 +327,7 @@ extern "C" fn api_after_fork() {
 }
 
 /// # Safety
-/// Called by httpd's side as [`wsgi::embed::Start`] says.
+/// Called by httpd's side as [`wsgi::protocol::embed_abi::Start`] says.
 unsafe extern "C" fn api_start(
     spec: *const u8,
     length: usize,

@@ -12,10 +12,10 @@ use std::fmt::Write as _;
 use engine::ServerLog;
 use engine::exchange::Outcome;
 use python::{Attached, Fork};
-use wsgi::control::{SupervisorMessage, WorkerMessage};
-use wsgi::daemon::Preload;
+use wsgi::config::daemon_process::Preload;
 use wsgi::level::Level;
-use wsgi::plan::TEMPLATE_TITLE;
+use wsgi::process::control::{SupervisorMessage, WorkerMessage};
+use wsgi::process::plan::TEMPLATE_TITLE;
 
 use crate::control_socket::{ControlSocket, Incoming};
 use crate::panics::caught;

@@ -6,10 +6,10 @@ use std::thread;
 
 use engine::{Engine, ServerLog};
 use nix::unistd::gettid;
-use wsgi::control::Cause;
 use wsgi::level::Level;
-use wsgi::plan::WorkerSpec;
-use wsgi::watchdog::{Action, Observation, Running, Watchdog};
+use wsgi::process::control::Cause;
+use wsgi::process::plan::WorkerSpec;
+use wsgi::process::watchdog::{Action, Observation, Running, Watchdog};
 
 use crate::ending::Ending;
 use crate::log::ProcessLog;
@@ -33,7 +33,7 @@ pub(crate) enum Wish {
 pub(crate) struct Watch {
     dog: Watchdog,
     group: String,
-    options: wsgi::daemon::Timeouts,
+    options: wsgi::config::daemon_process::Timeouts,
     slow: f64,
     engine: Arc<Engine>,
     log: Arc<ProcessLog>,

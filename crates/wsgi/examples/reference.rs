@@ -1,5 +1,5 @@
 //! Prints the reference page of directives; `cargo xtask reference` puts it where it belongs.
 
 fn main() {
-    print!("{}", wsgi::reference::page());
+    print!("{}", wsgi::config::reference::page());
 }

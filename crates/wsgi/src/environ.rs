@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::proxy::{SchemeSource, Trust};
+use crate::config::proxy::{SchemeSource, Trust};
 
 mod hook;
 

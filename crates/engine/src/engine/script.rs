@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use python::{Attached, Exception, Object};
 use wsgi::level::Level;
-use wsgi::request::Request;
+use wsgi::protocol::request::Request;
 
 use crate::call::{Job, Records};
 use crate::exchange::Outcome;

@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 
 use python::{Error, Exception, Object, Result};
-use wsgi::hook::{Answer, is_md5, is_user_name};
+use wsgi::protocol::hook::{Answer, is_md5, is_user_name};
 
 /// Why there is no answer, in words for the log; `None` if everything was said.
 pub(super) type Refusal = Option<String>;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use python::{Attached, Object, Result};
-use wsgi::scoreboard::{Process, Scoreboard, Worker, symbol};
+use wsgi::protocol::scoreboard::{Process, Scoreboard, Worker, symbol};
 
 use super::report::int;
 

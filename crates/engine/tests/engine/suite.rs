@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use engine::exchange::{BodyError, Exchange, Gone, Outcome};
 use engine::{ApacheFacts, Control, Engine, ReadScoreboard, ServerLog, Settings};
-use wsgi::frame::BodyFault;
-use wsgi::interpreter_rules::{InterpreterOptions, InterpreterRules};
+use wsgi::config::interpreter_options::{InterpreterOptions, InterpreterRules};
 use wsgi::level::Level;
-use wsgi::log_line::LogLine;
-use wsgi::request::{BodyRest, Request};
-use wsgi::response::Status;
-use wsgi::scoreboard::{self, Scoreboard};
+use wsgi::protocol::frame::BodyFault;
+use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::request::{BodyRest, Request};
+use wsgi::protocol::response::Status;
+use wsgi::protocol::scoreboard::{self, Scoreboard};
 
 mod closing;
 mod environment;
@@ -365,7 +365,7 @@ impl Ask {
     fn with_request<R>(&self, work: impl FnOnce(&Request<'_>) -> R) -> R {
         let mut environ = Vec::new();
         let pairs = self.environ.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        wsgi::wire::Writer::new(&mut environ).pairs(pairs);
+        wsgi::protocol::codec::Writer::new(&mut environ).pairs(pairs);
         let request = Request {
             script: self.script.as_os_str().as_encoded_bytes(),
             process_group: if self.daemon { b"site" } else { b"" },
@@ -374,11 +374,11 @@ impl Ask {
             callable: b"application",
             script_reloading: self.reloading,
             ignore_activity: false,
-            attempts: wsgi::request::Attempts { connects: 3, restarts: 2 },
+            attempts: wsgi::protocol::request::Attempts { connects: 3, restarts: 2 },
             log_level: self.log_level.number(),
             request_start: 1_500_000,
             queue_start: if self.daemon { 2_500_000 } else { 0 },
-            environ: wsgi::wire::Reader::new(&environ).pairs().unwrap(),
+            environ: wsgi::protocol::codec::Reader::new(&environ).pairs().unwrap(),
             body: self.first,
             body_rest: if self.rest.is_some() { BodyRest::Pull } else { BodyRest::None },
         };

@@ -1,8 +1,8 @@
 //! `WSGIAccessScript`: whether a client may have what it asks for, whoever its user is.
 
 use httpd::{LookUp, Request, Status};
-use wsgi::hook::{Answer, Query};
 use wsgi::level::Level;
+use wsgi::protocol::hook::{Answer, Query};
 
 use crate::{Wsgi, environ, log};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use httpd::{Password, RealmHash, Request};
-use wsgi::hook::{Answer, HookScript, Query};
 use wsgi::level::Level;
+use wsgi::protocol::hook::{Answer, HookScript, Query};
 
 use crate::{Wsgi, log};
 

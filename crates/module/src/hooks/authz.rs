@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use httpd::{Authorization, Request, Requirement};
-use wsgi::hook::{Answer, HookScript, Query};
+use wsgi::config::tokens::words;
 use wsgi::level::Level;
-use wsgi::words::words;
+use wsgi::protocol::hook::{Answer, HookScript, Query};
 
 use crate::{Wsgi, log};
 

@@ -1,7 +1,7 @@
 //! What is wrong with the hooks of a configuration, found when it was read.
 
 use httpd::Server;
-use wsgi::hook::PlacedHook;
+use wsgi::protocol::hook::PlacedHook;
 
 use crate::Wsgi;
 use crate::routing::{Definition, server_name, speakers};

@@ -4,9 +4,9 @@ use core::ffi::c_void;
 use std::os::fd::BorrowedFd;
 
 use httpd::Request;
-use wsgi::embed::fault_code;
-use wsgi::frame::BodyFault;
-use wsgi::log_line::LogLine;
+use wsgi::protocol::embed_abi::fault_code;
+use wsgi::protocol::frame::BodyFault;
+use wsgi::protocol::log_line::LogLine;
 
 use crate::sys::Serve;
 use crate::{embedded, log_of};

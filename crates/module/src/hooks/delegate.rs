@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use httpd::Request;
-use wsgi::frame::{self, FrameError, FrameType, HEADER, MAX_PAYLOAD, MAX_REQUEST};
-use wsgi::hook::encode_variable;
-use wsgi::inbox::Inbox;
 use wsgi::level::Level;
-use wsgi::log_line::LogLine;
+use wsgi::protocol::frame::{self, FrameError, FrameType, HEADER, MAX_PAYLOAD, MAX_REQUEST};
+use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::hook::encode_variable;
+use wsgi::protocol::log_line::LogLine;
 
 use super::route::Place;
 use crate::log_budget::{LogBudget, Verdict};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use httpd::Request;
-use wsgi::group_name;
-use wsgi::hook::HookScript;
+use wsgi::config::group_name;
+use wsgi::protocol::hook::HookScript;
 
 use crate::Wsgi;
 use crate::generation::with_route;

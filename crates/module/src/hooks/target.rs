@@ -1,7 +1,7 @@
 //! `WSGIDispatchScript`: where a request runs.
 
 use httpd::Request;
-use wsgi::hook::{Answer, Query, Target};
+use wsgi::protocol::hook::{Answer, Query, Target};
 
 use crate::{Wsgi, target};
 

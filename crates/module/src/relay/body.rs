@@ -1,7 +1,7 @@
 //! The body of a request on its way to a worker.
 
 use httpd::ReadError;
-use wsgi::frame::{self, BodyFault, FrameType, MAX_PAYLOAD};
+use wsgi::protocol::frame::{self, BodyFault, FrameType, MAX_PAYLOAD};
 
 use super::{Connection, Relay, RelayError};
 

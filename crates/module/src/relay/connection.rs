@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use httpd::Request;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
-use wsgi::inbox::Inbox;
-use wsgi::queue::{GroupState, split};
+use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::queue::{GroupState, split};
 
 use super::RelayError;
 use super::receive::receive;

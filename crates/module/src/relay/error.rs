@@ -1,7 +1,7 @@
 //! What goes wrong between a child of httpd and a worker.
 
-use wsgi::frame::FrameError;
-use wsgi::response::HeadError;
+use wsgi::protocol::frame::FrameError;
+use wsgi::protocol::response::HeadError;
 
 use crate::file_part::FileError;
 use crate::queue::STALL;

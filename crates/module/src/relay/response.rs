@@ -5,9 +5,9 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use httpd::{Flush, Request, SendError, Sendfile};
-use wsgi::daemon::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER};
-use wsgi::inbox::Inbox;
-use wsgi::response::Head;
+use wsgi::config::daemon_process::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER};
+use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::response::Head;
 
 use super::output::{Client, Output};
 use super::{Connection, End, Relay, RelayError, client_timeout};

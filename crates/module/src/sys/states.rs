@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use wsgi::queue::GroupState;
+use wsgi::protocol::queue::GroupState;
 
 /// The words of all groups of a configuration, mapped for reading.
 #[derive(Debug)]

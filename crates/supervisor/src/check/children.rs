@@ -1,6 +1,6 @@
 //! The Python of embedded mode, as far as a check is concerned.
 
-use wsgi::plan::{Plan, PythonAnswer, PythonFacts, PythonQuestion};
+use wsgi::process::plan::{Plan, PythonAnswer, PythonFacts, PythonQuestion};
 
 use super::engine_problem;
 use crate::account::Identity;

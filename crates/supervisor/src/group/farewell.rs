@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use wsgi::level::Level;
-use wsgi::plan::descriptor;
+use wsgi::process::plan::descriptor;
 
 use super::Group;
 use crate::launch::StartError;

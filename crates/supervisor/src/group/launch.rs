@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
-use wsgi::daemon::Preload;
-use wsgi::plan::{Account, Plan, PlannedGroup, WorkerSpec};
+use wsgi::config::daemon_process::Preload;
+use wsgi::process::plan::{Account, Plan, PlannedGroup, WorkerSpec};
 
 use crate::account::{AccountError, Identity};
 use crate::birth::Failure;

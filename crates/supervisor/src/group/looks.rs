@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use wsgi::daemon::Preload;
+use wsgi::config::daemon_process::Preload;
 use wsgi::level::Level;
 
 use super::Group;

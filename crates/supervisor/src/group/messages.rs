@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use wsgi::control::{SupervisorMessage, WorkerMessage};
 use wsgi::level::Level;
+use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 
 use super::Group;
 

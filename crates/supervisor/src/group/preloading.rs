@@ -3,9 +3,9 @@
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use wsgi::control::WorkerMessage;
-use wsgi::daemon::Preload;
+use wsgi::config::daemon_process::Preload;
 use wsgi::level::Level;
+use wsgi::process::control::WorkerMessage;
 
 use super::Group;
 use super::templates::{PAUSE, Templates};

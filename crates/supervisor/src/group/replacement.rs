@@ -2,8 +2,8 @@
 //!
 //! Another one is ready before one ends that could serve on.
 
-use wsgi::control::SupervisorMessage;
 use wsgi::level::Level;
+use wsgi::process::control::SupervisorMessage;
 
 use super::Group;
 use crate::worker::Worker;

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use wsgi::daemon::Preload;
+use wsgi::config::daemon_process::Preload;
 
 use crate::control_socket::ControlSocket;
 use crate::look::{Look, Seen};

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
-use wsgi::queue::GroupState;
+use wsgi::protocol::queue::GroupState;
 
 /// The words of all groups, mapped until this process ends.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use engine::Control;
 use engine::exchange::Outcome;
 use python::Attached;
 use wsgi::level::Level;
-use wsgi::plan::Application;
+use wsgi::process::plan::Application;
 
 use super::{line, rehearse, sharing};
 use crate::rehearsal::{Rehearsal, Request};

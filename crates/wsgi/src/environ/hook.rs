@@ -59,8 +59,8 @@ impl<'a> Environ<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::proxy::{Trust, known_header};
     use crate::environ::tests::facts;
-    use crate::proxy::{Trust, known_header};
 
     const MORE: HookFacts<'static> =
         HookFacts { server_signature: b"", remote_host: Some(b"client.example") };

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use engine::Control;
 use engine::exchange::Outcome;
-use wsgi::hook::{Answer, Query, Question, Target};
+use wsgi::protocol::hook::{Answer, Query, Question, Target};
 
 use super::{Ask, Memory, Seen, process, script};
 

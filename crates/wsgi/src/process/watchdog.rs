@@ -1,0 +1,266 @@
+//! What a worker's limits demand, decided from what is seen of it. Times are milliseconds on a clock of the
+//! caller's.
+
+use crate::config::daemon_process::Timeouts;
+use crate::process::control::Cause;
+
+/// A request that is being served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// When it was taken.
+    pub since: u64,
+    /// It was noted that it is slow.
+    pub is_noted: bool,
+    /// When it was interrupted.
+    pub interrupted: Option<u64>,
+    /// It has taken too long, and nobody waits for it any more.
+    pub is_stale: bool,
+}
+
+/// What is seen of a worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observation<'r> {
+    /// The present.
+    pub now: u64,
+    /// When it began.
+    pub started: u64,
+    /// When its first request came.
+    pub first_request: Option<u64>,
+    /// An application was loaded.
+    pub has_loaded: bool,
+    /// When there was activity last; `None` if there was none.
+    pub activity: Option<u64>,
+    /// Since when somebody waits for the GIL in vain.
+    pub waits_for_gil: Option<u64>,
+    /// Another process was asked for, which is not done twice.
+    pub has_asked: bool,
+    /// The requests that are being served.
+    pub running: &'r [Running],
+}
+
+/// What has to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Note that the request with this place is slow.
+    Note(usize),
+    /// Interrupt the request with this place.
+    Interrupt(usize),
+    /// Wait no more for the request with this place, and replace the process.
+    GiveUp(usize),
+    /// End, as soon as the running requests allow.
+    End(Cause),
+    /// Have another process started first.
+    Replace(Cause),
+}
+
+/// The limits of a worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Watchdog {
+    startup: u64,
+    deadlock: u64,
+    inactivity: u64,
+    request: Option<u64>,
+    interrupt: u64,
+    restart: u64,
+    slow: Option<u64>,
+}
+
+impl Watchdog {
+    /// The limits of a process with so many request threads; requests are slow after `slow`
+    /// milliseconds.
+    #[must_use]
+    pub fn new(timeouts: &Timeouts, threads: u32, slow: Option<u64>) -> Self {
+        let milliseconds = |seconds: u64| seconds.saturating_mul(1000);
+        Self {
+            startup: milliseconds(timeouts.startup),
+            deadlock: milliseconds(timeouts.deadlock),
+            inactivity: milliseconds(timeouts.inactivity),
+            request: timeouts.request_limit(threads),
+            interrupt: milliseconds(timeouts.interrupt),
+            restart: milliseconds(timeouts.restart_interval),
+            slow,
+        }
+    }
+
+    /// How often a busy process is to be looked at: often enough for its shortest limit. `None` if no
+    /// limit has to do with requests.
+    #[must_use]
+    pub fn pace(&self) -> Option<u64> {
+        const OFTEN: u64 = 50;
+        const SELDOM: u64 = 10_000;
+        let limits = [self.startup, self.deadlock, self.inactivity, self.request.unwrap_or(0)];
+        let limits = limits.into_iter().chain([self.slow.unwrap_or(0)]);
+        limits.filter(|limit| *limit > 0).min().map(|limit| (limit / 4).clamp(OFTEN, SELDOM))
+    }
+
+    /// Whether it is time to see if the GIL can be had, `since` milliseconds after the last time.
+    #[must_use]
+    pub fn asks_for_gil(&self, since: u64) -> bool {
+        self.deadlock > 0 && since >= self.deadlock / 4
+    }
+
+    /// What has to be done now.
+    #[must_use]
+    pub fn actions(&self, seen: &Observation<'_>) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (place, request) in seen.running.iter().enumerate() {
+            if request.is_stale {
+                continue;
+            }
+            let age = seen.now.saturating_sub(request.since);
+            if self.slow.is_some_and(|slow| age >= slow) && !request.is_noted {
+                actions.push(Action::Note(place));
+            }
+            if self.request.is_some_and(|limit| age >= limit) {
+                match request.interrupted {
+                    None if self.interrupt > 0 => actions.push(Action::Interrupt(place)),
+                    Some(at) if seen.now.saturating_sub(at) < self.interrupt => {}
+                    _ => actions.push(Action::GiveUp(place)),
+                }
+            }
+        }
+        actions.extend(self.end(seen));
+        actions
+    }
+
+    fn end(&self, seen: &Observation<'_>) -> Option<Action> {
+        let over = |limit: u64, since: Option<u64>| {
+            limit > 0 && since.is_some_and(|since| seen.now.saturating_sub(since) >= limit)
+        };
+        let is_idle = seen.running.iter().all(|request| request.is_stale);
+        if over(self.deadlock, seen.waits_for_gil) {
+            Some(Action::End(Cause::Deadlock))
+        } else if !seen.has_loaded && over(self.startup, seen.first_request) {
+            Some(Action::End(Cause::StartupTimeout))
+        } else if is_idle && over(self.inactivity, seen.activity) {
+            Some(Action::End(Cause::Inactivity))
+        } else if !seen.has_asked && over(self.restart, Some(seen.started)) {
+            Some(Action::Replace(Cause::RestartInterval))
+        } else {
+            None
+        }
+    }
+
+    /// The next moment at which something may be due if nothing happens meanwhile.
+    #[must_use]
+    pub fn next(&self, seen: &Observation<'_>) -> Option<u64> {
+        let after = |since: Option<u64>, limit: u64| {
+            since.filter(|_| limit > 0).map(|since| since.saturating_add(limit))
+        };
+        let of_request = |request: &Running| {
+            if request.is_stale {
+                return [None, None];
+            }
+            let slow = self.slow.filter(|_| !request.is_noted);
+            let slow = slow.map(|slow| request.since.saturating_add(slow));
+            let limit = match request.interrupted {
+                None => self.request.map(|limit| request.since.saturating_add(limit)),
+                Some(at) => Some(at.saturating_add(self.interrupt)),
+            };
+            [slow, limit]
+        };
+        let loading = seen.first_request.filter(|_| !seen.has_loaded);
+        seen.running
+            .iter()
+            .flat_map(of_request)
+            .flatten()
+            .chain(after(seen.waits_for_gil, self.deadlock))
+            .chain(after(loading, self.startup))
+            .chain(after(seen.activity, self.inactivity))
+            .chain(after(Some(seen.started), self.restart))
+            .filter(|moment| *moment > seen.now)
+            .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watchdog(timeouts: Timeouts) -> Watchdog {
+        Watchdog::new(&timeouts, 1, Some(500))
+    }
+
+    fn none() -> Timeouts {
+        Timeouts { deadlock: 0, ..Timeouts::default() }
+    }
+
+    #[test]
+    fn a_request_is_noted_interrupted_and_given_up() {
+        let dog = watchdog(Timeouts { request: 2, interrupt: 1, ..none() });
+        let mut request = Running { since: 1000, ..Running::default() };
+        let at = |now, request: Running| {
+            let running = [request];
+            let seen = Observation { now, running: &running, ..Observation::default() };
+            (dog.actions(&seen), dog.next(&seen))
+        };
+        assert_eq!(at(1400, request), (vec![], Some(1500)));
+        assert_eq!(at(1500, request), (vec![Action::Note(0)], Some(3000)));
+        request.is_noted = true;
+        assert_eq!(at(3000, request).0, [Action::Interrupt(0)]);
+        request.interrupted = Some(3000);
+        assert_eq!(at(3500, request), (vec![], Some(4000)));
+        assert_eq!(at(4000, request).0, [Action::GiveUp(0)]);
+        request.is_stale = true;
+        assert_eq!(at(9000, request), (vec![], None));
+    }
+
+    #[test]
+    fn without_a_grace_a_request_is_given_up_at_once() {
+        let dog = watchdog(Timeouts { request: 1, ..none() });
+        let running = [Running { is_noted: true, ..Running::default() }];
+        let seen = Observation { now: 1000, running: &running, ..Observation::default() };
+        assert_eq!(dog.actions(&seen), [Action::GiveUp(0)]);
+    }
+
+    #[test]
+    fn the_process_has_limits_of_its_own() {
+        let timeouts =
+            Timeouts { startup: 1, deadlock: 2, inactivity: 3, restart_interval: 9, ..none() };
+        let dog = watchdog(timeouts);
+        let seen = Observation { now: 4000, ..Observation::default() };
+        assert_eq!(dog.actions(&seen), []);
+        let with = |change: fn(&mut Observation<'_>)| {
+            let mut seen = seen;
+            change(&mut seen);
+            dog.actions(&seen)
+        };
+        assert_eq!(with(|seen| seen.waits_for_gil = Some(2000)), [Action::End(Cause::Deadlock)]);
+        assert_eq!(
+            with(|seen| seen.first_request = Some(3000)),
+            [Action::End(Cause::StartupTimeout)]
+        );
+        assert_eq!(with(|seen| (seen.first_request, seen.has_loaded) = (Some(3000), true)), []);
+        assert_eq!(with(|seen| seen.activity = Some(1000)), [Action::End(Cause::Inactivity)]);
+        assert_eq!(with(|seen| seen.activity = Some(1001)), []);
+        assert_eq!(with(|seen| seen.now = 9000), [Action::Replace(Cause::RestartInterval)]);
+        // Nothing to do any more, or the process would look at it without pause until it is replaced.
+        assert_eq!(with(|seen| (seen.now, seen.has_asked) = (9000, true)), []);
+    }
+
+    #[test]
+    fn a_process_in_use_is_not_inactive() {
+        let dog = watchdog(Timeouts { inactivity: 1, ..none() });
+        let mut running = [Running { is_noted: true, ..Running::default() }];
+        let look = |running: &[Running]| {
+            dog.actions(&Observation {
+                now: 5000,
+                activity: Some(0),
+                running,
+                ..Observation::default()
+            })
+        };
+        assert_eq!(look(&running), []);
+        running[0].is_stale = true;
+        assert_eq!(look(&running), [Action::End(Cause::Inactivity)]);
+    }
+
+    #[test]
+    fn the_pace_follows_the_shortest_limit() {
+        assert_eq!(Watchdog::new(&none(), 1, None).pace(), None);
+        assert_eq!(Watchdog::new(&Timeouts::default(), 1, None).pace(), Some(10_000));
+        assert_eq!(watchdog(Timeouts { request: 9, ..none() }).pace(), Some(125));
+        assert!(Watchdog::new(&Timeouts::default(), 1, None).asks_for_gil(75_000));
+        assert!(!watchdog(none()).asks_for_gil(u64::MAX));
+    }
+}

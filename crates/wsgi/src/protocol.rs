@@ -1,0 +1,12 @@
+//! What httpd's children, workers and the engine say to each other, as bytes.
+
+pub mod codec;
+pub mod embed_abi;
+pub mod frame;
+pub mod frame_decoder;
+pub mod hook;
+pub mod log_line;
+pub mod queue;
+pub mod request;
+pub mod response;
+pub mod scoreboard;
