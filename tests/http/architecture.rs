@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("python", &[]),
     ("engine", &["python", "wsgi"]),
     // It is the library that CPython loads, so it is the one to define a module for it.
-    ("worker", &["engine", "pages", "python", "sockets", "wsgi"]),
+    ("extension", &["engine", "pages", "python", "sockets", "wsgi"]),
     ("module", &["httpd", "pages", "sockets", "wsgi"]),
     ("supervisor", &["pages", "sockets", "wsgi"]),
     ("express", &["wsgi"]),

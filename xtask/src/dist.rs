@@ -27,7 +27,7 @@ const FILES: [(&str, &str, u32); 4] = [
     ("wsgid", "wsgid", 0o755),
     ("dormouse", "dormouse", 0o755),
 ];
-const PACKAGES: [&str; 4] = ["module", "worker", "supervisor", "express"];
+const PACKAGES: [&str; 4] = ["module", "extension", "supervisor", "express"];
 /// The profile of `Cargo.toml` that users get.
 pub(crate) const PROFILE: &str = "distribution";
 

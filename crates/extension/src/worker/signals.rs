@@ -15,7 +15,8 @@ use wsgi::level::Level;
 
 use crate::log::ProcessLog;
 use crate::panics::caught;
-use crate::{stack, sys};
+use crate::sys;
+use crate::thread_stack;
 
 /// What signals ask for, the most urgent last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +108,7 @@ impl Signals {
             }
         };
         let builder = thread::Builder::new().name("wsgi-signals".into());
-        let thread = builder.stack_size(stack::size(self.stack_size)).spawn(tell);
+        let thread = builder.stack_size(thread_stack::size(self.stack_size)).spawn(tell);
         if let Err(error) = &thread {
             let text = format!("WSGI0207: signals are not passed on: {error}");
             self.log.line(Level::Error, text.as_bytes());

@@ -11,11 +11,11 @@ use wsgi::process::control::Cause;
 use wsgi::process::plan::WorkerSpec;
 use wsgi::process::watchdog::{Action, Observation, Running, Watchdog};
 
-use crate::ending::Ending;
 use crate::log::ProcessLog;
 use crate::panics::caught;
-use crate::requests::{Requests, Seen, Sight};
-use crate::stacks::Stacks;
+use crate::worker::in_flight::{Requests, Seen, Sight};
+use crate::worker::shutdown::Ending;
+use crate::worker::stacks::Stacks;
 
 /// Status of a request whose process does not wait for it any more.
 const TIMED_OUT: u16 = 504;

@@ -19,8 +19,8 @@ use wsgi::protocol::response::{Head, Status};
 use wsgi::protocol::scoreboard::Scoreboard;
 
 use crate::log::ProcessLog;
-use crate::requests::Requests;
 use crate::sys;
+use crate::worker::in_flight::Requests;
 
 /// A body piece up to this length is copied behind its header, so that both leave in one call.
 const SMALL: usize = 16 * 1024;

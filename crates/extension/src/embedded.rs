@@ -19,10 +19,11 @@ use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::Request;
 use wsgi::protocol::response::{Head, Status};
 
+use crate::imports;
 use crate::panics::caught;
 use crate::start::apache_facts;
 use crate::sys::HostCalls;
-use crate::{imports, stack};
+use crate::thread_stack;
 
 /// The engine of this process: a child of httpd has one, for good.
 static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
@@ -186,7 +187,7 @@ pub(crate) fn shutdown() {
         let _ = done.send(());
     };
     let builder = thread::Builder::new().name("wsgi-shutdown".into());
-    if let Ok(thread) = builder.stack_size(stack::size(None)).spawn(end)
+    if let Ok(thread) = builder.stack_size(thread_stack::size(None)).spawn(end)
         && wait.recv_timeout(SHUTDOWN_TIMEOUT).is_ok()
     {
         // It still frees its thread states, which must be over before the process tears down the

@@ -18,18 +18,21 @@ use wsgi::process::control::{Cause, SupervisorMessage, WorkerMessage};
 use wsgi::process::plan::WorkerSpec;
 
 use crate::control_socket::{ControlSocket, Incoming};
-use crate::ending::{self, Ending};
-use crate::idle::Idle;
-use crate::levels::{Levels, STEP};
+use crate::imports;
 use crate::log::ProcessLog;
-use crate::queue::Queue;
-use crate::recycling::Recycling;
-use crate::requests::Requests;
-use crate::signals::{Asked, Signals};
-use crate::stacks::Stacks;
+use crate::rlimits;
 use crate::start::Process;
-use crate::watch::{Watch, Wish};
-use crate::{imports, limits, stack, sys};
+use crate::sys;
+use crate::thread_stack;
+use crate::worker::idle::Idle;
+use crate::worker::in_flight::Requests;
+use crate::worker::levels::{Levels, STEP};
+use crate::worker::queue::Queue;
+use crate::worker::recycling::Recycling;
+use crate::worker::shutdown::{self, Ending};
+use crate::worker::signals::{Asked, Signals};
+use crate::worker::stacks::Stacks;
+use crate::worker::watchdog::{Watch, Wish};
 
 /// Exit status of a worker that did not end in time.
 const FORCED: i32 = 255;
@@ -40,10 +43,10 @@ const BROKEN: i32 = 1;
 pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
     let Process { spec, log, engine, queue, control, .. } = process;
     sys::set_title(&spec.display_name());
-    limits::set(&spec.group)?;
+    rlimits::set(&spec.group)?;
     let no_event = |error: nix::Error| format!("no event counter: {error}");
     let ending = Ending::new().map_err(no_event)?;
-    let requests = Arc::new(Requests::new(ending::event().map_err(no_event)?));
+    let requests = Arc::new(Requests::new(shutdown::event().map_err(no_event)?));
     let signals = Signals::catch(engine.clone(), log.clone(), spec.group.stack_size)?;
     let stacks = Stacks::install(py);
     if let Err(error) = &stacks {
@@ -111,7 +114,7 @@ impl Worker {
 
     fn start_thread(&self, number: u32) -> std::io::Result<()> {
         let shared = self.shared.clone();
-        let stack = stack::size(shared.spec.group.stack_size);
+        let stack = thread_stack::size(shared.spec.group.stack_size);
         let builder = thread::Builder::new().name(format!("wsgi-{number}")).stack_size(stack);
         builder.spawn(move || shared.serve()).map(|_| ())
     }

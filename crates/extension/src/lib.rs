@@ -4,31 +4,19 @@
 //! (`start`). An httpd child that needs embedded mode loads it behind libpython and calls the C entry
 //! (`embedded`). It links no Python: it takes the symbols of the interpreter that is there.
 
-mod connection;
 mod control_socket;
-mod dispatch;
 mod embedded;
-mod ending;
-mod idle;
 mod imports;
-mod levels;
-mod limits;
 mod log;
 mod panics;
-mod queue;
-mod recycling;
-mod rehearsal;
-mod request_thread;
-mod requests;
-mod serve;
+mod rlimits;
 mod service;
-mod signals;
-mod stack;
-mod stacks;
 mod start;
+mod synthetic_request;
 mod sys;
 mod template;
-mod watch;
+mod thread_stack;
+mod worker;
 
 use std::ffi::CStr;
 

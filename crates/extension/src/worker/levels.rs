@@ -22,7 +22,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::EventFd;
 use wsgi::process::levels::MOST;
 
-use crate::ending;
+use crate::worker::shutdown;
 
 /// Between two levels that line up. Workers of a group begin at the same time, but do not run at the same pace.
 pub(crate) const STEP: Duration = Duration::from_millis(5);
@@ -45,7 +45,7 @@ impl Levels {
         queue: BorrowedFd<'_>,
         end: BorrowedFd<'_>,
     ) -> nix::Result<Self> {
-        let look = ending::event()?;
+        let look = shutdown::event()?;
         let count = usize::try_from(threads).unwrap_or(MOST).clamp(1, MOST);
         let level = || {
             let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;

@@ -1,7 +1,7 @@
 //! What only the C interfaces of CPython's loader, the kernel and httpd's side of the contract offer.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to C without a wrapper")]
 
-mod heap;
+mod malloc;
 
 use core::ffi::c_void;
 use std::num::NonZeroUsize;
@@ -24,9 +24,10 @@ use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::scoreboard::Scoreboard;
 
-use crate::{Extension, embedded};
+use crate::Extension;
+use crate::embedded;
 
-pub(crate) use heap::{keep_free_chunks, trim_heap};
+pub(crate) use malloc::{keep_free_chunks, trim_heap};
 
 static EXTENSION: Definition<Extension> = Definition::new();
 

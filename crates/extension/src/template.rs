@@ -3,8 +3,8 @@
 //! Workers share its memory as long as they do not write to it ([`sharing`]). It has to be alone in its
 //! process: threads do not survive a fork.
 
+mod open_sockets;
 mod sharing;
-mod sockets;
 mod warm_up;
 
 use std::fmt::Write as _;
@@ -19,8 +19,8 @@ use wsgi::process::plan::TEMPLATE_TITLE;
 
 use crate::control_socket::{ControlSocket, Incoming};
 use crate::panics::caught;
-use crate::rehearsal::{Rehearsal, Request};
 use crate::start::Process;
+use crate::synthetic_request::{Rehearsal, Request};
 use crate::sys;
 
 /// Loads what the group wants, and forks a worker whenever `wsgid` asks for one. Returns in each
@@ -42,7 +42,7 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
         py.detach(|| line(&process, Level::Warning, &text));
         return Err(give_up(&process.control, WorkerMessage::Threads));
     }
-    for text in sockets::left_open(&process) {
+    for text in open_sockets::left_open(&process) {
         py.detach(|| line(&process, Level::Warning, &text));
     }
     settle(py, &process, usual);

@@ -8,7 +8,7 @@ use wsgi::level::Level;
 use wsgi::process::plan::ImportedScript;
 
 use crate::panics::caught;
-use crate::rehearsal::{Rehearsal, Request};
+use crate::synthetic_request::{Rehearsal, Request};
 
 /// Imports the scripts in their order. What fails is logged, and the rest is imported all the same. The
 /// calling thread is not attached.

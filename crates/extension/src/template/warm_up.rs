@@ -11,8 +11,8 @@ use wsgi::level::Level;
 use wsgi::process::plan::Application;
 
 use super::{line, rehearse, sharing};
-use crate::rehearsal::{Rehearsal, Request};
 use crate::start::Process;
+use crate::synthetic_request::{Rehearsal, Request};
 use crate::sys;
 
 /// Passes from the second on until the code is looked at. An instruction is made quick when it runs

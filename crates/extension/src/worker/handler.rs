@@ -15,12 +15,12 @@ use wsgi::protocol::hook::Question;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::Request;
 
-use crate::connection::{Connection, receive};
-use crate::ending::Ending;
 use crate::log::ProcessLog;
-use crate::queue::Taken;
-use crate::rehearsal::now;
-use crate::requests::{About, Requests, Serving};
+use crate::synthetic_request::now;
+use crate::worker::connection::{Connection, receive};
+use crate::worker::in_flight::{About, Requests, Serving};
+use crate::worker::queue::Taken;
+use crate::worker::shutdown::Ending;
 
 /// What an httpd child wants.
 enum Asked<'p> {

@@ -8,8 +8,10 @@ use python::Attached;
 use wsgi::level::Level;
 use wsgi::process::control::{Cause, WorkerMessage};
 
+use crate::imports;
+use crate::rlimits;
 use crate::start::Process;
-use crate::{imports, limits, sys};
+use crate::sys;
 
 /// SIGTERM ends what runs, as it would end a program: by `SystemExit` in the main thread.
 const TERMINATE: &str = "\
@@ -20,7 +22,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 /// Turns this process into a service. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>, process: &Process) -> Result<Infallible, String> {
     sys::set_title(&process.spec.display_name());
-    limits::set(&process.spec.group)?;
+    rlimits::set(&process.spec.group)?;
     py.dict()
         .and_then(|globals| py.run(TERMINATE, "<service>", &globals))
         .map_err(|error| error.to_string())?;

@@ -15,8 +15,12 @@ use wsgi::process::plan::{
 
 use crate::control_socket::ControlSocket;
 use crate::log::ProcessLog;
-use crate::queue::Queue;
-use crate::{serve, service, stacks, sys, template};
+use crate::service;
+use crate::sys;
+use crate::template;
+use crate::worker::main_thread;
+use crate::worker::queue::Queue;
+use crate::worker::stacks;
 
 /// What a process of a group has from its beginning.
 pub(crate) struct Process {
@@ -49,7 +53,7 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     if process.spec.group.is_service() {
         service::run(py, &process)
     } else {
-        serve::run(py, process)
+        main_thread::run(py, process)
     }
 }
 
