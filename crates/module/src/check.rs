@@ -1,5 +1,7 @@
 //! What is wrong with a configuration, found when it was read, also by `apachectl -t`.
 
+pub(crate) mod hooks;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -8,14 +10,16 @@ use wsgi::config::access_sections::{Node, closed_by};
 use wsgi::config::settings::Import;
 use wsgi::level::Level;
 
-use crate::leads::leads;
-use crate::ownership::Owner;
-use crate::plan::plan;
-use crate::preload::applications;
-use crate::routing::{Definition, definitions, server_name, speakers};
-use crate::scripts::scripts;
-use crate::survey::mappings;
-use crate::{Wsgi, findings, hooks, log};
+use crate::Wsgi;
+use crate::config::leads::leads;
+use crate::config::mappings::mappings;
+use crate::config::plan::plan;
+use crate::config::preload::applications;
+use crate::config::script_owner::Owner;
+use crate::config::scripts::scripts;
+use crate::config::servers::{Definition, definitions, server_name, speakers};
+use crate::log;
+use crate::wsgid::findings;
 
 /// Looks for mistakes; each comes with what to do about it.
 pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {

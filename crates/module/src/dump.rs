@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use httpd::Server;
 use wsgi::process::plan::{GroupReport, Plan, Report};
 
-use crate::plan::plan;
-use crate::routing::{Definition, definitions, server_name, server_with_port};
-use crate::scripts::{Scripts, scripts};
-use crate::survey::{Mapping, of_server};
-use crate::{Wsgi, hooks, imports};
+use crate::Wsgi;
+use crate::check;
+use crate::config::imports;
+use crate::config::mappings::{Mapping, of_server};
+use crate::config::plan::plan;
+use crate::config::scripts::{Scripts, scripts};
+use crate::config::servers::{Definition, definitions, server_name, server_with_port};
 
 /// The name that `-D` has to define.
 const DEFINE: &core::ffi::CStr = c"DUMP_WSGI";
@@ -160,7 +162,9 @@ fn write_verdict(main: Server<'_>, report: &Report, text: &mut String) {
     for import in imports::of_embedded(main) {
         reasons.push(format!("WSGIImportScript {}: when they start", import.script.display()));
     }
-    reasons.extend(hooks::in_children(main).map(|hook| format!("{hook}: when it is first asked")));
+    reasons.extend(
+        check::hooks::in_children(main).map(|hook| format!("{hook}: when it is first asked")),
+    );
     if global.allows_embedded() {
         for server in main.and_following() {
             let name = server_name(server);

@@ -3,6 +3,8 @@
 //! Python's library and the engine are loaded at the first request that needs them, unless httpd's
 //! parent has done that (`parent`), and stay until the child ends.
 
+pub(crate) mod parent;
+
 use core::ffi::c_void;
 use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
@@ -14,12 +16,18 @@ use wsgi::protocol::embed_abi::{Answer, fault_code};
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::response::Head;
 
-use crate::file_part::{FileError, FilePart};
-use crate::routing::main_config;
+use crate::Wsgi;
+use crate::config::imports;
+use crate::config::plan;
+use crate::config::servers::main_config;
+use crate::log;
+use crate::log_of_script;
+use crate::relay;
+use crate::request::file_part::{FileError, FilePart};
+use crate::request::response;
+use crate::scoreboard;
 use crate::sys::{self, Engine, Serve};
-use crate::{
-    Wsgi, findings, imports, log, log_of_script, parent, plan, relay, respond, scoreboard,
-};
+use crate::wsgid::findings;
 
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
@@ -50,7 +58,7 @@ impl Drop for EndPython {
 pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
     let Some(engine) = engine(request) else { return Status::Http(500) };
     let record = visible_record(request);
-    let sendfile = respond::sendfile(request, request.dir_config::<Wsgi>());
+    let sendfile = response::sendfile(request, request.dir_config::<Wsgi>());
     let mut served = Served { request, record, head_sent: false, file: None, sendfile };
     let answer = engine.handle(&mut served, payload);
     // Whether the client has taken it is nobody's concern any more.
@@ -167,7 +175,7 @@ impl Serve for Served<'_, '_> {
             return false;
         }
         self.head_sent = true;
-        respond::apply(self.request, &head);
+        response::apply(self.request, &head);
         true
     }
 

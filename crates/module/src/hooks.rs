@@ -13,21 +13,23 @@ use wsgi::protocol::codec::Pairs;
 use wsgi::protocol::hook::{Answer, HookScript, Query, Question};
 use wsgi::protocol::request::{Attempts, BodyRest, Request as Head};
 
-use crate::payload::{choices, now};
-use crate::target::{Names, Target};
-use crate::{Wsgi, environ, log, sys};
+use crate::Wsgi;
+use crate::log;
+use crate::request::environ;
+use crate::request::head::{choices, now};
+use crate::request::target::{Names, Target};
+use crate::sys;
 
 mod access;
 mod authn;
 mod authz;
-mod check;
 mod child;
 mod delegate;
 mod route;
 mod target;
 
 pub(crate) use authz::Memory;
-pub(crate) use check::{in_children, need_python, problems};
+
 pub(crate) use target::target;
 
 impl Guard for Wsgi {

@@ -8,43 +8,23 @@
 
 mod check;
 mod config;
-mod dispatch;
 mod dump;
 mod embedded;
-mod environ;
-mod file_part;
-mod findings;
-mod generation;
 mod heap;
 mod hooks;
-mod imports;
-mod leads;
-mod lifeline;
-mod log_budget;
-mod ownership;
-mod parent;
-mod payload;
-mod plan;
-mod preload;
-mod queue;
-mod refusal;
+mod lifecycle;
 mod relay;
-mod respond;
-mod routing;
+mod request;
 mod scoreboard;
-mod scripts;
-mod spool;
-mod supervisor;
-mod survey;
 mod sys;
-mod target;
+mod wsgid;
 
 use httpd::{Command, Module, Order, Place, Pool, Record, Request, Server, Status};
 use wsgi::level::Level;
 use wsgi::printable::printable;
 use wsgi::protocol::log_line::LogLine;
 
-use crate::config::{DirConfig, ServerConfig};
+use crate::config::store::{DirConfig, ServerConfig};
 
 /// What `<IfModule>` knows the module by, as mod_wsgi.
 const SOURCE_NAME: &core::ffi::CStr = c"mod_wsgi.c";
@@ -88,11 +68,11 @@ impl Module for Wsgi {
         server: &mut ServerConfig,
         dir: &mut DirConfig,
     ) -> Result<httpd::Read, String> {
-        config::directive(which, arguments, command, server, dir)
+        config::store::directive(which, arguments, command, server, dir)
     }
 
     fn section_end(server: &mut ServerConfig) {
-        config::section_end(server);
+        config::store::section_end(server);
     }
 
     fn check_config(server: Server<'_>) -> Result<(), Vec<String>> {
@@ -105,23 +85,23 @@ impl Module for Wsgi {
 
     fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {
         sys::keep_heap_over_forks();
-        generation::begin(pool, server)
+        lifecycle::generation::begin(pool, server)
     }
 
     fn child_init(pool: Pool<'_>, server: Server<'_>) {
-        generation::enter_child(pool, server);
+        lifecycle::generation::enter_child(pool, server);
     }
 
     fn monitor(server: Server<'_>) {
-        generation::watch(server);
+        lifecycle::generation::watch(server);
     }
 
     fn translate_name(request: &mut Request<'_>) -> Status {
-        dispatch::translate(request)
+        request::dispatch::translate(request)
     }
 
     fn handler(request: &mut Request<'_>) -> Status {
-        let status = dispatch::handle(request);
+        let status = request::dispatch::handle(request);
         if request.is_answered() { Status::Ok } else { status }
     }
 }

@@ -4,6 +4,8 @@
 //! another worker only where nothing of the request can have been used: the worker declined, or was gone
 //! before it had all of the request's head.
 
+pub(crate) mod log_budget;
+
 use std::time::Duration;
 
 use httpd::{Request, SendError, Status};
@@ -17,11 +19,13 @@ use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::Attempts;
 use wsgi::protocol::response::Head;
 
-use crate::file_part::FilePart;
-use crate::log_budget::{LogBudget, Verdict};
-use crate::payload::BodyRead;
-use crate::routing::Route;
-use crate::{log, log_of_script, scoreboard};
+use crate::config::servers::Route;
+use crate::log;
+use crate::log_of_script;
+use crate::relay::log_budget::{LogBudget, Verdict};
+use crate::request::file_part::FilePart;
+use crate::request::head::BodyRead;
+use crate::scoreboard;
 
 mod body;
 mod connection;

@@ -2,7 +2,7 @@
 
 use wsgi::protocol::scoreboard::{Process, Scoreboard, Worker};
 
-use crate::payload::now;
+use crate::request::head::now;
 
 /// What the scoreboard says now; `None` in a process without one.
 pub(crate) fn snapshot() -> Option<Scoreboard> {

@@ -19,12 +19,15 @@ use wsgi::protocol::embed_abi::{
 };
 use wsgi::protocol::log_line::{LogLine, Source};
 
-use crate::{SOURCE_NAME, Wsgi, config, embedded, log_line};
+use crate::SOURCE_NAME;
+use crate::Wsgi;
+use crate::config::store;
+use crate::embedded;
+use crate::log_line;
 
 pub(crate) use states::States;
 
-static COMMANDS: CommandTable<{ config::COUNT + 1 }> =
-    CommandTable::new::<Wsgi>(&config::commands());
+static COMMANDS: CommandTable<{ store::COUNT + 1 }> = CommandTable::new::<Wsgi>(&store::commands());
 
 /// The record that `LoadModule wsgi_module` looks for.
 // SAFETY: httpd's modules are found by this name, and no other object in this library has it.

@@ -4,7 +4,9 @@ use httpd::{LookUp, Request, Status};
 use wsgi::level::Level;
 use wsgi::protocol::hook::{Answer, Query};
 
-use crate::{Wsgi, environ, log};
+use crate::Wsgi;
+use crate::log;
+use crate::request::environ;
 
 /// Asks `allow_access`, if there is a script for this place.
 pub(super) fn check(request: &mut Request<'_>) -> Status {

@@ -6,7 +6,8 @@ use httpd::{Password, RealmHash, Request};
 use wsgi::level::Level;
 use wsgi::protocol::hook::{Answer, HookScript, Query};
 
-use crate::{Wsgi, log};
+use crate::Wsgi;
+use crate::log;
 
 /// Asks `check_password`. A name that it gives becomes the user's.
 pub(super) fn check_password(request: &mut Request<'_>, user: &[u8], password: &[u8]) -> Password {

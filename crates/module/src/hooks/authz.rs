@@ -7,7 +7,8 @@ use wsgi::config::tokens::words;
 use wsgi::level::Level;
 use wsgi::protocol::hook::{Answer, HookScript, Query};
 
-use crate::{Wsgi, log};
+use crate::Wsgi;
+use crate::log;
 
 /// What is known of users' groups, for the life of one request.
 #[derive(Debug, Default)]

@@ -8,8 +8,9 @@ use wsgi::protocol::embed_abi::fault_code;
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::log_line::LogLine;
 
+use crate::embedded;
+use crate::log_of;
 use crate::sys::Serve;
-use crate::{embedded, log_of};
 
 /// Asks the question whose frame's payload is `payload`; gives the payload of the answer's frame, or
 /// `None` if there is none, which the log has been told.

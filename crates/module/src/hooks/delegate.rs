@@ -14,12 +14,13 @@ use wsgi::protocol::hook::encode_variable;
 use wsgi::protocol::log_line::LogLine;
 
 use super::route::Place;
-use crate::log_budget::{LogBudget, Verdict};
+use crate::config::servers::Route;
+use crate::log;
+use crate::log_of;
+use crate::relay::log_budget::{LogBudget, Verdict};
 use crate::relay::{
     Connection, FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, pause, socket_timeout,
 };
-use crate::routing::Route;
-use crate::{log, log_of};
 
 /// Asks a worker the question whose frame's payload is `payload`; gives the payload of the answer's
 /// frame, or `None` if there is none, which the log has been told.

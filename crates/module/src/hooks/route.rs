@@ -7,10 +7,10 @@ use wsgi::config::group_name;
 use wsgi::protocol::hook::HookScript;
 
 use crate::Wsgi;
-use crate::generation::with_route;
-use crate::refusal::{self, Refusal};
-use crate::routing::{Route, server_name};
-use crate::target::{Names, inside};
+use crate::config::servers::{Route, server_name};
+use crate::lifecycle::generation::with_route;
+use crate::request::rejection::{self, Refusal};
+use crate::request::target::{Names, inside};
 
 /// A process group that a hook is asked in.
 #[derive(Debug)]
@@ -44,18 +44,18 @@ pub(super) fn place(
 ) -> Result<Option<Place>, Refusal> {
     let Some(group) = script.process_group.clone() else { return Ok(None) };
     if script.in_htaccess && !is_permitted(request, &group) {
-        return Err(refusal::not_for_htaccess(&group));
+        return Err(rejection::not_for_htaccess(&group));
     }
     let route = with_route(&group, Clone::clone);
     let place = match route {
         Some(route) => Place { group, route },
-        None => return Err(refusal::unknown_group(&group)),
+        None => return Err(rejection::unknown_group(&group)),
     };
     if let Some(owner) = &place.route.owner
         && request.server().is_virtual()
         && *owner != server_name(request.server())
     {
-        return Err(refusal::not_accessible(&place.group, owner));
+        return Err(rejection::not_accessible(&place.group, owner));
     }
     if let Some(owner) = &place.route.script_owner {
         use std::os::unix::ffi::OsStrExt as _;

@@ -3,7 +3,8 @@
 use httpd::Request;
 use wsgi::protocol::hook::{Answer, Query, Target};
 
-use crate::{Wsgi, target};
+use crate::Wsgi;
+use crate::request::target;
 
 /// Asks the functions of a dispatch script, which get the environ of a request that would run at
 /// `planned`. Nothing is changed if there is no script for this place; `None` if it has no answer.

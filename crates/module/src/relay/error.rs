@@ -3,8 +3,8 @@
 use wsgi::protocol::frame::FrameError;
 use wsgi::protocol::response::HeadError;
 
-use crate::file_part::FileError;
-use crate::queue::STALL;
+use crate::lifecycle::queue::STALL;
+use crate::request::file_part::FileError;
 
 /// Why a request could not be served by a worker, and what becomes of it.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use httpd::{Flush, Request, SendError};
 
-use crate::spool::Spool;
+use crate::request::spool::Spool;
 
 /// So much is passed on to httpd without a look at whether the client takes it. httpd waits for the client
 /// when it holds 64 KiB.

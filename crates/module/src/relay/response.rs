@@ -11,8 +11,9 @@ use wsgi::protocol::response::Head;
 
 use super::output::{Client, Output};
 use super::{Connection, End, Relay, RelayError, client_timeout};
-use crate::file_part::FilePart;
-use crate::{Wsgi, respond};
+use crate::Wsgi;
+use crate::request::file_part::FilePart;
+use crate::request::response;
 
 /// How far a response has come.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Response {
             file: SentFile::None,
             overridden: None,
             error_override: dir.error_override.unwrap_or(false),
-            sendfile: respond::sendfile(request, dir),
+            sendfile: response::sendfile(request, dir),
             client_timeout: None,
         }
     }
@@ -102,9 +103,9 @@ impl Relay<'_, '_> {
         }
         if self.response.error_override && head.code >= 400 {
             self.response.overridden = Some(head.code);
-            respond::apply_challenge(self.request, head);
+            response::apply_challenge(self.request, head);
         } else {
-            respond::apply(self.request, head);
+            response::apply(self.request, head);
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use wsgi::config::script_path::resolved;
 use wsgi::process::plan::ImportedScript;
 
 use crate::Wsgi;
-use crate::routing::speakers;
-use crate::survey::mappings;
+use crate::config::mappings::mappings;
+use crate::config::servers::speakers;
 
 /// What the processes of a group import: what `WSGIImportScript` names, and scripts whose alias names
 /// both groups, so that it is known beforehand where they run.

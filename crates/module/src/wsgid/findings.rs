@@ -11,7 +11,7 @@ use wsgi::level::Level;
 use wsgi::process::plan::{Findings, Plan, Report};
 
 use crate::log;
-use crate::supervisor::{self, SupervisorError};
+use crate::wsgid::client::{self, SupervisorError};
 
 static FINDINGS: Mutex<Findings> =
     Mutex::new(Findings { pythons: Vec::new(), accounts: Vec::new() });
@@ -35,7 +35,7 @@ pub(crate) fn check(main: Server<'_>, mut plan: Plan) -> Result<Option<Report>, 
     plan.findings = findings().clone();
     plan.answer_limit = runs.then_some(ANSWER_LIMIT);
     let limit = if runs { CHECK_LIMIT } else { PATIENCE };
-    match supervisor::check(main, &plan, limit) {
+    match client::check(main, &plan, limit) {
         Ok(report) => {
             *findings() = report.findings.clone();
             Ok(Some(report))
@@ -58,7 +58,7 @@ pub(crate) fn add_to(plan: &mut Plan) {
 /// Asks in a child of httpd for the Python of embedded mode, which the parent has not waited for.
 pub(crate) fn ask_in_child(plan: Plan) -> Result<wsgi::process::plan::PythonFacts, String> {
     let plan = Plan { groups: Vec::new(), scripts: Vec::new(), ..plan };
-    let report = httpd::main_server(|main| supervisor::check(main, &plan, PATIENCE));
+    let report = httpd::main_server(|main| client::check(main, &plan, PATIENCE));
     let report = report.ok_or("the configuration is not known")?;
     let report = report.map_err(|error| error.to_string())?;
     report.embedded.unwrap_or_else(|| Err("it has given no answer".to_owned()))

@@ -12,14 +12,20 @@ use httpd::{OtherChild, Pool, RunMode, Server, StartKind, StartPass, main_server
 use wsgi::level::Level;
 use wsgi::process::plan::Plan;
 
-use crate::config::Runtime;
-use crate::lifeline::Lifeline;
-use crate::ownership::Owner;
-use crate::queue::Queue;
-use crate::routing::{Definition, Route, Routes, definitions, main_config, server_name};
-use crate::scripts::{Scripts, scripts};
+use crate::Wsgi;
+use crate::config::plan;
+use crate::config::script_owner::Owner;
+use crate::config::scripts::{Scripts, scripts};
+use crate::config::servers::{Definition, Route, Routes, definitions, main_config, server_name};
+use crate::config::store::Runtime;
+use crate::embedded::parent;
+use crate::lifecycle::queue::Queue;
+use crate::log;
+use crate::sys;
 use crate::sys::States;
-use crate::{Wsgi, findings, log, parent, plan, supervisor, sys};
+use crate::wsgid::client;
+use crate::wsgid::findings;
+use crate::wsgid::lifeline::Lifeline;
 
 /// What the server's banner says.
 const BANNER: [&core::ffi::CStr; 2] =
@@ -186,7 +192,7 @@ impl Generation {
     }
 
     /// Starts `wsgid`; gives what is wrong with groups that it could not start.
-    fn start_wsgid(&self, main: Server<'_>) -> Result<Vec<String>, supervisor::SupervisorError> {
+    fn start_wsgid(&self, main: Server<'_>) -> Result<Vec<String>, client::SupervisorError> {
         let mut wsgid = self.lock();
         let Some(lifeline) = &wsgid.lifeline else { return Ok(Vec::new()) };
         let logs = definitions(main).into_iter().filter_map(|group| plan::own_log(group.server));
@@ -195,7 +201,7 @@ impl Generation {
         let own = [lifeline.watched(), self.states.as_fd()];
         let queues = receivers.iter().map(|receiver| receiver.as_fd());
         let inherited: Vec<BorrowedFd<'_>> = own.into_iter().chain(queues).chain(logs).collect();
-        let serving = supervisor::serve(&self.plan, &inherited)?;
+        let serving = client::serve(&self.plan, &inherited)?;
         wsgid.pid = Some(serving.pid);
         wsgid.started = Instant::now();
         watch_process(main, serving.pid, Watch);

@@ -6,9 +6,9 @@ use httpd::{FileKind, Request, Status};
 use wsgi::config::group_name::variable_name;
 use wsgi::level::Level;
 
+use crate::config::servers::server_with_port;
 use crate::log;
-use crate::routing::server_with_port;
-use crate::target::Target;
+use crate::request::target::Target;
 
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use wsgi::environ::script_name;
 use wsgi::process::plan::Application;
 
 use crate::Wsgi;
-use crate::routing::{server_name, server_with_port};
-use crate::scripts::Scripts;
-use crate::survey::{Mapping, Script};
+use crate::config::mappings::{Mapping, Script};
+use crate::config::scripts::Scripts;
+use crate::config::servers::{server_name, server_with_port};
 
 /// The applications of a group, or why they cannot be preloaded.
 pub(crate) fn applications(

@@ -5,12 +5,14 @@ use std::path::Path;
 use httpd::{Log, Server};
 use wsgi::process::plan::{Account, Findings, MappedScript, Plan, PlannedGroup, ServerFacts};
 
-use crate::config::ServerConfig;
-use crate::preload::applications;
-use crate::routing::definitions;
-use crate::scripts::scripts;
-use crate::survey::{Mapping, mappings};
-use crate::{Wsgi, imports, sys};
+use crate::Wsgi;
+use crate::config::imports;
+use crate::config::mappings::{Mapping, mappings};
+use crate::config::preload::applications;
+use crate::config::scripts::scripts;
+use crate::config::servers::definitions;
+use crate::config::store::ServerConfig;
+use crate::sys;
 
 /// What `wsgid` has to know of this configuration.
 pub(crate) fn plan(main: Server<'_>) -> Plan {

@@ -10,9 +10,11 @@ use httpd::Server;
 use wsgi::level::Level;
 use wsgi::process::plan::{PythonFacts, PythonStart};
 
-use crate::config::ServerConfig;
+use crate::Wsgi;
+use crate::config::store::ServerConfig;
+use crate::embedded;
+use crate::log;
 use crate::sys::{self, Engine};
-use crate::{Wsgi, embedded, log};
 
 /// Python of this process, or of the parent that this process was forked from. It belongs to the
 /// process: configurations come and go, and each is told if it wanted another one.

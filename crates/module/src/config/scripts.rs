@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use httpd::Server;
 
-use crate::survey::{Mapping, mappings, of_server, sections};
+use crate::config::mappings::{Mapping, mappings, of_server, sections};
 
 /// The scripts of a group.
 #[derive(Clone, Debug, Default)]

@@ -9,9 +9,9 @@ use wsgi::config::daemon_process::{GroupSpec, SocketSpec, Timeouts};
 use wsgi::config::group_name::with_port;
 
 use crate::Wsgi;
-use crate::config::ServerConfig;
-use crate::ownership::Owner;
-use crate::queue::Queue;
+use crate::config::script_owner::Owner;
+use crate::config::store::ServerConfig;
+use crate::lifecycle::queue::Queue;
 
 /// A process group as an httpd child sees it.
 #[derive(Clone, Debug)]

@@ -8,10 +8,12 @@ use wsgi::environ::is_header_name;
 use wsgi::protocol::codec::Pairs;
 use wsgi::protocol::request::{Attempts, BodyRest, Request as Head};
 
-use crate::environ::Choices;
-use crate::spool::Spool;
-use crate::target::{Interpreter, Target};
-use crate::{Wsgi, environ, sys};
+use crate::Wsgi;
+use crate::request::environ;
+use crate::request::environ::Choices;
+use crate::request::spool::Spool;
+use crate::request::target::{Interpreter, Target};
+use crate::sys;
 
 /// A body up to this length travels with the request's head.
 const SMALL_BODY: usize = 64 * 1024;

@@ -6,8 +6,8 @@ use wsgi::config::script_path::resolved;
 use wsgi::process::lead::Lead;
 
 use crate::Wsgi;
-use crate::config::Section;
-use crate::leads::leads;
+use crate::config::leads::leads;
+use crate::config::store::Section;
 
 /// A script that an alias leads to, as httpd resolves it when a request comes.
 #[derive(Clone, Debug, PartialEq, Eq)]

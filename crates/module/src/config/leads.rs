@@ -15,8 +15,9 @@ use wsgi::config::script_path::resolved;
 use wsgi::process::lead::Lead;
 use wsgi::process::plan::Plan;
 
-use crate::routing::{definitions, speakers};
-use crate::{Wsgi, supervisor};
+use crate::Wsgi;
+use crate::config::servers::{definitions, speakers};
+use crate::wsgid::client;
 
 /// How long all paths together may keep a server that runs from going on with a new configuration.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -137,7 +138,7 @@ fn look(main: Server<'_>, before: &Leads) -> Leads {
         return Leads::default();
     }
     // That `wsgid` cannot be started is said when it is to check the plan.
-    let Ok(answers) = supervisor::leads(main, &paths, limit()) else { return Leads(leads) };
+    let Ok(answers) = client::leads(main, &paths, limit()) else { return Leads(leads) };
     for ((path, known), answer) in leads.iter_mut().zip(answers) {
         *known = if let Some(lead) = answer {
             Known { lead, is_silent: false }

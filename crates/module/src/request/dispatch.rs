@@ -5,13 +5,15 @@ use wsgi::config::alias::{Alias, AliasOptions};
 use wsgi::config::daemon_process::DEFAULT_REQUEST_BUFFER;
 use wsgi::protocol::frame::{self, FrameType, MAX_REQUEST};
 
-use crate::config::ServerConfig;
-use crate::generation::with_route;
-use crate::payload::{now, payload};
-use crate::refusal::{self, Refusal};
-use crate::routing::{Route, main_config, server_name};
-use crate::target::Target;
-use crate::{Wsgi, embedded, relay};
+use crate::Wsgi;
+use crate::config::servers::{Route, main_config, server_name};
+use crate::config::store::ServerConfig;
+use crate::embedded;
+use crate::lifecycle::generation::with_route;
+use crate::relay;
+use crate::request::head::{now, payload};
+use crate::request::rejection::{self, Refusal};
+use crate::request::target::Target;
 
 /// Names that `SetHandler` and `AddHandler` know us by.
 const HANDLERS: [&[u8]; 2] = [b"wsgi-script", b"application/x-httpd-wsgi"];
@@ -75,12 +77,12 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
         Ok(Target::of_handler(request, &script))
     } else {
         let alias = alias_options(request);
-        refusal::of_file(request, alias.is_some())
+        rejection::of_file(request, alias.is_some())
             .map(|()| Target::of_script(request, &alias.unwrap_or_default()))
     };
     let target = target.and_then(|target| {
         let takes_chunks = request.dir_config::<Wsgi>().chunked_request.unwrap_or(false);
-        refusal::of_request(request, takes_chunks).map(|()| target)
+        rejection::of_request(request, takes_chunks).map(|()| target)
     });
     let target = match target.map(|target| target.dispatched(request)) {
         Ok(Some(target)) => Ok(target),
@@ -102,23 +104,23 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
 /// group.
 fn permit(request: &Request<'_>, target: Target) -> Result<(Target, Option<Route>), Refusal> {
     if !request.dir_config::<Wsgi>().allows_process(&target.group) {
-        return Err(refusal::not_permitted(&target));
+        return Err(rejection::not_permitted(&target));
     }
     if target.group.is_empty() {
         return if main_config(|main| main.settings.global.allows_embedded()) {
             Ok((target, None))
         } else {
-            Err(refusal::restricted(request, &target))
+            Err(rejection::restricted(request, &target))
         };
     }
     let group = &target.group;
     let route = with_route(group, Clone::clone);
-    let route = route.ok_or_else(|| refusal::unknown_group(group))?;
+    let route = route.ok_or_else(|| rejection::unknown_group(group))?;
     if let Some(owner) = &route.owner
         && request.server().is_virtual()
         && *owner != server_name(request.server())
     {
-        return Err(refusal::not_accessible(group, owner));
+        return Err(rejection::not_accessible(group, owner));
     }
     if let Some(owner) = &route.script_owner {
         // The file that the request is for, also where a handler script serves it.
@@ -134,7 +136,7 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
         let file = request.filename().unwrap_or_default();
         match target.below(root, file) {
             Some(below) => target = below,
-            None => return refusal::outside_of_root(file, root).answer(request),
+            None => return rejection::outside_of_root(file, root).answer(request),
         }
     }
     let buffer = match route.buffers.request_buffer {

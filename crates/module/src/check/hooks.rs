@@ -4,7 +4,7 @@ use httpd::Server;
 use wsgi::protocol::hook::PlacedHook;
 
 use crate::Wsgi;
-use crate::routing::{Definition, server_name, speakers};
+use crate::config::servers::{Definition, server_name, speakers};
 
 /// The hooks of a configuration, each with the server that it stands in.
 fn hooks(main: Server<'_>) -> impl Iterator<Item = (Server<'_>, &PlacedHook)> {

@@ -8,8 +8,8 @@ use wsgi::config::settings::MapHead;
 use wsgi::environ::{Credentials, Environ, Facts, HookFacts, Redirect};
 
 use crate::Wsgi;
-use crate::config::DirConfig;
-use crate::target::inside;
+use crate::config::store::DirConfig;
+use crate::request::target::inside;
 
 /// What the caller has decided about a request.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::unistd::{Group, User};
 use wsgi::config::daemon_process::{GroupSpec, Principal};
 
-use crate::refusal::Refusal;
+use crate::request::rejection::Refusal;
 
 /// Whom scripts must belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use wsgi::config::alias::AliasOptions;
 use wsgi::config::group_name::{self, with_port};
 use wsgi::config::settings::HandlerScript;
 
-use crate::payload::prepare;
-use crate::routing::{main_config, server_with_port};
-use crate::{Wsgi, hooks};
+use crate::Wsgi;
+use crate::config::servers::{main_config, server_with_port};
+use crate::hooks;
+use crate::request::head::prepare;
 
 /// What a handler script's function is called.
 const HANDLE_REQUEST: &str = "handle_request";
