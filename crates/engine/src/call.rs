@@ -8,20 +8,20 @@ use python::{Attached, Capsule, Error, Exception, Object, Result};
 use wsgi::level::Level;
 use wsgi::protocol::request::Request;
 
-use crate::account::{Account, Stamps, seconds};
 use crate::control::Control;
-use crate::environ::{self, now};
-use crate::environment::Environment;
-use crate::errors::Errors;
+use crate::events::request_events::{Start, Watch};
 use crate::exchange::Outcome;
-use crate::fault;
-use crate::lease::{Lease, Live};
+use crate::interpreter::fault;
+use crate::interpreter::setup::Environment;
 use crate::metrics::Recorder;
+use crate::objects::environ::{self, now};
+use crate::objects::errors::Errors;
+use crate::objects::start_response::StartResponse;
 use crate::preload::Preloaded;
+use crate::request::current::{self, Inside};
+use crate::request::lease::{Lease, Live};
+use crate::request::timing::{Account, Stamps, seconds};
 use crate::settings::Settings;
-use crate::start_response::StartResponse;
-use crate::thread::{self, Inside};
-use crate::watch::{Start, Watch};
 
 mod answer;
 
@@ -227,7 +227,7 @@ impl Job<'_> {
         call: &mut Call<'py>,
         id: Option<&Object<'py>>,
     ) -> Option<Account> {
-        let running = self.recorder.begin(thread::number());
+        let running = self.recorder.begin(current::number());
         let subscribers = &self.environment.subscribers;
         let watched = subscribers.any(py);
         if running.is_none() && !watched {

@@ -8,9 +8,9 @@ use python::{Attached, ThreadIdent};
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::response::Status;
 
-use crate::environment::Environment;
 use crate::exchange::{BodyError, Exchange, Gone, Outcome};
-use crate::lease::Lease;
+use crate::interpreter::setup::Environment;
+use crate::request::lease::Lease;
 
 /// A hold on one request, from before it runs until it is over. Nobody who has it keeps anything of the
 /// request alive.

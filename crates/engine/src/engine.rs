@@ -14,16 +14,16 @@ use wsgi::protocol::request::Request;
 
 use crate::call::{Job, Records};
 use crate::control::Control;
-use crate::environ::now;
-use crate::environment::Environment;
-use crate::events;
+use crate::events::subscribers;
 use crate::exchange::{Exchange, Outcome};
-use crate::lease::Lease;
+use crate::interpreter::setup::Environment;
+use crate::interpreter::signal;
 use crate::lock::lock;
 use crate::metrics::Recorder;
+use crate::objects::environ::now;
 use crate::preload::Preloaded;
+use crate::request::lease::Lease;
 use crate::settings::Settings;
-use crate::signal;
 
 mod script;
 
@@ -197,7 +197,7 @@ impl Engine {
             environment.interpreter.attach(|py| {
                 let told = environment.subscribers.stopping(py, reason, &mut records);
                 if let Err(error) = told {
-                    events::not_published("process_stopping", &error, &mut records);
+                    subscribers::not_published("process_stopping", &error, &mut records);
                 }
             });
             log_server(&self.settings, &records);
@@ -212,7 +212,7 @@ impl Engine {
             environment.interpreter.attach(|py| {
                 let told = environment.subscribers.signal(py, name, number, &mut records);
                 if let Err(error) = told {
-                    events::not_published("process_signal", &error, &mut records);
+                    subscribers::not_published("process_signal", &error, &mut records);
                 }
             });
             log_server(&self.settings, &records);

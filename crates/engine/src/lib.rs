@@ -7,39 +7,21 @@
 //! except inside of Python code.
 #![forbid(unsafe_code)]
 
-mod account;
-mod body;
 mod call;
 mod control;
 mod engine;
-mod environ;
-mod environment;
-mod errors;
 mod events;
 pub mod exchange;
-mod fault;
-mod file_wrapper;
-mod fork_notice;
 mod hook;
-mod input;
-mod lease;
+mod interpreter;
 mod lock;
-mod log;
-mod log_handler;
-mod meter;
 mod metrics;
-mod module;
-mod path;
+mod objects;
 mod preload;
-mod response;
+mod request;
 mod script;
 mod settings;
-mod signal;
-mod start_response;
-mod streams;
-mod thread;
 mod usage;
-mod watch;
 
 pub use control::Control;
 pub use engine::{Engine, EngineError};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::account::Sample;
+use crate::request::timing::Sample;
 use crate::usage::{Cpu, Memory, process_start};
 
 pub(crate) mod functions;

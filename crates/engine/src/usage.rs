@@ -8,7 +8,7 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::environ::now;
+use crate::objects::environ::now;
 
 /// Processor time.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,8 +4,8 @@ use python::{Attached, Error, Exception, Object, Result};
 use wsgi::level::Level;
 
 use super::Job;
-use crate::lease::Live;
-use crate::response::SendError;
+use crate::request::lease::Live;
+use crate::request::response::SendError;
 
 /// Why a response was not sent to its end.
 pub(super) enum Stop<'py> {

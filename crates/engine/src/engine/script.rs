@@ -10,7 +10,7 @@ use wsgi::protocol::request::Request;
 
 use crate::call::{Job, Records};
 use crate::exchange::Outcome;
-use crate::fault;
+use crate::interpreter::fault;
 use crate::lock::lock;
 use crate::script::{self, Found, LoadError, Reload};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use python::{Arguments, Call, Class, Error, Exception, Members, Object, Result};
 
-use crate::lease::Lease;
+use crate::request::lease::Lease;
 
 /// A function about the client's connection, good until its hook has returned.
 pub(crate) enum TlsFunction {

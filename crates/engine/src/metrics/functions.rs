@@ -7,8 +7,8 @@ use python::{Arguments, Class, Members, Method, Object, Result};
 
 use super::server::server;
 use super::{Recorder, report};
+use crate::request::current;
 use crate::settings::ReadScoreboard;
-use crate::thread;
 
 /// Puts the functions into the module `mod_wsgi`.
 pub(crate) fn install<'py>(
@@ -122,7 +122,7 @@ impl Method for Server {
     ) -> Result<'py, Object<'py>> {
         let py = object.py();
         let [] = arguments.positional("server_metrics", 0)?;
-        let board = match (&this.scoreboard, thread::lease()) {
+        let board = match (&this.scoreboard, current::lease()) {
             (Some(read), _) => py.detach(|| read()),
             (None, Some(lease)) => lease.with(py, |live| live.exchange.scoreboard())?,
             (None, None) => None,

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::phase::Phase;
-use crate::account::Sample;
-use crate::environ::now;
-use crate::meter::Flow;
+use crate::objects::environ::now;
+use crate::request::meter::Flow;
+use crate::request::timing::Sample;
 use crate::usage::Cpu;
 
 /// What was recorded since `began`.

@@ -6,7 +6,7 @@ use python::{Attached, Error, Exception};
 use wsgi::protocol::response::{Status, content_length, trimmed};
 
 use crate::exchange::Gone;
-use crate::lease::Live;
+use crate::request::lease::Live;
 
 /// How far the response has come.
 #[derive(Debug, Default)]

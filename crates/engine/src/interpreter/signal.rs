@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use python::{Arguments, Attached, Class, Handle, Members, Method, Object, Result};
 use wsgi::level::Level;
 
+use crate::request::current;
 use crate::settings::ServerLog;
-use crate::thread;
 
 /// Puts the interceptor in front of `signal.signal`. The module `signal` calls the built-in
 /// `_signal.signal` by name, so that is the one to replace, and `signal` need not be imported.
@@ -84,7 +84,7 @@ pub(crate) fn log_with_stack<'py>(
         lines.extend(entry?.display().lines().map(str::to_owned));
     }
     let lines = lines.iter().map(String::as_bytes);
-    match thread::lease() {
+    match current::lease() {
         Some(lease) => lease.with(py, |live| lines.for_each(|line| live.log(Level::Info, line)))?,
         None => py.detach(|| lines.for_each(|line| log.line(Level::Info, line))),
     }

@@ -9,8 +9,8 @@ use python::{Arguments, Class, Error, Exception, Members, Method, Object, Result
 use wsgi::level::Level;
 use wsgi::protocol::log_line::{LogLine, Source};
 
+use crate::request::current;
 use crate::settings::ServerLog;
-use crate::thread;
 
 /// Lets the module `mod_wsgi` make the class.
 pub(crate) fn install<'py>(module: &Object<'py>, log: &Arc<dyn ServerLog>) -> Result<'py, ()> {
@@ -118,7 +118,7 @@ impl Method for Logs {
         let py = object.py();
         let [Some(level)] = arguments.positional("logs", 1)? else { return Ok(py.none()) };
         let level = level_of(level.to_i64()?);
-        let logs = thread::lease().map_or_else(|| this.0.logs(level), |lease| lease.logs(level));
+        let logs = current::lease().map_or_else(|| this.0.logs(level), |lease| lease.logs(level));
         Ok(py.bool(logs))
     }
 }
@@ -147,7 +147,7 @@ impl Method for Write {
             line: u32::try_from(line.to_i64()?).unwrap_or_default(),
         };
         let record = LogLine { level: level_of(level.to_i64()?), source, text: text.as_bytes() };
-        match thread::lease() {
+        match current::lease() {
             Some(lease) => lease.with(py, |live| live.log_lines(record))?,
             None => py.detach(|| {
                 let lines = text.split('\n').map(str::as_bytes);

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use python::{Arguments, Attached, Error, Exception, Function, Object, Result};
 
 use crate::MOD_WSGI_VERSION;
-use crate::environ::version;
-use crate::environment::Classes;
-use crate::events::Subscribers;
-use crate::fault::{self, Sink};
-use crate::log_handler;
+use crate::events::subscribers::Subscribers;
+use crate::interpreter::fault::{self, Sink};
+use crate::interpreter::log_handler;
+use crate::interpreter::setup::Classes;
 use crate::metrics::{self, Recorder};
+use crate::objects::environ::version;
+use crate::request::current;
 use crate::settings::Settings;
-use crate::thread;
 
 /// What of the module the engine needs again.
 pub(crate) struct Parts<'py> {
@@ -125,6 +125,6 @@ impl Function for RequestData {
             let text = "request_data() is only there while the thread is inside of a request";
             Error::new(py, Exception::RuntimeError, text)
         };
-        thread::data(py).ok_or_else(outside)
+        current::data(py).ok_or_else(outside)
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use python::{Arguments, Attached, Class, Members, Method, Object, Result};
 use wsgi::level::Level;
 
+use crate::request::current;
 use crate::settings::{ServerLog, Settings};
-use crate::thread;
 
 /// Has the line written before each fork in the interpreter that the thread is attached to, which is a
 /// sub-interpreter for the application group `name`.
@@ -60,7 +60,7 @@ impl Method for Before {
         let py = object.py();
         let [] = arguments.positional("before", 0)?;
         let text = this.text.as_bytes();
-        match thread::lease() {
+        match current::lease() {
             Some(lease) => lease.with(py, |live| live.log(Level::Error, text))?,
             None => py.detach(|| this.log.line(Level::Error, text)),
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use nix::unistd::{getpid, gettid};
 use python::{Attached, Handle, InterpreterId, Object};
 
-use crate::lease::Lease;
+use crate::request::lease::Lease;
 
 thread_local! {
     static NUMBER: Cell<Option<i64>> = const { Cell::new(None) };

@@ -9,8 +9,8 @@ use wsgi::level::Level;
 use wsgi::protocol::response::{Status, check_header, is_framing, is_hop_by_hop};
 
 use crate::call::Records;
-use crate::lease::Lease;
-use crate::response::Head;
+use crate::request::lease::Lease;
+use crate::request::response::Head;
 
 /// The Python object that is `start_response`; its method `write` is what calling it returns.
 pub(crate) struct StartResponse(Arc<Lease>);

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use python::Attached;
 use wsgi::protocol::request::Request;
 
-use crate::environ::now;
 use crate::exchange::Outcome;
-use crate::lease::Lease;
-use crate::meter::{Flow, Meter};
 use crate::metrics::Running;
+use crate::objects::environ::now;
+use crate::request::lease::Lease;
+use crate::request::meter::{Flow, Meter};
 use crate::usage::Cpu;
 
 /// When a request came to where, in seconds of the epoch.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use python::{Attached, Error, Handle, Object, Result};
 use wsgi::protocol::request::{Attempts, Request};
 
-use crate::account::{Sample, Stamps};
-use crate::events::{Subscribers, not_published};
-use crate::fault::Sink;
-use crate::thread;
+use crate::events::subscribers::{Subscribers, not_published};
+use crate::interpreter::fault::Sink;
+use crate::request::current;
+use crate::request::timing::{Sample, Stamps};
 
 /// Whom the events of a request go to, and what is in all of them.
 pub(crate) struct Watch {
@@ -131,7 +131,7 @@ impl Watch {
         event: &Object<'py>,
         stamps: &Stamps,
     ) -> Result<'py, ()> {
-        event.set("thread_id", &py.int(thread::number())?)?;
+        event.set("thread_id", &py.int(current::number())?)?;
         if let Some(pid) = self.server_pid {
             event.set("server_pid", &py.int(pid)?)?;
         }

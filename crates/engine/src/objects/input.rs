@@ -11,9 +11,9 @@ use python::{
     Result,
 };
 
-use crate::body::STEP;
 use crate::exchange::BodyError;
-use crate::lease::{Lease, Live};
+use crate::request::body::STEP;
+use crate::request::lease::{Lease, Live};
 
 /// The Python class `mod_wsgi.Input`.
 pub(crate) struct Input(Arc<Lease>);

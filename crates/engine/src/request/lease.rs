@@ -13,13 +13,13 @@ use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::{BodyRest, Request};
 
-use crate::body::Body;
 use crate::control::Nobody;
+use crate::events::request_events::Watch;
 use crate::exchange::{Exchange, Outcome};
-use crate::log::{Lines, RECORD};
-use crate::meter::{GilWaits, Meter};
-use crate::response::Response;
-use crate::watch::Watch;
+use crate::interpreter::log::{Lines, RECORD};
+use crate::request::body::Body;
+use crate::request::meter::{GilWaits, Meter};
+use crate::request::response::Response;
 
 /// A request that may have ended.
 pub(crate) struct Lease {

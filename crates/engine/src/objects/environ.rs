@@ -8,13 +8,13 @@ use python::{Attached, Object, Result};
 use wsgi::protocol::request::Request;
 
 use crate::MOD_WSGI_VERSION;
-use crate::account::Stamps;
 use crate::call::Job;
-use crate::environment::Classes;
-use crate::errors::Errors;
-use crate::input::Input;
+use crate::interpreter::setup::Classes;
+use crate::objects::errors::Errors;
+use crate::objects::input::Input;
+use crate::request::current;
+use crate::request::timing::Stamps;
 use crate::settings::Settings;
-use crate::thread;
 
 /// Seconds of the epoch, now.
 pub(crate) fn now() -> f64 {
@@ -75,7 +75,7 @@ pub(crate) fn build<'py>(
     environ.set_named(c"wsgi.errors", errors.text())?;
     add_groups(py, &environ, job.request)?;
     environ.set_named(c"mod_wsgi.callable_object", &py.latin1(job.request.callable)?)?;
-    environ.set_named(c"mod_wsgi.thread_id", &py.int(thread::number())?)?;
+    environ.set_named(c"mod_wsgi.thread_id", &py.int(current::number())?)?;
     environ.set_named(c"mod_wsgi.request_start", &py.float(stamps.request_start)?)?;
     environ.set_named(c"mod_wsgi.queue_start", &py.float(stamps.queue_start)?)?;
     environ.set_named(c"mod_wsgi.daemon_start", &py.float(stamps.daemon_start)?)?;

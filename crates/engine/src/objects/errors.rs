@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use python::{Attached, ClassHandle, Handle, Object, Result};
 
-use crate::lease::Lease;
+use crate::interpreter::log::Log;
+use crate::interpreter::streams;
 use crate::lock::lock;
-use crate::log::Log;
-use crate::streams;
+use crate::request::lease::Lease;
 
 /// The stream of a request.
 pub(crate) struct Errors<'py> {

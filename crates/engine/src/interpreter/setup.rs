@@ -6,18 +6,23 @@ use python::{Attached, ClassHandle, ClassObject, Handle, Interpreter, Result};
 use wsgi::config::interpreter_options::Rules;
 use wsgi::level::Level;
 
-use crate::errors::{Errors, Unused};
-use crate::events::Subscribers;
-use crate::fault::Sink;
-use crate::file_wrapper::FileWrapper;
+use crate::events::subscribers::Subscribers;
 use crate::hook::TlsFunction;
-use crate::input::Input;
-use crate::lease::Lease;
-use crate::log::Log;
+use crate::interpreter::fault::Sink;
+use crate::interpreter::fork_notice;
+use crate::interpreter::log::Log;
+use crate::interpreter::module;
+use crate::interpreter::path;
+use crate::interpreter::signal;
+use crate::interpreter::streams;
 use crate::metrics::Recorder;
+use crate::objects::environ;
+use crate::objects::errors::{Errors, Unused};
+use crate::objects::file_wrapper::FileWrapper;
+use crate::objects::input::Input;
+use crate::objects::start_response::StartResponse;
+use crate::request::lease::Lease;
 use crate::settings::Settings;
-use crate::start_response::StartResponse;
-use crate::{environ, fork_notice, module, path, signal, streams};
 
 /// The classes of an interpreter.
 pub(crate) struct Classes {

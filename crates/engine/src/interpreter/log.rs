@@ -15,10 +15,10 @@ use python::{
 };
 use wsgi::level::Level;
 
-use crate::lease::{Lease, Live};
 use crate::lock::lock;
+use crate::request::current;
+use crate::request::lease::{Lease, Live};
 use crate::settings::ServerLog;
-use crate::thread;
 
 /// The longest record in bytes; httpd cuts at about that.
 pub(crate) const RECORD: usize = 8000;
@@ -109,7 +109,7 @@ impl Log {
 
     fn write<'py>(&self, py: Attached<'py>, text: &[u8]) -> Result<'py, ()> {
         self.note_use();
-        match (&self.target, thread::lease()) {
+        match (&self.target, current::lease()) {
             (Target::Request(lease), _) => {
                 let lease = Arc::clone(&lock(lease));
                 lease.with(py, |live| live.write_errors(text))
@@ -143,7 +143,7 @@ impl Log {
     /// Nothing is an error here: TextIOWrapper flushes when it is dropped, whenever that is.
     fn flush(&self, py: Attached<'_>) {
         self.note_use();
-        match (&self.target, thread::lease()) {
+        match (&self.target, current::lease()) {
             (Target::Request(lease), _) => {
                 let lease = Arc::clone(&lock(lease));
                 _ = lease.with(py, Live::flush_errors);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use python::{Attached, Attribute, Class, Error, Exception, Members, Object, Result};
 use wsgi::config::interpreter_options::Rules;
 
-use crate::environment::Classes;
-use crate::log::Log;
+use crate::interpreter::log::Log;
+use crate::interpreter::setup::Classes;
 use crate::settings::Settings;
 
 /// Replaces the standard streams as the settings want.
