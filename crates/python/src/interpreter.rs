@@ -3,6 +3,14 @@
 //! All share one GIL, unless one is asked to have its own: sub-interpreters are made as CPython has
 //! always made them, so extension modules that were written for that keep working.
 
+pub(crate) mod fork;
+pub(crate) mod initialize;
+pub(crate) mod interrupt;
+pub(crate) mod preinitialize;
+pub(crate) mod shutdown;
+pub mod signals;
+pub(crate) mod status;
+
 mod own_gil;
 
 use std::fmt;
@@ -14,10 +22,11 @@ use std::time::{Duration, Instant};
 
 use pyo3_ffi as ffi;
 
-use crate::attached::{self, Attached, InterpreterId, Scope};
-use crate::error::Error;
-use crate::gil_state::{self, Bound};
-use crate::{shutdown, symbol, thread_state};
+use crate::attach::attached::{self, Attached, InterpreterId, Scope};
+use crate::attach::gil_state::{self, Bound};
+use crate::attach::thread_state;
+use crate::objects::error::Error;
+use crate::symbol;
 
 /// An interpreter of this process. Copies mean the same one.
 #[derive(Clone)]

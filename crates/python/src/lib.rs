@@ -10,46 +10,27 @@
 //! it. It knows no WSGI. Free-threaded builds of CPython are not covered by this stable ABI.
 #![expect(unsafe_code, reason = "this crate is the safe door to a C library")]
 
-mod arguments;
-mod attached;
-mod busy_code;
-mod bytes_buffer;
-mod capsule;
-mod class;
-mod error;
-mod fork;
-mod free_blocks;
-mod function;
-mod gil_state;
-mod immortal;
-mod initialize;
+mod attach;
+mod classes;
 mod interpreter;
-mod interrupt;
-pub mod module;
-mod name;
-mod object;
-mod preinitialize;
-mod shutdown;
-pub mod signals;
-mod source;
-mod status;
+mod memory;
+mod objects;
 mod symbol;
-mod thread_state;
-mod trampoline;
-mod value;
 
-pub use arguments::Arguments;
-pub use attached::{Attached, InterpreterId};
-pub use busy_code::CodeState;
-pub use bytes_buffer::BytesBuffer;
-pub use capsule::Capsule;
-pub use class::{
+pub use attach::attached::{Attached, InterpreterId};
+pub use classes::arguments::Arguments;
+pub use classes::class::{
     Attribute, Call, Class, ClassHandle, ClassObject, Construct, Getter, Members, Method, Next,
 };
-pub use error::{Error, Exception, Result};
-pub use fork::Fork;
-pub use function::Function;
-pub use initialize::{InitializeError, Initialized, Options, initialize};
+pub use classes::function::Function;
+pub use classes::module;
+pub use interpreter::fork::Fork;
+pub use interpreter::initialize::{InitializeError, Initialized, Options, initialize};
+pub use interpreter::interrupt::ThreadIdent;
+pub use interpreter::signals;
 pub use interpreter::{AttachError, CreateError, EndError, Interpreter};
-pub use interrupt::ThreadIdent;
-pub use object::{Handle, Iter, Object};
+pub use memory::busy_code::CodeState;
+pub use objects::bytes_buffer::BytesBuffer;
+pub use objects::capsule::Capsule;
+pub use objects::error::{Error, Exception, Result};
+pub use objects::object::{Handle, Iter, Object};

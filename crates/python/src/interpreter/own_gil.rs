@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 
 use pyo3_ffi as ffi;
 
-use crate::status::Status;
+use crate::interpreter::status::Status;
 use crate::symbol;
 
 /// CPython's `PyInterpreterConfig`.

@@ -6,9 +6,9 @@ use std::ptr;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::Result;
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::error::Result;
+use crate::objects::object::Object;
 
 /// The name of a capsule whose address is not to be used any more. C code asks for the address by
 /// the name that it knows, which is none, and gets a `ValueError`.

@@ -8,9 +8,9 @@ use std::ptr;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::{Attached, Scope};
-use crate::error::{Result, set_system_error};
-use crate::object::Object;
+use crate::attach::attached::{Attached, Scope};
+use crate::objects::error::{Result, set_system_error};
+use crate::objects::object::Object;
 
 /// For callbacks that return a new reference, or null with an exception set.
 ///
@@ -35,8 +35,9 @@ pub(crate) unsafe fn value<R>(
     let _scope = unsafe { Scope::of_caller() };
     // SAFETY: as the caller says, until this function returns.
     let py = unsafe { Attached::assume() };
-    let caught =
-        catch_unwind(AssertUnwindSafe(|| body(py).map_err(crate::error::Error::restore).ok()));
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        body(py).map_err(crate::objects::error::Error::restore).ok()
+    }));
     match caught {
         Ok(Some(result)) => result,
         Ok(None) => failed,

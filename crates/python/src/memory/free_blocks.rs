@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
+use crate::attach::attached::Attached;
 
 /// Sizes of blocks are multiples of this many bytes.
 const STEP: usize = 16;

@@ -11,10 +11,10 @@ use std::ptr::NonNull;
 
 use pyo3_ffi as ffi;
 
-use crate::arguments::Arguments;
-use crate::attached::Attached;
-use crate::error::{Error, Exception, Result};
-use crate::object::{Handle, Object};
+use crate::attach::attached::Attached;
+use crate::classes::arguments::Arguments;
+use crate::objects::error::{Error, Exception, Result};
+use crate::objects::object::{Handle, Object};
 
 mod members;
 mod slots;

@@ -5,9 +5,9 @@ use std::ptr;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::{Error, Exception, Result};
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::error::{Error, Exception, Result};
+use crate::objects::object::Object;
 
 impl<'py> Attached<'py> {
     /// Compiles a source file. Its encoding cookie counts; without one it is UTF-8.

@@ -6,11 +6,11 @@ use std::ptr::NonNull;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::{Error, Exception, Result};
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::error::{Error, Exception, Result};
+use crate::objects::object::Object;
+use crate::objects::value::signed;
 use crate::symbol;
-use crate::value::signed;
 
 /// A `bytes` object that nobody else has seen yet, and that grows.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! What CPython does before an interpreter ends, as plain calls: for processes that end without
 //! finalising Python.
 
-use crate::attached::Attached;
-use crate::error::Result;
+use crate::attach::attached::Attached;
+use crate::objects::error::Result;
 
 /// Joins the interpreter's non-daemon threads. Nothing happens where nobody imported `threading`.
 ///

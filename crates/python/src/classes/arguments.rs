@@ -4,9 +4,9 @@ use std::ptr::NonNull;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::{Error, Exception, Result};
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::error::{Error, Exception, Result};
+use crate::objects::object::Object;
 
 /// Positional and keyword arguments as the caller gave them.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use std::sync::OnceLock;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::{Error, Exception, Result};
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::error::{Error, Exception, Result};
+use crate::objects::object::Object;
 use crate::symbol;
 
 impl<'py> Attached<'py> {

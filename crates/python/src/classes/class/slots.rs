@@ -11,11 +11,11 @@ use pyo3_ffi as ffi;
 
 use super::{Attribute, Call, Class, Construct, Getter, LIVE, Method, Next};
 use super::{allocate, inside, payload};
-use crate::arguments::Arguments;
-use crate::attached::Attached;
-use crate::error::{Error, Exception, Result};
-use crate::object::Object;
-use crate::trampoline;
+use crate::attach::attached::Attached;
+use crate::classes::arguments::Arguments;
+use crate::classes::trampoline;
+use crate::objects::error::{Error, Exception, Result};
+use crate::objects::object::Object;
 
 /// # Safety
 /// What CPython passes as the object of a call, which it keeps alive.

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::{self, InterpreterId, Scope};
+use crate::attach::attached::{self, InterpreterId, Scope};
+use crate::attach::gil_state;
 use crate::interpreter::Shared;
-use crate::{gil_state, symbol};
+use crate::symbol;
 
 thread_local! {
     static STATES: RefCell<States> = const { RefCell::new(States(Vec::new())) };

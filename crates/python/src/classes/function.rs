@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3_ffi as ffi;
 
-use crate::arguments::Arguments;
-use crate::attached::Attached;
-use crate::error::Result;
-use crate::object::Object;
-use crate::trampoline;
+use crate::attach::attached::Attached;
+use crate::classes::arguments::Arguments;
+use crate::classes::trampoline;
+use crate::objects::error::Result;
+use crate::objects::object::Object;
 
 /// A function without state. One with state is a [`Method`](crate::Method) of a class that holds
 /// it, taken as a bound method.

@@ -4,8 +4,8 @@ use std::ffi::c_long;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::object::Object;
 
 /// What CPython knows a native thread by (`threading.get_ident()`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

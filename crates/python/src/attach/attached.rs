@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use pyo3_ffi as ffi;
 
-use crate::thread_state;
+use crate::attach::thread_state;
 
 /// Which interpreter of the process; numbers are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

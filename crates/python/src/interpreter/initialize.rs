@@ -12,9 +12,11 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3_ffi as ffi;
 
-use crate::attached::{self, Attached, Scope};
+use crate::attach::attached::{self, Attached, Scope};
 use crate::interpreter::Interpreter;
-use crate::{preinitialize, signals, symbol};
+use crate::interpreter::preinitialize;
+use crate::interpreter::signals;
+use crate::symbol;
 
 /// How Python is initialised.
 #[derive(Clone, Debug, Default)]

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::Result;
-use crate::function::{self, Function};
-use crate::object::Object;
-use crate::{symbol, trampoline};
+use crate::attach::attached::Attached;
+use crate::classes::function::{self, Function};
+use crate::classes::trampoline;
+use crate::objects::error::Result;
+use crate::objects::object::Object;
+use crate::symbol;
 
 /// An extension module.
 pub trait Module: 'static {
@@ -103,7 +104,7 @@ unsafe extern "C" fn exec<M: Module>(module: *mut ffi::PyObject) -> c_int {
     unsafe {
         trampoline::value(-1, |py| {
             let module = NonNull::new(module).map(|module| Object::borrowed(py, module));
-            let module = module.ok_or_else(|| crate::error::Error::fetch(py))?;
+            let module = module.ok_or_else(|| crate::objects::error::Error::fetch(py))?;
             M::exec(py, &module).map(|()| 0)
         })
     }

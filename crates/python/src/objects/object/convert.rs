@@ -4,8 +4,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use pyo3_ffi as ffi;
 
-use crate::error::{Error, Exception, Result};
-use crate::object::Object;
+use crate::objects::error::{Error, Exception, Result};
+use crate::objects::object::Object;
 
 impl<'py> Object<'py> {
     /// `self is None`.

@@ -9,8 +9,8 @@ use std::ffi::c_int;
 use std::mem::transmute;
 use std::ptr::NonNull;
 
-use crate::initialize::{InitializeError, require};
-use crate::status::Status;
+use crate::interpreter::initialize::{InitializeError, require};
+use crate::interpreter::status::Status;
 
 /// Room for CPython's `PyPreConfig`, of which only CPython knows the fields: ten numbers in 3.10 to 3.15.
 #[repr(C)]

@@ -16,9 +16,9 @@ use std::ptr::{NonNull, null_mut};
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::Result;
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::error::Result;
+use crate::objects::object::Object;
 use crate::symbol;
 
 /// How an object becomes immortal in the CPython of this process.

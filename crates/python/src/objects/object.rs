@@ -7,8 +7,8 @@ use std::ptr::NonNull;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::{self, Attached, InterpreterId};
-use crate::error::{Error, Exception, Result};
+use crate::attach::attached::{self, Attached, InterpreterId};
+use crate::objects::error::{Error, Exception, Result};
 
 mod convert;
 

@@ -5,7 +5,7 @@ use std::io;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::{self, Attached, InterpreterId};
+use crate::attach::attached::{self, Attached, InterpreterId};
 use crate::interpreter::Interpreter;
 
 /// Which of the two processes this is.

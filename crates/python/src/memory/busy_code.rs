@@ -15,9 +15,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::Result;
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::error::Result;
+use crate::objects::object::Object;
 
 /// What the code of all functions looked like at a moment.
 #[derive(Debug)]

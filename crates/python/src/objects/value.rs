@@ -5,9 +5,9 @@ use std::ptr::NonNull;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::error::{Error, Result};
-use crate::object::Object;
+use crate::attach::attached::Attached;
+use crate::objects::error::{Error, Result};
+use crate::objects::object::Object;
 
 impl<'py> Attached<'py> {
     /// `None`.

@@ -6,9 +6,9 @@ use std::ptr;
 
 use pyo3_ffi as ffi;
 
-use crate::attached::Attached;
-use crate::object::Object;
-use crate::trampoline::PANIC;
+use crate::attach::attached::Attached;
+use crate::classes::trampoline::PANIC;
+use crate::objects::object::Object;
 
 /// The result of a call into Python.
 pub type Result<'py, T> = std::result::Result<T, Error<'py>>;
