@@ -11,10 +11,10 @@ use nix::unistd::Uid;
 use wsgi::config::daemon_process::GroupSpec;
 use wsgi::process::plan::{GroupReport, MappedScript, Plan, PlannedGroup, PythonQuestion, Report};
 
-use crate::account::Identity;
-use crate::program;
-use crate::pythons::{Pythons, Question};
-use crate::reach::{Obstacle, Want, obstacle};
+use crate::start::credentials::Identity;
+use crate::start::obstacle::{Obstacle, Want, obstacle};
+use crate::start::program;
+use crate::start::pythons::{Pythons, Question};
 use crate::sys;
 
 use children::Children;

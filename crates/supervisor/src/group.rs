@@ -1,8 +1,16 @@
 //! A process group: its queue, its workers, and how many of them there have to be.
 //!
-//! Workers start by themselves, or are forked from the group's [`crate::template::Template`]. Workers of an older
+//! Workers start by themselves, or are forked from the group's [`crate::group::template::Template`]. Workers of an older
 //! generation (their template was replaced, because a script has changed) and workers that have grown
 //! too large stay until others are ready in their place.
+
+pub(crate) mod backoff;
+pub(crate) mod demand;
+pub(crate) mod log;
+pub(crate) mod memory_kills;
+pub(crate) mod queue;
+pub(crate) mod template;
+pub(crate) mod worker;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -14,16 +22,16 @@ use wsgi::process::control::SupervisorMessage;
 use wsgi::process::plan::{Plan, PlannedGroup};
 use wsgi::protocol::queue::GroupState;
 
-use crate::backoff::Backoff;
-use crate::demand::Demand;
-use crate::group_log::GroupLog;
-use crate::launch::StartError;
+use crate::group::backoff::Backoff;
+use crate::group::demand::Demand;
+use crate::group::log::GroupLog;
+use crate::group::worker::Worker;
 use crate::log::Log;
 use crate::refusals::Refusals;
+use crate::start::launch::StartError;
 use crate::sys::States;
-use crate::worker::Worker;
 
-mod farewell;
+mod exits;
 mod hangs;
 mod launch;
 mod looks;

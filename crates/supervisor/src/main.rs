@@ -5,30 +5,16 @@
 //! replaces those that end, and ends with the last httpd process of its configuration. It never
 //! loads Python itself.
 
-mod account;
-mod backoff;
-mod birth;
 mod check;
 mod control_socket;
-mod demand;
 mod group;
-mod group_log;
-mod launch;
 mod leads;
 mod log;
-mod look;
-mod memory_kills;
-mod probe;
 mod process;
-mod program;
-mod pythons;
-mod queue;
-mod reach;
 mod refusals;
 mod serve;
+mod start;
 mod sys;
-mod template;
-mod worker;
 
 use std::io::Read;
 use std::process::ExitCode;

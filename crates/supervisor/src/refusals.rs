@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::account::Identity;
-use crate::queue::Queue;
+use crate::group::queue::Queue;
+use crate::start::credentials::Identity;
 use crate::sys::{Change, Task, begin, inherited, raised};
 
 /// What the process is told.

@@ -15,9 +15,9 @@ use wsgi::level::Level;
 use wsgi::process::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
-use crate::group_log::GroupLog;
+use crate::group::log::GroupLog;
+use crate::group::memory_kills;
 use crate::log::{Log, is_open};
-use crate::memory_kills;
 use crate::sys::{States, close_inherited, inherited};
 
 /// Runs the groups of a plan until nobody can send them work any more.

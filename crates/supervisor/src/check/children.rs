@@ -3,9 +3,10 @@
 use wsgi::process::plan::{Plan, PythonAnswer, PythonFacts, PythonQuestion};
 
 use super::engine_problem;
-use crate::account::Identity;
-use crate::pythons::{self, Pythons, Question};
-use crate::{probe, program};
+use crate::start::credentials::Identity;
+use crate::start::probe;
+use crate::start::program;
+use crate::start::pythons::{self, Pythons, Question};
 
 /// The Python that httpd's children would load.
 pub(super) struct Children {

@@ -8,7 +8,7 @@ use wsgi::level::Level;
 
 use super::Group;
 use super::templates::Lost;
-use crate::worker::Worker;
+use crate::group::worker::Worker;
 
 /// How long a process may take to execute its program, which is a matter of milliseconds, if `startup-timeout`
 /// does not say less.

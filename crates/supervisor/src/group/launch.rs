@@ -8,13 +8,14 @@ use nix::unistd::Uid;
 use wsgi::config::daemon_process::Preload;
 use wsgi::process::plan::{Account, Plan, PlannedGroup, WorkerSpec};
 
-use crate::account::{AccountError, Identity};
-use crate::birth::Failure;
 use crate::control_socket::Kept;
-use crate::group_log::GroupLog;
-use crate::launch::{Start, StartError};
-use crate::queue::Queue;
-use crate::{log, program};
+use crate::group::log::GroupLog;
+use crate::group::queue::Queue;
+use crate::log;
+use crate::start::birth::Failure;
+use crate::start::credentials::{AccountError, Identity};
+use crate::start::launch::{Start, StartError};
+use crate::start::program;
 
 /// What starting a process of the group takes. Its user and its Python are looked for when a process is
 /// started: either may be away for a while.

@@ -7,9 +7,9 @@ use wsgi::level::Level;
 
 use super::Group;
 use super::templates::PAUSE;
-use crate::launch::StartError;
-use crate::look::{Look, Seen};
-use crate::template::{Template, Versions};
+use crate::group::template::{Template, Versions};
+use crate::start::launch::StartError;
+use crate::start::look::{Look, Seen};
 
 impl Group {
     /// Has the scripts looked at if that is due, and does what follows from what was seen.

@@ -9,7 +9,7 @@ use wsgi::process::control::WorkerMessage;
 
 use super::Group;
 use super::templates::{PAUSE, Templates};
-use crate::template::Template;
+use crate::group::template::Template;
 
 impl Group {
     /// Starts the template that is missing; looks whether one can load more by now.

@@ -6,7 +6,7 @@ use wsgi::level::Level;
 use wsgi::process::control::SupervisorMessage;
 
 use super::Group;
-use crate::worker::Worker;
+use crate::group::worker::Worker;
 
 /// So many workers may be leaving at a time in any group; in a large one, twice as many as it may have.
 const LEAVING: usize = 8;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use wsgi::config::daemon_process::Preload;
 
 use crate::control_socket::ControlSocket;
-use crate::look::{Look, Seen};
-use crate::template::{Template, Versions};
+use crate::group::template::{Template, Versions};
+use crate::start::look::{Look, Seen};
 
 /// How often scripts are looked at that could not be preloaded.
 pub(super) const PAUSE: Duration = Duration::from_secs(2);

@@ -11,11 +11,11 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use wsgi::process::plan::WorkerSpec;
 
-use crate::account::Identity;
-use crate::birth::Birth;
+use crate::group::template::Versions;
 use crate::process::Process;
+use crate::start::birth::Birth;
+use crate::start::credentials::Identity;
 use crate::sys::{Change, Task, begin, raised};
-use crate::template::Versions;
 
 /// What was seen.
 #[derive(Debug, PartialEq, Eq)]

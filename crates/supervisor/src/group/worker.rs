@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use wsgi::process::control::SupervisorMessage;
 
-use crate::birth::{Birth, Failure};
 use crate::control_socket::ControlSocket;
-use crate::launch::Started;
 use crate::process::Process;
+use crate::start::birth::{Birth, Failure};
+use crate::start::launch::Started;
 
 /// A worker that was started and whose end was not seen yet.
 #[derive(Debug)]

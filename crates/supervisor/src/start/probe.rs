@@ -18,9 +18,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 use wsgi::process::plan::{PythonFacts, PythonQuestion};
 
-use crate::account::Identity;
-use crate::birth::{Birth, Failure};
-use crate::reach::{Obstacle, Want, obstacle};
+use crate::start::birth::{Birth, Failure};
+use crate::start::credentials::Identity;
+use crate::start::obstacle::{Obstacle, Want, obstacle};
 use crate::sys::{Change, Directory, Task, begin, raised};
 
 /// Why a program cannot be the Python of a process group.

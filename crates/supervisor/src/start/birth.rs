@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 
-use crate::reach::{Obstacle, Want};
+use crate::start::obstacle::{Obstacle, Want};
 
 mod word;
 
@@ -178,7 +178,7 @@ impl AsFd for Birth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Identity;
+    use crate::start::credentials::Identity;
     use crate::sys::{Change, Directory, Task, begin, raised};
     use nix::sys::wait::waitpid;
     use nix::unistd::Pid;

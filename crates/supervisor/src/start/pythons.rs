@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wsgi::process::plan::{FileStamp, PythonAnswer, PythonFiles, PythonQuestion};
 
-use crate::account::Identity;
-use crate::probe::{Probe, ProbeError};
+use crate::start::credentials::Identity;
+use crate::start::probe::{Probe, ProbeError};
 
 /// So many are asked at a time.
 const MOST: usize = 16;
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_systems_python_says_what_it_is() {
-        let one = question(crate::program::python(None, None).unwrap());
+        let one = question(crate::start::program::python(None, None).unwrap());
         let pythons = Pythons::ask(vec![one.clone(), one.clone()], &[], None);
         assert!(text(&pythons, &one).unwrap().unwrap().starts_with("3."));
         assert_eq!(pythons.answers.len(), 1, "asked once");

@@ -9,9 +9,9 @@ use wsgi::level::Level;
 use wsgi::process::plan::descriptor;
 
 use super::Group;
-use crate::launch::StartError;
-use crate::memory_kills;
-use crate::worker::Worker;
+use crate::group::memory_kills;
+use crate::group::worker::Worker;
+use crate::start::launch::StartError;
 
 /// Without `startup-timeout`: after so long a template that has been told to fork and has not is killed, for that is
 /// a matter of milliseconds. One that loads for so long is only reported: on a small machine that may take its

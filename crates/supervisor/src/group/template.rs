@@ -8,11 +8,11 @@ use nix::sys::signal::Signal;
 use wsgi::config::daemon_process::Preload;
 use wsgi::process::control::SupervisorMessage;
 
-use crate::birth::{Birth, Failure};
 use crate::control_socket::{ControlSocket, Kept};
-use crate::launch::{Start, StartError};
+use crate::group::worker::Worker;
 use crate::process::Process;
-use crate::worker::Worker;
+use crate::start::birth::{Birth, Failure};
+use crate::start::launch::{Start, StartError};
 
 /// A template that was started and whose end was not seen yet. Dropped, it is ended.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::account::Identity;
+use crate::start::credentials::Identity;
 
 /// What a user wants of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,11 +17,11 @@ use wsgi::process::plan::{
     GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, WorkerSpec, descriptor,
 };
 
-use crate::account::{AccountError, Identity};
-use crate::birth::{Birth, Failure};
 use crate::control_socket::{ControlSocket, Kept};
-use crate::probe::ProbeError;
-use crate::program::{self, ProgramError};
+use crate::start::birth::{Birth, Failure};
+use crate::start::credentials::{AccountError, Identity};
+use crate::start::probe::ProbeError;
+use crate::start::program::{self, ProgramError};
 use crate::sys::{Change, Directory, Task, begin, raised};
 
 /// What the Python program runs: it loads the engine from the path in `sys.argv[1]`, which takes over
