@@ -33,6 +33,7 @@ mod hostile;
 mod httpbin;
 mod imports;
 mod interpreters;
+mod layout;
 mod lazy;
 mod leaks;
 mod levels;
