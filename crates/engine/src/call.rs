@@ -105,7 +105,7 @@ impl Job<'_> {
         if timeout {
             records.push((Level::Info, format!("The request timed out in {what}.")));
         } else if error.is_instance_of(Exception::OsError) && self.client_left(py) {
-            // Nobody's fault here, and nobody is left to mend it for.
+            // The client has gone: no fault of the application, and no response to mend.
             records.push((Level::Info, format!("The client went away from {what}: {error}")));
         } else {
             fault::log(py, &mut records, &what, error);

@@ -12,7 +12,7 @@ use crate::exchange::{BodyError, Exchange, Gone, Outcome};
 use crate::interpreter::setup::Environment;
 use crate::request::lease::Lease;
 
-/// A hold on one request, from before it runs until it is over. Nobody who has it keeps anything of the
+/// A hold on one request, from before it runs until it is over. It keeps nothing of the
 /// request alive.
 #[derive(Default)]
 pub struct Control(Mutex<State>);
@@ -85,11 +85,11 @@ impl std::fmt::Debug for Control {
 }
 
 /// The exchange of a request that was given up: nobody is there any more.
-pub(crate) struct Nobody;
+pub(crate) struct ClosedExchange;
 
 const GIVEN_UP: &str = "the request was given up";
 
-impl Exchange for Nobody {
+impl Exchange for ClosedExchange {
     fn read(&mut self, _buffer: &mut [u8]) -> Result<usize, BodyError> {
         Err(BodyError { fault: wsgi::protocol::frame::BodyFault::Gone, text: GIVEN_UP.into() })
     }

@@ -156,7 +156,7 @@ impl Engine {
     /// begins anew.
     pub fn forked(&self) {
         signal::is_ours();
-        self.recorder.begin_anew();
+        self.recorder.reset_after_fork();
     }
 
     /// Whether a script that was preloaded was found changed since the last call.

@@ -26,7 +26,7 @@ pub struct BodyError {
     pub text: String,
 }
 
-/// Nobody takes the response any more: the client, or the Apache child between it and us, is gone.
+/// The client, or the Apache child between it and the engine, is gone and takes no more of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client has closed the connection")]
 pub struct Gone;
@@ -77,7 +77,7 @@ pub trait Exchange: Send {
 
     /// Waits for nobody from now on: what cannot be sent at once is lost, and the request broken off. For an
     /// end that somebody else brings about, who must not be kept.
-    fn hurry(&mut self) {}
+    fn set_nonblocking(&mut self) {}
 
     /// Called once by whoever ran the request, when the engine is done with it. The default does
     /// nothing: it is for exchanges whose owner looks at the outcome himself.

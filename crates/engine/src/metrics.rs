@@ -101,7 +101,7 @@ impl Recorder {
     }
 
     /// Forgets what another process has recorded, of which this one is a copy.
-    pub(crate) fn begin_anew(&self) {
+    pub(crate) fn reset_after_fork(&self) {
         if let Some(book) = self.book().as_mut() {
             *book = Book::new();
         }

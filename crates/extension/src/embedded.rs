@@ -52,7 +52,7 @@ pub(crate) fn start(
 ) -> Result<(), String> {
     let spec: EmbeddedSpec = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
     let python = started(&spec.python, &spec.server.python)?;
-    if python.joined && !spec.company_is_known {
+    if python.joined && !spec.python_in_parent_is_known {
         log.line(
             Level::Warning,
             b"another module has started Python in this process: embedded mode uses it, and lazy \

@@ -8,7 +8,7 @@ use wsgi::level::Level;
 use wsgi::process::plan::ImportedScript;
 
 use crate::panics::caught;
-use crate::synthetic_request::{Rehearsal, Request};
+use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 
 /// Imports the scripts in their order. What fails is logged, and the rest is imported all the same. The
 /// calling thread is not attached.
@@ -24,10 +24,10 @@ pub(crate) fn run(
             return;
         }
         let script = import.script.display();
-        let request = Request::to_import(process_group, import);
-        let rehearsal = Rehearsal::new(&format!("import of {script}"), Arc::clone(log));
+        let request = SyntheticRequest::to_import(process_group, import);
+        let exchange = DiscardExchange::new(&format!("import of {script}"), Arc::clone(log));
         let imported =
-            caught(|| request.with(|request| engine.import(request, Box::new(rehearsal))));
+            caught(|| request.with(|request| engine.import(request, Box::new(exchange))));
         match imported {
             Ok(Outcome::Complete) => {
                 log.line(Level::Info, format!("{script} was imported").as_bytes());

@@ -23,9 +23,9 @@ const NEARBY: &[u8] = b"127.0.0.1";
 const MARK: &[u8] = b"mod_wsgi.warm_up";
 
 /// A request, encoded as httpd's child would have done it.
-pub(crate) struct Request(Vec<u8>);
+pub(crate) struct SyntheticRequest(Vec<u8>);
 
-impl Request {
+impl SyntheticRequest {
     /// Whether `path` leads to an application.
     pub(crate) fn matches(application: &Application, path: &str) -> bool {
         let path = path.split('?').next().unwrap_or_default();
@@ -155,14 +155,14 @@ pub(crate) fn now() -> u64 {
 }
 
 /// The other side of such a request: what is sent is dropped, what is logged goes to the group's log.
-pub(crate) struct Rehearsal {
+pub(crate) struct DiscardExchange {
     what: String,
     /// `None` for one whose lines are dropped, too.
     log: Option<Arc<dyn ServerLog>>,
     status: Arc<OnceLock<u16>>,
 }
 
-impl Rehearsal {
+impl DiscardExchange {
     /// `what` stands in front of each line of the log.
     pub(crate) fn new(what: &str, log: Arc<dyn ServerLog>) -> Self {
         Self { what: what.to_owned(), log: Some(log), status: Arc::default() }
@@ -179,7 +179,7 @@ impl Rehearsal {
     }
 }
 
-impl Exchange for Rehearsal {
+impl Exchange for DiscardExchange {
     fn read(&mut self, _buffer: &mut [u8]) -> Result<usize, BodyError> {
         Ok(0)
     }

@@ -27,7 +27,7 @@ use wsgi::protocol::scoreboard::Scoreboard;
 use crate::Extension;
 use crate::embedded;
 
-pub(crate) use malloc::{keep_free_chunks, trim_heap};
+pub(crate) use malloc::{reserve_free_chunks, trim_heap};
 
 static EXTENSION: Definition<Extension> = Definition::new();
 

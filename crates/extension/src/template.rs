@@ -20,7 +20,7 @@ use wsgi::process::plan::TEMPLATE_TITLE;
 use crate::control_socket::{ControlSocket, Incoming};
 use crate::panics::caught;
 use crate::start::Process;
-use crate::synthetic_request::{Rehearsal, Request};
+use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 use crate::sys;
 
 /// Loads what the group wants, and forks a worker whenever `wsgid` asks for one. Returns in each
@@ -38,15 +38,15 @@ pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, Str
     }
     let threads = sys::threads();
     if threads > 1 {
-        let text = company(py, threads);
+        let text = other_threads(py, threads);
         py.detach(|| line(&process, Level::Warning, &text));
         return Err(give_up(&process.control, WorkerMessage::Threads));
     }
     for text in open_sockets::left_open(&process) {
         py.detach(|| line(&process, Level::Warning, &text));
     }
-    settle(py, &process, usual);
-    sharing::keep_free_places(py);
+    prepare_for_sharing(py, &process, usual);
+    sharing::reserve_free_memory(py);
     process
         .control
         .send(WorkerMessage::Ready)
@@ -114,10 +114,10 @@ fn import_modules(py: Attached<'_>, process: &Process) {
 /// Loads the applications; false if one of them cannot be loaded. The thread is not attached.
 fn load_applications(process: &Process) -> bool {
     process.spec.applications.iter().all(|application| {
-        let request = Request::to_load(process, application);
-        let rehearsal = Rehearsal::new("preload", process.log.clone());
-        let (outcome, _) = rehearse(process, rehearsal, |rehearsal| {
-            request.with(|request| process.engine.preload(request, rehearsal).0)
+        let request = SyntheticRequest::to_load(process, application);
+        let exchange = DiscardExchange::new("preload", process.log.clone());
+        let (outcome, _) = rehearse(process, exchange, |exchange| {
+            request.with(|request| process.engine.preload(request, exchange).0)
         });
         outcome == Outcome::Complete
     })
@@ -126,11 +126,11 @@ fn load_applications(process: &Process) -> bool {
 /// Runs a request that nobody has sent; gives its outcome and the status of its answer.
 fn rehearse(
     process: &Process,
-    rehearsal: Rehearsal,
-    run: impl FnOnce(Box<Rehearsal>) -> Outcome,
+    exchange: DiscardExchange,
+    run: impl FnOnce(Box<DiscardExchange>) -> Outcome,
 ) -> (Outcome, Option<u16>) {
-    let status = rehearsal.status();
-    let outcome = caught(|| run(Box::new(rehearsal))).unwrap_or_else(|panic| {
+    let status = exchange.status();
+    let outcome = caught(|| run(Box::new(exchange))).unwrap_or_else(|panic| {
         line(process, Level::Error, &format!("internal error: a request of the template: {panic}"));
         Outcome::Aborted
     });
@@ -139,7 +139,7 @@ fn rehearse(
 }
 
 /// Who else is in this process, in words that help to find them.
-fn company(py: Attached<'_>, threads: usize) -> String {
+fn other_threads(py: Attached<'_>, threads: usize) -> String {
     let names = || -> python::Result<'_, Vec<String>> {
         let threading = py.import(c"threading")?;
         let main = threading.call_method(c"main_thread", &[])?;
@@ -169,10 +169,14 @@ fn company(py: Attached<'_>, threads: usize) -> String {
 }
 
 /// Puts the memory into the state in which it is shared best.
-fn settle<'py>(py: Attached<'py>, process: &Process, usual: python::Result<'py, [i64; 3]>) {
+fn prepare_for_sharing<'py>(
+    py: Attached<'py>,
+    process: &Process,
+    usual: python::Result<'py, [i64; 3]>,
+) {
     let immortal = process.spec.group.preload_immortal;
-    let settled = usual.and_then(|usual| sharing::settle(py, usual, immortal));
-    let text = match settled {
+    let prepared = usual.and_then(|usual| sharing::prepare_for_sharing(py, usual, immortal));
+    let text = match prepared {
         Ok(Some(count)) => format!("the template is ready, with {count} immortal objects"),
         Ok(None) => "the template is ready".to_owned(),
         Err(error) => format!("the template shares less than it could: {error}"),

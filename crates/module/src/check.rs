@@ -17,7 +17,7 @@ use crate::config::plan::plan;
 use crate::config::preload::applications;
 use crate::config::script_owner::Owner;
 use crate::config::scripts::scripts;
-use crate::config::servers::{Definition, definitions, server_name, speakers};
+use crate::config::servers::{Definition, definitions, server_name, servers_with_own_config};
 use crate::log;
 use crate::wsgid::findings;
 
@@ -34,7 +34,7 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
         return Err(problems);
     }
     let config = main.config::<Wsgi>();
-    let notes = speakers(main).flat_map(|one| &one.config::<Wsgi>().settings.notes);
+    let notes = servers_with_own_config(main).flat_map(|one| &one.config::<Wsgi>().settings.notes);
     say(main, notes.map(|note| (note.level, note.text.as_str())));
     let closed = closed_scripts(main);
     say(main, closed.iter().map(|text| (Level::Warning, text.as_str())));
@@ -171,7 +171,7 @@ fn unreachable_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<S
             ));
         }
     };
-    for server in speakers(main) {
+    for server in servers_with_own_config(main) {
         let config = server.config::<Wsgi>();
         if let Some(group) = server.dir_defaults::<Wsgi>().process_group.as_deref() {
             look(server, format!("WSGIProcessGroup {group:?}"), group);
@@ -203,7 +203,8 @@ fn imports_in_vain(main: Server<'_>) -> Vec<String> {
     if main.config::<Wsgi>().settings.global.allows_embedded() {
         return Vec::new();
     }
-    let imports = speakers(main).flat_map(|one| &one.config::<Wsgi>().settings.imports);
+    let imports =
+        servers_with_own_config(main).flat_map(|one| &one.config::<Wsgi>().settings.imports);
     let problem = |import: &Import| {
         let (file, line) = &import.place;
         format!(
@@ -218,7 +219,7 @@ fn imports_in_vain(main: Server<'_>) -> Vec<String> {
 /// Owners of scripts that do not exist.
 fn unknown_owners(definitions: &[Definition<'_>]) -> Vec<String> {
     let problem = |group: &Definition<'_>| match Owner::of(group.spec) {
-        Some(Owner::Nobody(text)) => {
+        Some(Owner::Invalid(text)) => {
             Some(format!("WSGIDaemonProcess {:?} ({}): {text}", group.spec.name, group.place))
         }
         _ => None,

@@ -126,7 +126,7 @@ fn load() -> Result<Engine, String> {
         imports: httpd::main_server(imports::of_embedded).unwrap_or_default(),
         server: plan::server_facts(config),
         single_process: httpd::single_process(),
-        company_is_known: config.runtime.company.get().is_some(),
+        python_in_parent_is_known: config.runtime.python_in_parent.get().is_some(),
     });
     let spec = serde_json::to_vec(&spec).map_err(|error| error.to_string())?;
     engine.start(&spec).map(|()| engine)

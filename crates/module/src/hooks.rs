@@ -76,8 +76,8 @@ fn ask_with(
     let path = path(script);
     let place = match route::place(request, script, &path) {
         Ok(place) => place,
-        Err(refusal) => {
-            let text = format!("the script {path:?} is not asked: {}", refusal.text);
+        Err(rejection) => {
+            let text = format!("the script {path:?} is not asked: {}", rejection.text);
             log(request, Level::Error, &text);
             return None;
         }

@@ -11,7 +11,7 @@ use nix::unistd::Uid;
 use wsgi::config::daemon_process::GroupSpec;
 use wsgi::process::plan::{GroupReport, MappedScript, Plan, PlannedGroup, PythonQuestion, Report};
 
-use crate::start::credentials::Identity;
+use crate::start::credentials::Credentials;
 use crate::start::obstacle::{Obstacle, Want, obstacle};
 use crate::start::program;
 use crate::start::pythons::{Pythons, Question};
@@ -62,7 +62,7 @@ fn examine(plan: &Plan) -> Report {
     if let (Some(Err(problem)), Some(_)) = (&report.embedded, &plan.python_home) {
         report.problems.push(format!("WSGIPythonHome: {problem}"));
     }
-    if let (true, Ok(identity)) = (plan.embedded, Identity::of_children(&plan.children)) {
+    if let (true, Ok(identity)) = (plan.embedded, Credentials::of_children(&plan.children)) {
         report.warnings.extend(unreadable(&plan.scripts, &identity));
     }
     report.findings.pythons = pythons.into_known(known, &questions);
@@ -71,7 +71,7 @@ fn examine(plan: &Plan) -> Report {
 
 /// What is known of a group before its Python is asked.
 struct Prepared {
-    identity: Result<Identity, String>,
+    identity: Result<Credentials, String>,
     question: Option<Question>,
     /// What keeps it from being asked.
     problem: Option<String>,
@@ -80,7 +80,7 @@ struct Prepared {
 impl Prepared {
     fn new(plan: &Plan, group: &PlannedGroup) -> Self {
         // As the user database has it now.
-        let identity = Identity::of_group(&group.spec, &plan.children);
+        let identity = Credentials::of_group(&group.spec, &plan.children);
         let mut prepared = Self {
             identity: identity.map_err(|error| error.to_string()),
             question: None,
@@ -204,8 +204,8 @@ fn missing_locales(group: &PlannedGroup) -> Vec<String> {
 
 /// Scripts whose directories are closed to httpd's children: they look for the script before they ask a
 /// process group, and answer 403.
-fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Identity) -> Vec<String> {
-    let children = Identity::of_children(&plan.children);
+fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Credentials) -> Vec<String> {
+    let children = Credentials::of_children(&plan.children);
     // Where that is the group's user, it was said that it cannot read them.
     let Some(children) = children.ok().filter(|children| children.uid != of_group.uid) else {
         return Vec::new();
@@ -226,7 +226,7 @@ fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Identity) -> V
 }
 
 /// Scripts that a user cannot read; requests for them will fail.
-fn unreadable(scripts: &[MappedScript], identity: &Identity) -> Vec<String> {
+fn unreadable(scripts: &[MappedScript], identity: &Credentials) -> Vec<String> {
     let warning = |one: &MappedScript| {
         let obstacle = obstacle(&one.script, identity, Want::Read)?;
         let (directive, script, user) = (&one.directive, &one.script, &identity.name);
@@ -235,7 +235,7 @@ fn unreadable(scripts: &[MappedScript], identity: &Identity) -> Vec<String> {
     scripts.iter().filter_map(warning).collect()
 }
 
-fn engine_problem(identity: &Identity, root: Option<&Path>) -> Option<String> {
+fn engine_problem(identity: &Credentials, root: Option<&Path>) -> Option<String> {
     let engine = match program::engine() {
         Ok(engine) => engine,
         Err(error) => return Some(format!("the engine cannot be found: {error}")),
@@ -256,7 +256,7 @@ fn engine_problem(identity: &Identity, root: Option<&Path>) -> Option<String> {
     ))
 }
 
-fn home_problem(group: &PlannedGroup, identity: &Identity) -> Option<String> {
+fn home_problem(group: &PlannedGroup, identity: &Credentials) -> Option<String> {
     let home = group.spec.home.as_deref().filter(|_| group.spec.chroot.is_none())?;
     if home.exists() && !home.is_dir() {
         return Some(format!("home={home:?} is not a directory"));

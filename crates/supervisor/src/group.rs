@@ -145,7 +145,7 @@ impl Group {
     }
 
     /// Does what is due: starts what is missing, ends what is not needed.
-    pub(crate) fn tend(&mut self) {
+    pub(crate) fn reconcile(&mut self) {
         self.enforce();
         if self.ending {
             return;
@@ -160,12 +160,12 @@ impl Group {
         }
         let now = Instant::now();
         let waiting = self.demand.looks(now) && self.launch.queue.has_waiting();
-        let staying = self.workers.iter().filter(|worker| !worker.is_leaving()).count();
+        let staying = self.workers.iter().filter(|worker| !worker.is_draining()).count();
         let starting = self.workers.iter().any(|worker| !worker.is_ready());
         self.demand.look(now, waiting, staying, starting);
         self.tend_templates();
-        self.fill();
-        self.relieve();
+        self.start_missing();
+        self.retire_outdated();
         self.publish();
     }
 
@@ -176,7 +176,7 @@ impl Group {
             && !self.may_start()
             && self.last_delay >= WORTH_WAITING
             && !self.templates.is_starting()
-            && self.workers.iter().all(Worker::is_leaving);
+            && self.workers.iter().all(Worker::is_draining);
         let state = if is_down { GroupState::Down } else { GroupState::Served };
         if state != self.state {
             self.state = state;
@@ -246,7 +246,7 @@ impl Group {
         self.ending = true;
         self.templates.end();
         self.refusals.end();
-        let grace = self.patience();
+        let grace = self.kill_deadline();
         // A process that has not said its first word finds its control socket closed, and ends.
         self.workers.retain(|worker| worker.pid().is_some());
         for worker in &mut self.workers {
@@ -260,7 +260,7 @@ impl Group {
         self.retired = true;
         self.demand.retire();
         self.launch.spec.group.idle_template = false;
-        let (grace, is_service) = (self.patience(), self.launch.spec.group.is_service());
+        let (grace, is_service) = (self.kill_deadline(), self.launch.spec.group.is_service());
         for worker in &mut self.workers {
             if is_service {
                 worker.ask_to_end(None, grace);

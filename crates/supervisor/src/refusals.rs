@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::group::queue::Queue;
-use crate::start::credentials::Identity;
+use crate::start::credentials::Credentials;
 use crate::sys::{Change, Task, begin, inherited, raised};
 
 /// What the process is told.
@@ -60,7 +60,7 @@ impl Refusals {
         let (watched, stop) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
         let watched = raised(&watched)?;
         let nothing = raised(&std::fs::File::options().write(true).open("/dev/null")?.into())?;
-        let identity = Identity::own();
+        let identity = Credentials::own();
         let change = Change {
             identity: &identity,
             standard: [queue, &watched, &nothing],

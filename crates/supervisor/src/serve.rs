@@ -108,7 +108,7 @@ impl Supervisor {
             }
             self.reap();
             for group in &mut self.groups {
-                group.tend();
+                group.reconcile();
             }
             if self.ending && self.groups.iter().all(Group::is_empty) {
                 self.groups.iter_mut().for_each(|group| group.log().finish());

@@ -13,7 +13,7 @@ use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::{BodyRest, Request};
 
-use crate::control::Nobody;
+use crate::control::ClosedExchange;
 use crate::events::request_events::Watch;
 use crate::exchange::{Exchange, Outcome};
 use crate::interpreter::log::{Lines, RECORD};
@@ -127,9 +127,9 @@ impl Lease {
         let sent = live.response.sent;
         let outcome = if sent { Outcome::Aborted } else { Outcome::Failed(status) };
         // Whoever calls this has others to look after, too.
-        live.exchange.hurry();
+        live.exchange.set_nonblocking();
         live.flush_errors();
-        std::mem::replace(&mut live.exchange, Box::new(Nobody)).finish(outcome);
+        std::mem::replace(&mut live.exchange, Box::new(ClosedExchange)).finish(outcome);
         live.response.gone = true;
         true
     }

@@ -14,7 +14,7 @@ pub(crate) struct Response {
     pub(crate) head: Option<Head>,
     /// The head has gone out.
     pub(crate) sent: bool,
-    /// Nobody takes the response any more.
+    /// The client, or the Apache child between it and the engine, takes no more of the response.
     pub(crate) gone: bool,
     /// Bytes that the application's Content-Length still allows.
     left: Option<u64>,

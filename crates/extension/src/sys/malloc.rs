@@ -1,11 +1,11 @@
 //! The C library's heap, as far as it can be told what to do.
 
 #[cfg(target_env = "gnu")]
-pub(crate) use gnu::{keep_free_chunks, trim_heap};
+pub(crate) use gnu::{reserve_free_chunks, trim_heap};
 
 /// Other C libraries are left to themselves.
 #[cfg(not(target_env = "gnu"))]
-pub(crate) fn keep_free_chunks() -> usize {
+pub(crate) fn reserve_free_chunks() -> usize {
     0
 }
 
@@ -35,7 +35,7 @@ mod gnu {
     /// Takes the free chunks in pages that others use, for the rest of the process's life, and says how
     /// many bytes these are. What is allocated from now on lies side by side, and not between what a
     /// forked process shares. The process has no other threads.
-    pub(crate) fn keep_free_chunks() -> usize {
+    pub(crate) fn reserve_free_chunks() -> usize {
         let top = top();
         let mut large = Vec::with_capacity(MANY);
         let mut small = Vec::with_capacity(MANY);

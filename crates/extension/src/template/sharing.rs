@@ -22,7 +22,7 @@ pub(super) fn thresholds(py: Attached<'_>) -> python::Result<'_, [i64; 3]> {
 /// Puts the memory into that state; how many objects were made immortal, if this Python has such and
 /// the group wants them. `usual` are the thresholds from before anything was loaded: an application
 /// that has set others keeps them.
-pub(super) fn settle(
+pub(super) fn prepare_for_sharing(
     py: Attached<'_>,
     usual: [i64; 3],
     immortal: bool,
@@ -46,22 +46,22 @@ pub(super) fn settle(
 }
 
 /// Lets what is made from now on lie side by side.
-pub(super) fn fill(py: Attached<'_>) -> python::Result<'_, ()> {
+pub(super) fn fill_free_memory(py: Attached<'_>) -> python::Result<'_, ()> {
     py.import(c"gc")?.call_method(c"collect", &[])?;
     py.forget_attributes();
-    keep_free_places(py);
+    reserve_free_memory(py);
     Ok(())
 }
 
-pub(super) fn keep_free_places(py: Attached<'_>) {
-    py.keep_free_blocks();
-    sys::keep_free_chunks();
+pub(super) fn reserve_free_memory(py: Attached<'_>) {
+    py.reserve_free_blocks();
+    sys::reserve_free_chunks();
 }
 
 /// Has Python do what it does in a process that was forked: in this one, which has a single thread as
 /// well, it changes nothing. CPython has found these functions and made their code quick then, and does
 /// not write to it in each worker.
-pub(super) fn rehearse_fork(py: Attached<'_>) {
+pub(super) fn practise_fork(py: Attached<'_>) {
     let hook = || {
         py.import(c"threading")?.attr_opt(c"_after_fork")?.map(|hook| hook.call(&[])).transpose()
     };

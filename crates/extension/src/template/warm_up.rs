@@ -12,7 +12,7 @@ use wsgi::process::plan::Application;
 
 use super::{line, rehearse, sharing};
 use crate::start::Process;
-use crate::synthetic_request::{Rehearsal, Request};
+use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 use crate::sys;
 
 /// Passes from the second on until the code is looked at. An instruction is made quick when it runs
@@ -42,14 +42,14 @@ pub(super) fn run(py: Attached<'_>, process: &Process) {
             }
         });
         for _ in 0..count {
-            sharing::rehearse_fork(py);
+            sharing::practise_fork(py);
         }
     };
     let gather = || -> python::Result<'_, usize> {
         passes(SETTLING_PASSES);
         let Some(before) = py.code_state()? else { return Ok(0) };
         passes(WATCHED_PASSES);
-        sharing::fill(py)?;
+        sharing::fill_free_memory(py)?;
         let count = py.gather_busy_code(&before)?;
         passes(LAST_PASSES);
         Ok(count)
@@ -68,8 +68,8 @@ fn ask(process: &Process, path: &str) -> bool {
         line(process, Level::Warning, &text);
         return false;
     };
-    let rehearsal = Rehearsal::new(&format!("warm-up {path}"), process.log.clone());
-    let (outcome, status) = send(process, application, path, rehearsal);
+    let exchange = DiscardExchange::new(&format!("warm-up {path}"), process.log.clone());
+    let (outcome, status) = send(process, application, path, exchange);
     let status = match outcome {
         Outcome::Failed(status) => Some(status),
         _ => status,
@@ -90,7 +90,7 @@ fn ask(process: &Process, path: &str) -> bool {
 /// Asks once more. What the application logs was logged the first time.
 fn ask_again(process: &Process, path: &str) {
     if let Some(application) = application(process, path) {
-        send(process, application, path, Rehearsal::silent());
+        send(process, application, path, DiscardExchange::silent());
     }
 }
 
@@ -98,11 +98,11 @@ fn send(
     process: &Process,
     application: &Application,
     path: &str,
-    rehearsal: Rehearsal,
+    exchange: DiscardExchange,
 ) -> (Outcome, Option<u16>) {
-    let request = Request::to_warm_up(process, application, path);
-    rehearse(process, rehearsal, |rehearsal| {
-        request.with(|request| process.engine.handle(request, rehearsal, &Control::default()).0)
+    let request = SyntheticRequest::to_warm_up(process, application, path);
+    rehearse(process, exchange, |exchange| {
+        request.with(|request| process.engine.handle(request, exchange, &Control::default()).0)
     })
 }
 
@@ -110,6 +110,6 @@ fn send(
 fn application<'p>(process: &'p Process, path: &str) -> Option<&'p Application> {
     let applications = process.spec.applications.iter();
     applications
-        .filter(|application| Request::matches(application, path))
+        .filter(|application| SyntheticRequest::matches(application, path))
         .max_by_key(|application| application.mount.len())
 }

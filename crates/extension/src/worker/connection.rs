@@ -20,7 +20,7 @@ use wsgi::protocol::scoreboard::Scoreboard;
 
 use crate::log::ProcessLog;
 use crate::sys;
-use crate::worker::in_flight::Requests;
+use crate::worker::in_flight::InFlight;
 
 /// A body piece up to this length is copied behind its header, so that both leave in one call.
 const SMALL: usize = 16 * 1024;
@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     gone: bool,
     log: Arc<ProcessLog>,
     /// Where activity is noted, if it counts.
-    activity: Option<Arc<Requests>>,
+    activity: Option<Arc<InFlight>>,
 }
 
 /// A request that has waited for so many microseconds may have been given up by its child meanwhile.
@@ -70,7 +70,7 @@ impl Connection {
         stream: UnixStream,
         inbox: Inbox,
         log: Arc<ProcessLog>,
-        activity: Option<Arc<Requests>>,
+        activity: Option<Arc<InFlight>>,
     ) -> Self {
         Self { stream, inbox, output: Vec::new(), gone: false, log, activity }
     }
@@ -198,7 +198,7 @@ impl Exchange for Connection {
         }
     }
 
-    fn hurry(&mut self) {
+    fn set_nonblocking(&mut self) {
         // It can only fail for a socket that is none.
         let _ = self.stream.set_nonblocking(true);
     }

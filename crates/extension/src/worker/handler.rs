@@ -18,9 +18,9 @@ use wsgi::protocol::request::Request;
 use crate::log::ProcessLog;
 use crate::synthetic_request::now;
 use crate::worker::connection::{Connection, receive};
-use crate::worker::in_flight::{About, Requests, Serving};
+use crate::worker::in_flight::{InFlight, RequestInfo, Serving};
 use crate::worker::queue::Taken;
-use crate::worker::shutdown::Ending;
+use crate::worker::shutdown::Shutdown;
 
 /// What an httpd child wants.
 enum Asked<'p> {
@@ -52,8 +52,8 @@ impl<'p> Asked<'p> {
 #[derive(Clone, Copy)]
 pub(crate) struct Service<'s> {
     pub(crate) engine: &'s Engine,
-    pub(crate) requests: &'s Arc<Requests>,
-    pub(crate) ending: &'s Ending,
+    pub(crate) requests: &'s Arc<InFlight>,
+    pub(crate) shutdown: &'s Shutdown,
     pub(crate) log: &'s Arc<ProcessLog>,
     pub(crate) spec: &'s WorkerSpec,
 }
@@ -79,7 +79,7 @@ impl Service<'_> {
         let request = asked.request();
         let control = Arc::new(Control::default());
         let is_activity = !request.ignore_activity;
-        serving.is_about(About::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
+        serving.set_info(RequestInfo::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
         let activity = is_activity.then(|| Arc::clone(self.requests));
         let mut connection = Connection::new(stream, inbox, self.log.clone(), activity);
         if connection.was_abandoned(now().saturating_sub(request.queue_start)) {
@@ -103,7 +103,7 @@ impl Service<'_> {
             Err(outcome) => {
                 if outcome == Outcome::Declined {
                     // First nobody here takes a connection any more, then the child asks again.
-                    self.ending.want(Cause::Script);
+                    self.shutdown.request(Cause::Script);
                 }
                 exchange.finish(outcome);
             }

@@ -15,7 +15,7 @@ use wsgi::protocol::request::Request;
 
 /// The requests of a process.
 #[derive(Debug)]
-pub(crate) struct Requests {
+pub(crate) struct InFlight {
     state: Mutex<State>,
     /// When the process began; the clock of [`Running`] counts from here.
     began: Instant,
@@ -52,18 +52,18 @@ struct Entry {
     number: u64,
     thread: Pid,
     running: Running,
-    about: Option<About>,
+    info: Option<RequestInfo>,
 }
 
 /// What a request is about, once its head has arrived.
 #[derive(Clone, Debug)]
-pub(crate) struct About {
+pub(crate) struct RequestInfo {
     /// The payload of its frame.
     payload: Arc<Vec<u8>>,
     pub(crate) control: Arc<Control>,
 }
 
-impl About {
+impl RequestInfo {
     pub(crate) fn new(payload: Arc<Vec<u8>>, control: Arc<Control>) -> Self {
         Self { payload, control }
     }
@@ -78,25 +78,27 @@ impl About {
 
 /// A request as it is seen by those who watch.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct RequestView {
     pub(crate) number: u64,
     pub(crate) thread: Pid,
     pub(crate) running: Running,
     /// `None` until its head has arrived.
-    pub(crate) about: Option<About>,
+    pub(crate) info: Option<RequestInfo>,
 }
 
-impl Seen {
+impl RequestView {
     /// What messages call it.
     pub(crate) fn name(&self) -> String {
-        self.about.as_ref().map_or_else(|| "a request that has just come".to_owned(), About::line)
+        self.info
+            .as_ref()
+            .map_or_else(|| "a request that has just come".to_owned(), RequestInfo::line)
     }
 }
 
 /// What is seen of the requests at a moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Sight {
-    pub(crate) running: Vec<Seen>,
+pub(crate) struct Snapshot {
+    pub(crate) running: Vec<RequestView>,
     pub(crate) first: Option<u64>,
     pub(crate) activity: Option<u64>,
 }
@@ -107,7 +109,7 @@ const HEADS: Duration = Duration::from_millis(500);
 /// Being busy is not reported again before this is over.
 const PAUSE: Duration = Duration::from_millis(50);
 
-impl Requests {
+impl InFlight {
     /// None yet. `wake` wakes the main thread.
     pub(crate) fn new(wake: EventFd) -> Self {
         let began = Instant::now();
@@ -166,7 +168,7 @@ impl Requests {
         state.next += 1;
         state.taken += 1;
         let running = Running { since: self.milliseconds(now), ..Running::default() };
-        state.entries.push(Entry { number, thread: gettid(), running, about: None });
+        state.entries.push(Entry { number, thread: gettid(), running, info: None });
         Some(Reserved { requests: self, number })
     }
 
@@ -187,17 +189,17 @@ impl Requests {
     }
 
     /// Looks at them. If there are none, the next one that begins wakes the main thread.
-    pub(crate) fn look(&self) -> Sight {
+    pub(crate) fn look(&self) -> Snapshot {
         let state = self.lock();
-        let seen = |entry: &Entry| Seen {
+        let seen = |entry: &Entry| RequestView {
             number: entry.number,
             thread: entry.thread,
             running: entry.running,
-            about: entry.about.clone(),
+            info: entry.info.clone(),
         };
-        let running: Vec<Seen> = state.entries.iter().map(seen).collect();
+        let running: Vec<RequestView> = state.entries.iter().map(seen).collect();
         self.waits_for_begin.store(running.is_empty(), Ordering::Relaxed);
-        Sight {
+        Snapshot {
             running,
             first: state.first.map(|moment| self.milliseconds(moment)),
             activity: state.activity.map(|moment| self.milliseconds(moment)),
@@ -206,11 +208,11 @@ impl Requests {
 
     /// The requests that are running, when no more are taken: those that have just come are waited for
     /// until their heads have arrived, which takes moments.
-    pub(crate) fn wait_for_heads(&self) -> Vec<Seen> {
+    pub(crate) fn wait_for_heads(&self) -> Vec<RequestView> {
         let deadline = Instant::now() + HEADS;
         loop {
             let running = self.look().running;
-            if running.iter().all(|seen| seen.about.is_some()) || deadline <= Instant::now() {
+            if running.iter().all(|seen| seen.info.is_some()) || deadline <= Instant::now() {
                 return running;
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -271,7 +273,7 @@ impl Requests {
 /// A request that is about to be taken. Dropped, there was none after all.
 #[derive(Debug)]
 pub(crate) struct Reserved<'r> {
-    requests: &'r Requests,
+    requests: &'r InFlight,
     number: u64,
 }
 
@@ -302,7 +304,7 @@ impl Drop for Reserved<'_> {
 /// A request that is being served.
 #[derive(Debug)]
 pub(crate) struct Serving<'r> {
-    requests: &'r Requests,
+    requests: &'r InFlight,
     number: u64,
     begun: u64,
 }
@@ -314,14 +316,14 @@ impl Serving<'_> {
     }
 
     /// Its head has arrived; it counts as activity or not.
-    pub(crate) fn is_about(&self, about: About, is_activity: bool) {
+    pub(crate) fn set_info(&self, info: RequestInfo, is_activity: bool) {
         let mut state = self.requests.lock();
         state.first.get_or_insert_with(Instant::now);
         if is_activity {
             state.activity = Some(Instant::now());
         }
         if let Some(entry) = state.entries.iter_mut().find(|one| one.number == self.number) {
-            entry.about = Some(about);
+            entry.info = Some(info);
         }
     }
 }

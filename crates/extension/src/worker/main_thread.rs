@@ -25,14 +25,14 @@ use crate::start::Process;
 use crate::sys;
 use crate::thread_stack;
 use crate::worker::idle::Idle;
-use crate::worker::in_flight::Requests;
+use crate::worker::in_flight::InFlight;
 use crate::worker::levels::{Levels, STEP};
+use crate::worker::monitor::{Monitor, ProcessAction};
 use crate::worker::queue::Queue;
 use crate::worker::recycling::Recycling;
-use crate::worker::shutdown::{self, Ending};
+use crate::worker::shutdown::{self, Shutdown};
 use crate::worker::signals::{Asked, Signals};
 use crate::worker::stacks::Stacks;
-use crate::worker::watchdog::{Watch, Wish};
 
 /// Exit status of a worker that did not end in time.
 const FORCED: i32 = 255;
@@ -45,26 +45,26 @@ pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, Stri
     sys::set_title(&spec.display_name());
     rlimits::set(&spec.group)?;
     let no_event = |error: nix::Error| format!("no event counter: {error}");
-    let ending = Ending::new().map_err(no_event)?;
-    let requests = Arc::new(Requests::new(shutdown::event().map_err(no_event)?));
+    let shutdown = Shutdown::new().map_err(no_event)?;
+    let requests = Arc::new(InFlight::new(shutdown::event().map_err(no_event)?));
     let signals = Signals::catch(engine.clone(), log.clone(), spec.group.stack_size)?;
     let stacks = Stacks::install(py);
     if let Err(error) = &stacks {
         let text = format!("WSGI0067: stacks of threads cannot be shown: {error}");
         py.detach(|| log.line(Level::Warning, text.as_bytes()));
     }
-    let watch = Watch::new(&spec, engine.clone(), log.clone(), stacks.ok());
+    let watch = Monitor::new(&spec, engine.clone(), log.clone(), stacks.ok());
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
     let patience = Duration::from_secs(spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT));
     let idle = Idle::new(elastic.then_some(patience));
-    let levels = Levels::new(spec.group.threads, queue.as_fd(), ending.descriptor())
+    let levels = Levels::new(spec.group.threads, queue.as_fd(), shutdown.descriptor())
         .map_err(|error| format!("request threads cannot wait for requests: {error}"))?;
     let shared =
-        Shared { spec, log, engine, ending, requests, queue, levels, control, recycling, idle };
+        Shared { spec, log, engine, shutdown, requests, queue, levels, control, recycling, idle };
     py.detach(|| {
         let shared = Arc::new(shared);
-        let worker = Worker { shared, watch, outworn: None, lining_up: None };
+        let worker = Worker { shared, watch, replacement_cause: None, lining_up: None };
         worker.run(&signals)
     })
 }
@@ -74,8 +74,8 @@ pub(crate) struct Shared {
     pub(crate) spec: WorkerSpec,
     pub(crate) log: Arc<ProcessLog>,
     pub(crate) engine: Arc<Engine>,
-    pub(crate) ending: Ending,
-    pub(crate) requests: Arc<Requests>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) requests: Arc<InFlight>,
     pub(crate) queue: Queue,
     /// Where threads wait for what comes into the queue.
     pub(crate) levels: Levels,
@@ -88,9 +88,9 @@ pub(crate) struct Shared {
 /// The main thread.
 struct Worker {
     shared: Arc<Shared>,
-    watch: Watch,
+    watch: Monitor,
     /// Why another process was asked for, while this one serves on.
-    outworn: Option<Cause>,
+    replacement_cause: Option<Cause>,
     /// The level that lines up next, and when.
     lining_up: Option<(usize, Instant)>,
 }
@@ -124,14 +124,14 @@ impl Worker {
     fn serve(&mut self, signals: &Signals) -> Cause {
         let mut drain: Option<(Cause, Instant)> = None;
         loop {
-            let (wishes, next) = self.watch.look(&self.shared.requests, &self.shared.ending);
-            let mut wanted = self.shared.ending.cause();
-            for wish in wishes {
-                match wish {
+            let (requested, next) = self.watch.look(&self.shared.requests, &self.shared.shutdown);
+            let mut wanted = self.shared.shutdown.cause();
+            for action in requested {
+                match action {
                     // Whoever waits for requests waits in vain.
-                    Wish::End(Cause::Deadlock) => return self.give_up(drain.is_some()),
-                    Wish::End(cause) => wanted = wanted.or(Some(cause)),
-                    Wish::Replace(cause) => self.replace(cause),
+                    ProcessAction::End(Cause::Deadlock) => return self.give_up(drain.is_some()),
+                    ProcessAction::End(cause) => wanted = wanted.or(Some(cause)),
+                    ProcessAction::Replace(cause) => self.replace(cause),
                 }
             }
             if let (None, Some(cause)) = (&drain, wanted) {
@@ -147,7 +147,7 @@ impl Worker {
             match &mut drain {
                 // Whoever asks twice does not want to wait.
                 Some((_, until)) => *until = Instant::now(),
-                None => self.shared.ending.want(cause),
+                None => self.shared.shutdown.request(cause),
             }
         }
     }
@@ -163,7 +163,7 @@ impl Worker {
     /// No request is taken any more. Gives the moment until which running requests are waited for.
     fn begin_end(&self, cause: Cause) -> Instant {
         let shared = &self.shared;
-        shared.ending.want(cause);
+        shared.shutdown.request(cause);
         shared.requests.tell_ends();
         // Whoever was told to end by wsgid need not say so; to say it again does no harm. Who cannot serve
         // has failed, and the next one may have to wait.
@@ -183,10 +183,10 @@ impl Worker {
 
     /// Asks `wsgid` for another process, and serves on until that is ready.
     fn replace(&mut self, cause: Cause) {
-        if self.outworn.is_none() {
+        if self.replacement_cause.is_none() {
             let text = format!("another process is wanted: {}", cause.text());
             self.shared.line(Level::Info, &text);
-            self.outworn = Some(cause);
+            self.replacement_cause = Some(cause);
             self.shared.tell(WorkerMessage::ReplacementRequested);
         }
     }
@@ -207,7 +207,7 @@ impl Worker {
         ];
         if until.is_none() {
             // It stays readable once the end is wanted.
-            descriptors.push(PollFd::new(shared.ending.descriptor(), PollFlags::POLLIN));
+            descriptors.push(PollFd::new(shared.shutdown.descriptor(), PollFlags::POLLIN));
         }
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let limits = next.map(Duration::from_millis).into_iter().chain(left);
@@ -245,7 +245,7 @@ impl Worker {
                 Incoming::Message(SupervisorMessage::StopForScript, _) => Some(Cause::Script),
                 Incoming::Message(SupervisorMessage::StopIdle, _) => Some(Cause::Rest),
                 Incoming::Message(SupervisorMessage::StopReplaced, _) => {
-                    Some(self.outworn.unwrap_or(Cause::Shutdown))
+                    Some(self.replacement_cause.unwrap_or(Cause::Shutdown))
                 }
                 Incoming::Message(SupervisorMessage::Retire, _) => {
                     shared.idle.retire();
@@ -283,7 +283,7 @@ impl Worker {
                 "WSGI0018: a request thread cannot watch the queue ({error}); the process is replaced"
             );
             shared.line(Level::Crit, &text);
-            shared.ending.want(Cause::Broken);
+            shared.shutdown.request(Cause::Broken);
         }
         self.lining_up = Some((level + 1, Instant::now() + STEP));
         Some(STEP)

@@ -20,14 +20,14 @@ impl Shared {
         let service = Service {
             engine: &self.engine,
             requests: &self.requests,
-            ending: &self.ending,
+            shutdown: &self.shutdown,
             log: &self.log,
             spec: &self.spec,
         };
         let most = self.spec.group.limits.maximum_requests;
         while let Some((taken, serving)) = self.next_request() {
             if most > 0 && serving.count() >= most {
-                self.ending.want(Cause::MaximumRequests);
+                self.shutdown.request(Cause::MaximumRequests);
             }
             if self.idle.patience().is_some()
                 && self.requests.should_report_busy(self.spec.group.threads)
@@ -64,7 +64,7 @@ impl Shared {
             // A request is counted before it is taken: the main thread, which does not end the process while
             // one is counted, overlooks none.
             let reserved = self.requests.reserve(level, self.spec.group.limits.maximum_requests);
-            if self.ending.cause().is_some() {
+            if self.shutdown.cause().is_some() {
                 self.pass_on();
                 return None;
             }
@@ -107,7 +107,7 @@ impl Shared {
                         "WSGI0018: no request can be taken ({error}); the process is replaced"
                     );
                     self.log.line(Level::Crit, text.as_bytes());
-                    self.ending.want(Cause::Broken);
+                    self.shutdown.request(Cause::Broken);
                     self.pass_on();
                     return None;
                 }
@@ -124,6 +124,6 @@ impl Shared {
     }
 
     fn wait_for_end(&self, limit: PollTimeout) {
-        let _ = poll(&mut [PollFd::new(self.ending.descriptor(), PollFlags::POLLIN)], limit);
+        let _ = poll(&mut [PollFd::new(self.shutdown.descriptor(), PollFlags::POLLIN)], limit);
     }
 }

@@ -8,21 +8,21 @@ use wsgi::process::control::Cause;
 
 /// The end of this process, once it is wanted.
 #[derive(Debug)]
-pub(crate) struct Ending {
+pub(crate) struct Shutdown {
     /// Readable once the end is wanted; wakes every thread that waits for something.
     wanted: EventFd,
     /// Why it was wanted first.
     cause: OnceLock<Cause>,
 }
 
-impl Ending {
+impl Shutdown {
     /// An end that is not wanted yet.
     pub(crate) fn new() -> nix::Result<Self> {
         Ok(Self { wanted: event()?, cause: OnceLock::new() })
     }
 
     /// No request is taken any more, and the main thread ends the process.
-    pub(crate) fn want(&self, cause: Cause) {
+    pub(crate) fn request(&self, cause: Cause) {
         // The first cause counts.
         let _ = self.cause.set(cause);
         // It can only fail when it is readable already.

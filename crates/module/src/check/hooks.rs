@@ -4,11 +4,11 @@ use httpd::Server;
 use wsgi::protocol::hook::PlacedHook;
 
 use crate::Wsgi;
-use crate::config::servers::{Definition, server_name, speakers};
+use crate::config::servers::{Definition, server_name, servers_with_own_config};
 
 /// The hooks of a configuration, each with the server that it stands in.
 fn hooks(main: Server<'_>) -> impl Iterator<Item = (Server<'_>, &PlacedHook)> {
-    speakers(main).flat_map(|server| {
+    servers_with_own_config(main).flat_map(|server| {
         server.config::<Wsgi>().settings.hooks.iter().map(move |hook| (server, hook))
     })
 }

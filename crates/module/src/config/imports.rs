@@ -6,7 +6,7 @@ use wsgi::process::plan::ImportedScript;
 
 use crate::Wsgi;
 use crate::config::mappings::mappings;
-use crate::config::servers::speakers;
+use crate::config::servers::servers_with_own_config;
 
 /// What the processes of a group import: what `WSGIImportScript` names, and scripts whose alias names
 /// both groups, so that it is known beforehand where they run.
@@ -45,7 +45,7 @@ pub(crate) fn of_embedded(main: Server<'_>) -> Vec<ImportedScript> {
 
 fn named(main: Server<'_>, group: &str) -> Vec<ImportedScript> {
     let mut imports = Vec::new();
-    for server in speakers(main) {
+    for server in servers_with_own_config(main) {
         for import in &server.config::<Wsgi>().settings.imports {
             if import.process_group == group {
                 add(

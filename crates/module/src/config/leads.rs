@@ -16,7 +16,7 @@ use wsgi::process::lead::Lead;
 use wsgi::process::plan::Plan;
 
 use crate::Wsgi;
-use crate::config::servers::{definitions, speakers};
+use crate::config::servers::{definitions, servers_with_own_config};
 use crate::wsgid::client;
 
 /// How long all paths together may keep a server that runs from going on with a new configuration.
@@ -158,7 +158,7 @@ fn named(main: Server<'_>) -> Vec<Named> {
         let path = path.to_string_lossy().into_owned();
         all.push(Named { path, directive, is_needed });
     };
-    for server in speakers(main) {
+    for server in servers_with_own_config(main) {
         let settings = &server.config::<Wsgi>().settings;
         for alias in settings.aliases.iter().filter(|alias| is_settled(alias)) {
             let (file, line) = &alias.place;

@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::unistd::{Group, User};
 use wsgi::config::daemon_process::{GroupSpec, Principal};
 
-use crate::request::rejection::Refusal;
+use crate::request::rejection::Rejection;
 
 /// Whom scripts must belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) enum Owner {
     /// This group; not everybody may be able to write to them.
     Group { gid: u32, name: String },
     /// One that does not exist (what is wrong in words): no script belongs to it.
-    Nobody(String),
+    Invalid(String),
 }
 
 impl Owner {
@@ -53,27 +53,27 @@ impl Owner {
     }
 
     fn nobody(option: &str, name: &str, what: &str) -> Self {
-        Self::Nobody(format!(
+        Self::Invalid(format!(
             "{option}={name:?}: there is no such {what}; create it, or name another one"
         ))
     }
 
     /// Whether a script and the directory that it is in belong to whom they must.
-    pub(crate) fn check(&self, script: &[u8]) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, script: &[u8]) -> Result<(), Rejection> {
         let script = Path::new(OsStr::from_bytes(script));
         let directory = script.parent().unwrap_or(Path::new("/"));
         let (first, second) = match self {
             Self::User { .. } => (162, 165),
             Self::Group { .. } => (153, 156),
-            Self::Nobody(text) => return Err(Refusal::new(403, text.as_str())),
+            Self::Invalid(text) => return Err(Rejection::new(403, text.as_str())),
         };
         self.check_one(script, first).and_then(|()| self.check_one(directory, second))
     }
 
     /// Checks a file or directory; codes of what is wrong count from `code`.
-    fn check_one(&self, path: &Path, code: u16) -> Result<(), Refusal> {
+    fn check_one(&self, path: &Path, code: u16) -> Result<(), Rejection> {
         let refuse = |offset: u16, text: String| {
-            Err(Refusal::new(403, format!("WSGI{:04}: {text}", code + offset)))
+            Err(Rejection::new(403, format!("WSGI{:04}: {text}", code + offset)))
         };
         let data = match metadata(path) {
             Ok(data) => data,
@@ -86,7 +86,7 @@ impl Owner {
             Self::Group { gid, name } => {
                 ("script-group", name, data.gid() == *gid, 0o002, "everybody")
             }
-            Self::Nobody(text) => return Err(Refusal::new(403, text.as_str())),
+            Self::Invalid(text) => return Err(Rejection::new(403, text.as_str())),
         };
         if !belongs {
             return refuse(

@@ -67,7 +67,7 @@ pub(crate) struct Definition<'s> {
 
 /// The servers that have something to say themselves. httpd gives a virtual host without any directive of
 /// this module the very configuration of the main server.
-pub(crate) fn speakers(main: Server<'_>) -> impl Iterator<Item = Server<'_>> {
+pub(crate) fn servers_with_own_config(main: Server<'_>) -> impl Iterator<Item = Server<'_>> {
     let of_main = main.config::<Wsgi>();
     main.and_following()
         .filter(move |one| !one.is_virtual() || !std::ptr::eq(one.config::<Wsgi>(), of_main))
@@ -75,7 +75,7 @@ pub(crate) fn speakers(main: Server<'_>) -> impl Iterator<Item = Server<'_>> {
 
 /// All groups of the configuration, in the order of their definition.
 pub(crate) fn definitions(main: Server<'_>) -> Vec<Definition<'_>> {
-    speakers(main)
+    servers_with_own_config(main)
         .flat_map(|server| {
             server.config::<Wsgi>().settings.groups.iter().map(move |group| Definition {
                 spec: &group.spec,

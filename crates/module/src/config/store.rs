@@ -49,7 +49,7 @@ pub(crate) struct Runtime {
     /// What `wsgid check` has said. Set when the configuration was checked.
     pub(crate) report: OnceLock<Report>,
     /// Set when the log says that another module has started Python in httpd's parent.
-    pub(crate) company: OnceLock<()>,
+    pub(crate) python_in_parent: OnceLock<()>,
     /// The process groups of this configuration. Set when it comes into use.
     pub(crate) generation: OnceLock<Generation>,
 }

@@ -52,7 +52,7 @@ pub(crate) fn begin(main: Server<'_>) -> Result<(), String> {
                     it, and lazy initialization is lost";
         log(&main, Level::Warning, text);
         // A configuration comes into use once.
-        let _ = config.runtime.company.set(());
+        let _ = config.runtime.python_in_parent.set(());
         return Ok(());
     }
     if !global.starts_early() {

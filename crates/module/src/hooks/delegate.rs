@@ -13,7 +13,7 @@ use wsgi::protocol::frame_decoder::Inbox;
 use wsgi::protocol::hook::encode_variable;
 use wsgi::protocol::log_line::LogLine;
 
-use super::route::Place;
+use super::route::HookTarget;
 use crate::config::servers::Route;
 use crate::log;
 use crate::log_of;
@@ -27,10 +27,10 @@ use crate::relay::{
 pub(super) fn ask(
     request: &mut Request<'_>,
     script: &[u8],
-    place: &Place,
+    place: &HookTarget,
     payload: &[u8],
 ) -> Option<Vec<u8>> {
-    let Place { group, route } = place;
+    let HookTarget { group, route } = place;
     let name = String::from_utf8_lossy(script);
     if payload.len() > MAX_REQUEST {
         let text = format!("the question to {name:?} is longer than {MAX_REQUEST} bytes");

@@ -9,17 +9,17 @@ use wsgi::protocol::hook::HookScript;
 use crate::Wsgi;
 use crate::config::servers::{Route, server_name};
 use crate::lifecycle::generation::with_route;
-use crate::request::rejection::{self, Refusal};
+use crate::request::rejection::{self, Rejection};
 use crate::request::target::{Names, inside};
 
 /// A process group that a hook is asked in.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct HookTarget {
     pub(super) group: String,
     pub(super) route: Route,
 }
 
-impl Place {
+impl HookTarget {
     /// The path of a script as the processes find it, which may have another root directory. One that
     /// is not below that is taken as it is.
     pub(super) fn script<'p>(&self, path: &'p str) -> &'p str {
@@ -41,14 +41,14 @@ pub(super) fn place(
     request: &Request<'_>,
     script: &HookScript,
     path: &str,
-) -> Result<Option<Place>, Refusal> {
+) -> Result<Option<HookTarget>, Rejection> {
     let Some(group) = script.process_group.clone() else { return Ok(None) };
     if script.in_htaccess && !is_permitted(request, &group) {
         return Err(rejection::not_for_htaccess(&group));
     }
     let route = with_route(&group, Clone::clone);
     let place = match route {
-        Some(route) => Place { group, route },
+        Some(route) => HookTarget { group, route },
         None => return Err(rejection::unknown_group(&group)),
     };
     if let Some(owner) = &place.route.owner

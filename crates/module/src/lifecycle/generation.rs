@@ -60,7 +60,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// So often in a row it is started again at once all the same; then the parent takes its time.
 const AT_ONCE: u32 = 5;
 /// How long the parent waits for the groups to end when httpd stops.
-const FAREWELL: Duration = Duration::from_secs(8);
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(8);
 
 /// Starts what the configuration needs. Called when it comes into use.
 pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
@@ -274,7 +274,7 @@ impl Drop for LetGo {
         // `wsgid` goes on serving them. Otherwise httpd stops or starts anew, and whoever waits for
         // that must find no process of it left.
         if let Some(pid) = generation.let_go() {
-            sys::wait_for_end(pid, FAREWELL);
+            sys::wait_for_end(pid, SHUTDOWN_WAIT);
         }
     }
 }

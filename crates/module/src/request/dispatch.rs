@@ -12,7 +12,7 @@ use crate::embedded;
 use crate::lifecycle::generation::with_route;
 use crate::relay;
 use crate::request::head::{now, payload};
-use crate::request::rejection::{self, Refusal};
+use crate::request::rejection::{self, Rejection};
 use crate::request::target::Target;
 
 /// Names that `SetHandler` and `AddHandler` know us by.
@@ -88,7 +88,7 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
         Ok(Some(target)) => Ok(target),
         // The log knows why.
         Ok(None) => return Status::Http(500),
-        Err(refusal) => Err(refusal),
+        Err(rejection) => Err(rejection),
     };
     match target.and_then(|target| permit(request, target)) {
         Ok((target, None)) => {
@@ -96,13 +96,13 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
             embedded::serve(request, &payload)
         }
         Ok((target, Some(route))) => relay(request, target, &route),
-        Err(refusal) => refusal.answer(request),
+        Err(rejection) => rejection.answer(request),
     }
 }
 
 /// Makes sure that a request may run where it is to run; gives the way there, if it is to a process
 /// group.
-fn permit(request: &Request<'_>, target: Target) -> Result<(Target, Option<Route>), Refusal> {
+fn permit(request: &Request<'_>, target: Target) -> Result<(Target, Option<Route>), Rejection> {
     if !request.dir_config::<Wsgi>().allows_process(&target.group) {
         return Err(rejection::not_permitted(&target));
     }
@@ -146,7 +146,7 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
     let (payload, body) = payload(request, &target, buffer, now);
     if payload.len() > MAX_REQUEST {
         let text = format!("the head of the request is longer than {MAX_REQUEST} bytes");
-        return Refusal::new(413, text).answer(request);
+        return Rejection::new(413, text).answer(request);
     }
     let mut frame = Vec::with_capacity(payload.len() + frame::HEADER);
     frame::write(&mut frame, FrameType::Request, |place| place.extend_from_slice(&payload));

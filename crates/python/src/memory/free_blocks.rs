@@ -29,7 +29,7 @@ const PAGE: usize = 4096;
 impl Attached<'_> {
     /// Takes the free blocks of pages that are in use, for the rest of the process's life, and says how many bytes these are. Other allocators than Python's own are
     /// left as they were.
-    pub fn keep_free_blocks(self) -> usize {
+    pub fn reserve_free_blocks(self) -> usize {
         (STEP..=LARGEST).step_by(STEP).map(keep).sum()
     }
 

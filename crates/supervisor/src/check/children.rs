@@ -3,7 +3,7 @@
 use wsgi::process::plan::{Plan, PythonAnswer, PythonFacts, PythonQuestion};
 
 use super::engine_problem;
-use crate::start::credentials::Identity;
+use crate::start::credentials::Credentials;
 use crate::start::probe;
 use crate::start::program;
 use crate::start::pythons::{self, Pythons, Question};
@@ -16,7 +16,8 @@ pub(super) struct Children {
 impl Children {
     /// What it will be asked; why it cannot be asked.
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
-        let identity = Identity::of_children(&plan.children).map_err(|error| error.to_string())?;
+        let identity =
+            Credentials::of_children(&plan.children).map_err(|error| error.to_string())?;
         let program = program::python(plan.python_home.as_deref(), None)
             .map_err(|error| error.to_string())?;
         if let Some(problem) = engine_problem(&identity, None) {

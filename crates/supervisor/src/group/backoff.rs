@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) struct Backoff {
     failures: u32,
     /// So many workers in a row have left as soon as they were ready.
-    leavings: u32,
+    exits_in_a_row: u32,
 }
 
 /// A worker that served this long was well when it started.
@@ -42,19 +42,14 @@ impl Backoff {
     /// A worker leaves by itself, without a failure, when it has been ready for `served`. Gives the delay before
     /// the next one starts: none, unless that happens at once, again and again, in a group of `most` workers.
     /// `is_usual` says that it may.
-    pub(crate) fn after_leaving(
-        &mut self,
-        served: Duration,
-        most: u32,
-        is_usual: bool,
-    ) -> Duration {
+    pub(crate) fn after_exit(&mut self, served: Duration, most: u32, is_usual: bool) -> Duration {
         if served >= AT_ONCE {
-            self.leavings = 0;
+            self.exits_in_a_row = 0;
             return Duration::ZERO;
         }
-        self.leavings = self.leavings.saturating_add(1);
+        self.exits_in_a_row = self.exits_in_a_row.saturating_add(1);
         let free = most.saturating_mul(FREE_EACH).max(FREE);
-        match self.leavings.saturating_sub(free) {
+        match self.exits_in_a_row.saturating_sub(free) {
             0 => Duration::ZERO,
             _ if is_usual => PAUSE,
             steps => delay(steps),
@@ -79,7 +74,7 @@ mod tests {
     #[test]
     fn workers_that_leave_at_once_are_replaced_with_growing_delay() {
         let mut backoff = Backoff::default();
-        let mut leave = |is_usual| backoff.after_leaving(Duration::from_millis(5), 1, is_usual);
+        let mut leave = |is_usual| backoff.after_exit(Duration::from_millis(5), 1, is_usual);
         assert!((0..FREE).all(|_| leave(false).is_zero()));
         assert_eq!([leave(false), leave(false), leave(true)], [STEP, STEP * 2, PAUSE]);
         for _ in 0..100 {
@@ -87,9 +82,9 @@ mod tests {
         }
         assert_eq!(leave(false), LONGEST);
         backoff.after_success();
-        assert!(!backoff.after_leaving(Duration::ZERO, 1, false).is_zero(), "its end is no excuse");
-        assert!(backoff.after_leaving(AT_ONCE, 1, false).is_zero());
-        assert!(backoff.after_leaving(Duration::ZERO, 1, false).is_zero());
+        assert!(!backoff.after_exit(Duration::ZERO, 1, false).is_zero(), "its end is no excuse");
+        assert!(backoff.after_exit(AT_ONCE, 1, false).is_zero());
+        assert!(backoff.after_exit(Duration::ZERO, 1, false).is_zero());
     }
 
     #[test]

@@ -22,8 +22,8 @@ const TEMPLATE_LIMIT: Duration = Duration::from_mins(1);
 const KILL_DELAY: Duration = Duration::from_secs(1);
 
 impl Group {
-    /// How long a worker may take from the wish to end until it is killed; `None` if it may take any time.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    /// The time between the message that a worker is to end and SIGKILL; `None` if there is no limit.
+    pub(super) fn kill_deadline(&self) -> Option<Duration> {
         let timeouts = self.launch.spec.group.timeouts;
         let seconds = timeouts.graceful.max(timeouts.evict()).saturating_add(timeouts.shutdown);
         (timeouts.shutdown > 0).then(|| Duration::from_secs(seconds) + KILL_DELAY)
@@ -47,7 +47,7 @@ impl Group {
     pub(super) fn pause(&mut self, served: Duration) {
         let group = &self.launch.spec.group;
         let (most, is_usual) = (group.pool().most, group.limits.maximum_requests > 0);
-        let delay = self.backoff.after_leaving(served, most, is_usual);
+        let delay = self.backoff.after_exit(served, most, is_usual);
         if delay.is_zero() {
             return;
         }
@@ -70,7 +70,7 @@ impl Group {
         if let Some(place) = self.workers.iter().position(|worker| worker.pid() == Some(pid)) {
             let mut worker = self.workers.swap_remove(place);
             self.launch.queue.pass_on();
-            let failure = worker.failure().filter(|_| !self.ending && !worker.is_leaving());
+            let failure = worker.failure().filter(|_| !self.ending && !worker.is_draining());
             match failure {
                 Some(failure) => {
                     let error = self.launch.error(failure);
@@ -114,7 +114,7 @@ impl Group {
         let (pid, name) = (worker.name(), self.name().to_owned());
         let ended = format!("worker {pid} of process group {name:?} has ended");
         let line = |level, text: &str| self.log.line(level, text);
-        if self.ending || worker.is_leaving() {
+        if self.ending || worker.is_draining() {
             if worker.is_ready() && status.success() {
                 // It was well until it was asked to go, and so may the next one be.
                 self.backoff.after_success();
@@ -181,7 +181,7 @@ impl Group {
                 );
                 (text, Level::Warning)
             } else if !worker.is_ready()
-                && !worker.is_leaving()
+                && !worker.is_draining()
                 && limit.is_some_and(|limit| worker.age() >= limit)
             {
                 (format!("was not ready within startup-timeout={}", timeouts.startup), Level::Error)

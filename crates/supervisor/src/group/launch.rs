@@ -13,7 +13,7 @@ use crate::group::log::GroupLog;
 use crate::group::queue::Queue;
 use crate::log;
 use crate::start::birth::Failure;
-use crate::start::credentials::{AccountError, Identity};
+use crate::start::credentials::{AccountError, Credentials};
 use crate::start::launch::{Start, StartError};
 use crate::start::program;
 
@@ -22,7 +22,7 @@ use crate::start::program;
 #[derive(Debug)]
 pub(super) struct Launch {
     pub(super) spec: WorkerSpec,
-    identity: OnceCell<Identity>,
+    identity: OnceCell<Credentials>,
     python_home: Option<PathBuf>,
     pub(super) queue: Queue,
     pub(super) log: GroupLog,
@@ -33,7 +33,7 @@ pub(super) struct Launch {
 impl Launch {
     /// What the plan says of a group whose requests wait in `queue`.
     pub(super) fn new(plan: &Plan, group: PlannedGroup, queue: OwnedFd, log: GroupLog) -> Self {
-        let known = Identity::known(&group.spec, &plan.children, &plan.findings.accounts);
+        let known = Credentials::known(&group.spec, &plan.children, &plan.findings.accounts);
         let socket_timeout = match group.spec.timeouts.socket {
             0 => plan.socket_timeout,
             seconds => seconds.saturating_mul(1000),
@@ -62,11 +62,11 @@ impl Launch {
     }
 
     /// The user of the group's processes, once it was found.
-    pub(super) fn identity(&self) -> Result<&Identity, AccountError> {
+    pub(super) fn identity(&self) -> Result<&Credentials, AccountError> {
         if let Some(identity) = self.identity.get() {
             return Ok(identity);
         }
-        let found = Identity::of_group(&self.spec.group, &self.children)?;
+        let found = Credentials::of_group(&self.spec.group, &self.children)?;
         Ok(self.identity.get_or_init(|| found))
     }
 

@@ -54,13 +54,13 @@ impl Group {
                 self.launch.queue.pass_on();
             }
             WorkerMessage::RequestPassedOn => self.launch.queue.pass_on(),
-            WorkerMessage::Idle => self.rest(place),
+            WorkerMessage::Idle => self.on_idle(place),
             WorkerMessage::Busy => self.demand.busy(Instant::now()),
-            WorkerMessage::ReplacementRequested => worker.set_outworn(),
-            WorkerMessage::Draining if worker.is_leaving() => self.launch.queue.pass_on(),
+            WorkerMessage::ReplacementRequested => worker.request_replacement(),
+            WorkerMessage::Draining if worker.is_draining() => self.launch.queue.pass_on(),
             WorkerMessage::Draining => {
                 self.launch.queue.pass_on();
-                let (served, grace) = (worker.served(), self.patience());
+                let (served, grace) = (worker.served(), self.kill_deadline());
                 self.workers[place].leave(grace);
                 match served {
                     Some(served) => self.pause(served),
@@ -76,11 +76,11 @@ impl Group {
     }
 
     /// A worker has nothing to do: it may go if there are more than there have to be.
-    fn rest(&mut self, place: usize) {
-        let staying = self.workers.iter().filter(|worker| !worker.is_leaving()).count();
-        let grace = self.patience();
+    fn on_idle(&mut self, place: usize) {
+        let staying = self.workers.iter().filter(|worker| !worker.is_draining()).count();
+        let grace = self.kill_deadline();
         let worker = &mut self.workers[place];
-        if !worker.is_leaving() && self.demand.spare(Instant::now(), staying) {
+        if !worker.is_draining() && self.demand.spare(Instant::now(), staying) {
             worker.ask_to_end(Some(SupervisorMessage::StopIdle), grace);
         }
     }

@@ -8,28 +8,28 @@ use wsgi::process::control::SupervisorMessage;
 use super::Group;
 use crate::group::worker::Worker;
 
-/// So many workers may be leaving at a time in any group; in a large one, twice as many as it may have.
+/// So many workers may be draining at a time in any group; in a large one, twice as many as it may have.
 const LEAVING: usize = 8;
 
 impl Group {
     /// Whether a worker is to be replaced while it serves on.
     fn is_outdated(&self, worker: &Worker) -> bool {
-        worker.generation() != self.templates.generation() || worker.is_outworn()
+        worker.generation() != self.templates.generation() || worker.wants_replacement()
     }
 
     fn fresh(&self) -> impl Iterator<Item = &Worker> {
-        self.workers.iter().filter(|worker| !worker.is_leaving() && !self.is_outdated(worker))
+        self.workers.iter().filter(|worker| !worker.is_draining() && !self.is_outdated(worker))
     }
 
     /// Starts the workers that are missing, if it is time.
-    pub(super) fn fill(&mut self) {
+    pub(super) fn start_missing(&mut self) {
         // Of those that have asked for it one is replaced at a time.
-        let outworn = |worker: &&Worker| {
-            worker.is_outworn()
-                && !worker.is_leaving()
+        let wants_replacement = |worker: &&Worker| {
+            worker.wants_replacement()
+                && !worker.is_draining()
                 && worker.generation() == self.templates.generation()
         };
-        let kept = self.workers.iter().filter(outworn).count().saturating_sub(1);
+        let kept = self.workers.iter().filter(wants_replacement).count().saturating_sub(1);
         let wanted = self.demand.wanted().saturating_sub(kept);
         while self.fresh().count() < wanted && self.may_start() {
             if self.is_too_crowded() || !self.start_worker() {
@@ -38,15 +38,15 @@ impl Group {
         }
     }
 
-    /// Whether so many workers are leaving that no more are started until one of them has ended. A group whose
+    /// Whether so many workers are draining that no more are started until one of them has ended. A group whose
     /// workers say that they leave and do not would fill the machine.
     fn is_too_crowded(&mut self) -> bool {
-        let leaving = self.workers.iter().filter(|worker| worker.is_leaving()).count();
+        let draining = self.workers.iter().filter(|worker| worker.is_draining()).count();
         let most = (2 * self.launch.spec.group.pool().most as usize).max(LEAVING);
-        let was_crowded = std::mem::replace(&mut self.is_crowded, leaving >= most);
+        let was_crowded = std::mem::replace(&mut self.is_crowded, draining >= most);
         if self.is_crowded && !was_crowded {
             let text = format!(
-                "WSGI0224: {leaving} workers are to end and have not ended: no more are started until one has; \
+                "WSGI0224: {draining} workers are to end and have not ended: no more are started until one has; \
                  graceful-timeout and shutdown-timeout say how long they may take"
             );
             self.note(Level::Error, &text);
@@ -55,19 +55,19 @@ impl Group {
     }
 
     /// Ends outdated workers for which others are ready.
-    pub(super) fn relieve(&mut self) {
+    pub(super) fn retire_outdated(&mut self) {
         let ready = self.fresh().filter(|worker| worker.is_ready()).count();
         let generation = self.templates.generation();
-        let grace = self.patience();
+        let grace = self.kill_deadline();
         let mut surplus = {
             let outdated =
-                self.workers.iter().filter(|one| !one.is_leaving() && self.is_outdated(one));
+                self.workers.iter().filter(|one| !one.is_draining() && self.is_outdated(one));
             (outdated.count() + ready).saturating_sub(self.demand.wanted())
         };
         let mut replaced = Vec::new();
         for worker in &mut self.workers {
             let old = worker.generation() != generation;
-            if surplus > 0 && !worker.is_leaving() && (old || worker.is_outworn()) {
+            if surplus > 0 && !worker.is_draining() && (old || worker.wants_replacement()) {
                 let why = if old {
                     SupervisorMessage::StopForScript
                 } else {

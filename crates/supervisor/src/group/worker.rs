@@ -22,8 +22,8 @@ pub(crate) struct Worker {
     started: Instant,
     ready: Option<Instant>,
     /// It has asked to be replaced.
-    outworn: bool,
-    leaving: bool,
+    wants_replacement: bool,
+    draining: bool,
     kill_at: Option<Instant>,
     /// When it was killed.
     killed: Option<Instant>,
@@ -45,8 +45,8 @@ impl Worker {
             generation,
             started: Instant::now(),
             ready: None,
-            outworn: false,
-            leaving: false,
+            wants_replacement: false,
+            draining: false,
             kill_at: None,
             killed: None,
         }
@@ -69,7 +69,7 @@ impl Worker {
         if self.process.is_none() {
             self.control.close();
         }
-        if self.leaving {
+        if self.draining {
             // It was asked before there was anybody to ask.
             self.signal(Signal::SIGTERM);
         }
@@ -113,23 +113,23 @@ impl Worker {
     }
 
     /// Notes that it has asked to be replaced.
-    pub(crate) fn set_outworn(&mut self) {
-        self.outworn = true;
+    pub(crate) fn request_replacement(&mut self) {
+        self.wants_replacement = true;
     }
 
     /// Whether it has asked to be replaced.
-    pub(crate) fn is_outworn(&self) -> bool {
-        self.outworn
+    pub(crate) fn wants_replacement(&self) -> bool {
+        self.wants_replacement
     }
 
     /// Whether it was asked to end.
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// Asks it to finish; after `grace`, if there is a limit, it will be killed.
     pub(crate) fn ask_to_end(&mut self, why: Option<SupervisorMessage>, grace: Option<Duration>) {
-        if self.leaving {
+        if self.draining {
             return;
         }
         let told = why.is_some_and(|order| self.control.send(order).is_ok());
@@ -146,7 +146,7 @@ impl Worker {
 
     /// Orders a worker that takes requests to do something at the queue. One that cannot be told is ending.
     pub(crate) fn order(&self, order: SupervisorMessage) {
-        if self.is_ready() && !self.leaving {
+        if self.is_ready() && !self.draining {
             let _ = self.control.send(order);
         }
     }
@@ -162,7 +162,7 @@ impl Worker {
 
     /// Notes that it ends; after `grace`, if there is a limit, it will be killed.
     pub(crate) fn leave(&mut self, grace: Option<Duration>) {
-        self.leaving = true;
+        self.draining = true;
         self.kill_at = grace.map(|grace| Instant::now() + grace);
     }
 
@@ -196,7 +196,7 @@ impl Worker {
         self.kill_at = None;
         self.killed = Some(Instant::now());
         // What is known of its end is why; it is not asked for again.
-        self.leaving = true;
+        self.draining = true;
         self.signal(Signal::SIGKILL);
     }
 

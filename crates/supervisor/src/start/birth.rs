@@ -178,7 +178,7 @@ impl AsFd for Birth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::start::credentials::Identity;
+    use crate::start::credentials::Credentials;
     use crate::sys::{Change, Directory, Task, begin, raised};
     use nix::sys::wait::waitpid;
     use nix::unistd::Pid;
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn born_with(scripts: Vec<PathBuf>, programs: &[&str], directory: Option<&str>) -> Birth {
-        let identity = Identity::own();
+        let identity = Credentials::own();
         let nothing = raised(&File::open("/dev/null").unwrap().into()).unwrap();
         let directory = directory.map(Path::new);
         let change = Change {

@@ -8,7 +8,7 @@ use wsgi::process::plan::{Account, GroupAccount};
 
 /// A user with everything that a process of theirs needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct Credentials {
     /// The user's name, or `#uid` where the number has none.
     pub(crate) name: String,
     pub(crate) uid: Uid,
@@ -41,7 +41,7 @@ pub(crate) enum AccountError {
     Database(nix::Error),
 }
 
-impl Identity {
+impl Credentials {
     /// The user that this process runs as, for a process that does not change.
     pub(crate) fn own() -> Self {
         let (uid, gid) = (Uid::effective(), Gid::effective());
@@ -110,7 +110,7 @@ fn set(directive: &'static str, id: u32) -> Result<u32, AccountError> {
     if id == u32::MAX { Err(AccountError::Unset(directive)) } else { Ok(id) }
 }
 
-impl Identity {
+impl Credentials {
     /// The user of a group as it is known already, if it is.
     pub(crate) fn known(
         spec: &GroupSpec,
@@ -182,26 +182,26 @@ mod tests {
             // Without privileges every group runs as us, whatever it asks for.
             let spec = GroupSpec { user: Some(Principal::Id(0)), ..GroupSpec::named("x") };
             let children = Account { uid: 1, gid: 1, user: "x".into() };
-            let identity = Identity::of_group(&spec, &children).unwrap();
+            let identity = Credentials::of_group(&spec, &children).unwrap();
             assert_eq!((identity.uid, identity.change), (Uid::effective(), false));
             return;
         }
         let children = Account { uid: 0, gid: 0, user: "root".into() };
         let group = |user, group| {
             let spec = GroupSpec { user, group, ..GroupSpec::named("x") };
-            Identity::of_group(&spec, &children)
+            Credentials::of_group(&spec, &children)
         };
         assert_eq!(group(None, None), Err(AccountError::Root));
         let missing = || "no-such-name".to_owned();
         let user = Some(Principal::Name(missing()));
         assert_eq!(group(user, None), Err(AccountError::NoUser(missing())));
         let nobody = Account { uid: u32::MAX, gid: u32::MAX, user: String::new() };
-        let of = |spec: GroupSpec| Identity::of_group(&spec, &nobody);
+        let of = |spec: GroupSpec| Credentials::of_group(&spec, &nobody);
         assert_eq!(of(GroupSpec::named("x")), Err(AccountError::Unset("User")));
         let user = Some(Principal::Id(65_534));
         let spec = GroupSpec { user: user.clone(), ..GroupSpec::named("x") };
         assert_eq!(of(spec), Err(AccountError::Unset("Group")));
-        assert_eq!(Identity::of_children(&nobody), Err(AccountError::Unset("User")));
+        assert_eq!(Credentials::of_children(&nobody), Err(AccountError::Unset("User")));
         let named = Some(Principal::Name(missing()));
         assert_eq!(group(user.clone(), named), Err(AccountError::NoGroup(missing())));
         let identity = group(user, Some(Principal::Id(65_534))).unwrap();
@@ -214,7 +214,7 @@ mod tests {
         let is_root = Uid::effective().is_root();
         let user = || Some(Principal::Name("name-that-no-database-has".into()));
         let spec = GroupSpec { user: user(), ..GroupSpec::named("x") };
-        let identity = Identity {
+        let identity = Credentials {
             name: "name-that-no-database-has".into(),
             uid: Uid::from_raw(54_321),
             gid: Gid::from_raw(4321),
@@ -223,7 +223,8 @@ mod tests {
             change: is_root,
         };
         let known = [identity.to_known(&spec)];
-        let find = |spec: &GroupSpec, children: &Account| Identity::known(spec, children, &known);
+        let find =
+            |spec: &GroupSpec, children: &Account| Credentials::known(spec, children, &known);
         assert_eq!(find(&spec, &children), Some(identity));
         // Where nothing is changed to another user, httpd's do not matter.
         let others = Account { gid: 1, ..children.clone() };

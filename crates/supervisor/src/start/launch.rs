@@ -19,7 +19,7 @@ use wsgi::process::plan::{
 
 use crate::control_socket::{ControlSocket, Kept};
 use crate::start::birth::{Birth, Failure};
-use crate::start::credentials::{AccountError, Identity};
+use crate::start::credentials::{AccountError, Credentials};
 use crate::start::probe::ProbeError;
 use crate::start::program::{self, ProgramError};
 use crate::sys::{Change, Directory, Task, begin, raised};
@@ -41,7 +41,7 @@ start()";
 #[derive(Debug)]
 pub(crate) struct Start<'s> {
     pub(crate) spec: &'s WorkerSpec,
-    pub(crate) identity: &'s Identity,
+    pub(crate) identity: &'s Credentials,
     /// The Python installation or environment; `None` for the system's Python.
     pub(crate) python_home: Option<&'s Path>,
     pub(crate) engine: &'s Path,

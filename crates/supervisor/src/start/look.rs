@@ -14,7 +14,7 @@ use wsgi::process::plan::WorkerSpec;
 use crate::group::template::Versions;
 use crate::process::Process;
 use crate::start::birth::Birth;
-use crate::start::credentials::Identity;
+use crate::start::credentials::Credentials;
 use crate::sys::{Change, Task, begin, raised};
 
 /// What was seen.
@@ -37,7 +37,7 @@ pub(crate) struct Look {
 
 impl Look {
     /// Starts to look at the scripts of a group.
-    pub(crate) fn start(spec: &WorkerSpec, identity: &Identity) -> std::io::Result<Self> {
+    pub(crate) fn start(spec: &WorkerSpec, identity: &Credentials) -> std::io::Result<Self> {
         let nothing = raised(&File::options().read(true).write(true).open("/dev/null")?.into())?;
         let change = Change {
             identity,

@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::start::credentials::Identity;
+use crate::start::credentials::Credentials;
 
 /// What a user wants of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) enum Obstacle {
 }
 
 /// Looks at each step of the way to `path`, through its symbolic links.
-pub(crate) fn obstacle(path: &Path, identity: &Identity, want: Want) -> Option<Obstacle> {
+pub(crate) fn obstacle(path: &Path, identity: &Credentials, want: Want) -> Option<Obstacle> {
     written_way(path, identity).or_else(|| {
         let real = path.canonicalize().map_err(|_| Obstacle::Missing(path.to_owned()));
         match real {
@@ -55,7 +55,7 @@ pub(crate) fn obstacle(path: &Path, identity: &Identity, want: Want) -> Option<O
 }
 
 /// The first directory above `path` that is missing or closed.
-fn written_way(path: &Path, identity: &Identity) -> Option<Obstacle> {
+fn written_way(path: &Path, identity: &Credentials) -> Option<Obstacle> {
     let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
     above.reverse();
     above.into_iter().filter(|directory| !directory.as_os_str().is_empty()).find_map(|directory| {
@@ -67,7 +67,7 @@ fn written_way(path: &Path, identity: &Identity) -> Option<Obstacle> {
     })
 }
 
-fn allows(path: &Path, identity: &Identity, want: Want) -> bool {
+fn allows(path: &Path, identity: &Credentials, want: Want) -> bool {
     let Ok(data) = path.metadata() else { return false };
     if identity.uid.is_root() {
         return true;
@@ -96,7 +96,7 @@ mod tests {
         fs::create_dir_all(&inner).unwrap();
         fs::write(inner.join("file"), "").unwrap();
         fs::set_permissions(&base, fs::Permissions::from_mode(0o755)).unwrap();
-        let stranger = Identity {
+        let stranger = Credentials {
             name: "stranger".into(),
             uid: Uid::from_raw(54_321),
             gid: Gid::from_raw(54_321),

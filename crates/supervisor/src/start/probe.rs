@@ -19,7 +19,7 @@ use nix::unistd::{Pid, pipe2};
 use wsgi::process::plan::{PythonFacts, PythonQuestion};
 
 use crate::start::birth::{Birth, Failure};
-use crate::start::credentials::Identity;
+use crate::start::credentials::Credentials;
 use crate::start::obstacle::{Obstacle, Want, obstacle};
 use crate::sys::{Change, Directory, Task, begin, raised};
 
@@ -77,7 +77,7 @@ for folder in (var('LIBDIR'), sys.base_prefix + '/lib', sys.base_exec_prefix + '
 #[derive(Debug)]
 pub(crate) struct Probe<'i> {
     program: PathBuf,
-    identity: &'i Identity,
+    identity: &'i Credentials,
     pid: Pid,
     birth: Birth,
     output: File,
@@ -93,7 +93,7 @@ impl<'i> Probe<'i> {
     /// Asks `program`, which is looked for below the root directory `root`, as the user that would run it.
     pub(crate) fn start(
         program: &Path,
-        identity: &'i Identity,
+        identity: &'i Credentials,
         root: Option<&Path>,
         question: PythonQuestion,
     ) -> Result<Self, ProbeError> {
@@ -103,7 +103,7 @@ impl<'i> Probe<'i> {
 
     fn begin(
         program: &Path,
-        identity: &'i Identity,
+        identity: &'i Credentials,
         root: Option<&Path>,
         question: PythonQuestion,
     ) -> std::io::Result<Self> {
@@ -258,7 +258,7 @@ const LIBRARIES: &str = "LD_LIBRARY_PATH";
 /// Why `program` did not start, in words that name what is in the way.
 pub(crate) fn start_error(
     program: &Path,
-    identity: &Identity,
+    identity: &Credentials,
     error: std::io::Error,
 ) -> ProbeError {
     let (program, user) = (program.to_owned(), identity.name.clone());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wsgi::process::plan::{FileStamp, PythonAnswer, PythonFiles, PythonQuestion};
 
-use crate::start::credentials::Identity;
+use crate::start::credentials::Credentials;
 use crate::start::probe::{Probe, ProbeError};
 
 /// So many are asked at a time.
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
     pub(crate) program: PathBuf,
-    pub(crate) identity: Identity,
+    pub(crate) identity: Credentials,
     pub(crate) root: Option<PathBuf>,
     pub(crate) kind: PythonQuestion,
 }
@@ -190,7 +190,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn question(program: impl Into<PathBuf>) -> Question {
-        let identity = Identity {
+        let identity = Credentials {
             name: "me".into(),
             uid: Uid::effective(),
             gid: Gid::effective(),

@@ -22,7 +22,7 @@ use super::change::{
 };
 use super::{ABOVE, descriptors, raised};
 use crate::start::birth::{Step, WORD, Word};
-use crate::start::credentials::Identity;
+use crate::start::credentials::Credentials;
 
 /// How a new process differs from this one. It has a session of its own, and is ended with this process. In
 /// the session of httpd's administrator it could open their terminal as `/dev/tty`, and read and write there
@@ -30,7 +30,7 @@ use crate::start::credentials::Identity;
 #[derive(Debug)]
 pub(crate) struct Change<'c> {
     /// Whom it runs as.
-    pub(crate) identity: &'c Identity,
+    pub(crate) identity: &'c Credentials,
     /// Its standard input, output and error; all from above [`ABOVE`].
     pub(crate) standard: [&'c OwnedFd; 3],
     /// Descriptors that it finds under these numbers; all others but 0, 1 and 2 are closed. The

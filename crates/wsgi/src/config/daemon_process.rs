@@ -209,12 +209,12 @@ impl GroupSpec {
             (option.set)(&mut spec, &value)
                 .ok_or_else(|| ArgumentError::option(option.name, &value, option.allowed))?;
         }
-        spec.check_company()?;
+        spec.check_combinations()?;
         Ok(spec)
     }
 
     /// Options that mean nothing without another one are mistakes.
-    fn check_company(&self) -> Result<(), ArgumentError> {
+    fn check_combinations(&self) -> Result<(), ArgumentError> {
         let alone = |option, needs| Err(ArgumentError::Alone { option, needs });
         if self.preload == Preload::Off && !self.preload_modules.is_empty() {
             return alone("preload-modules", "preload=interpreter or preload=application");

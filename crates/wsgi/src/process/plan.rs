@@ -309,7 +309,8 @@ pub struct EmbeddedSpec {
     /// Whether httpd serves in one process, for looking for faults (`httpd -X`).
     pub single_process: bool,
     /// Whether it was said already that another module has started Python.
-    pub company_is_known: bool,
+    #[serde(rename = "company_is_known")]
+    pub python_in_parent_is_known: bool,
     /// `WSGIPythonEggs`.
     pub python_eggs: Option<PathBuf>,
     /// What is imported at once.

@@ -13,8 +13,8 @@ use wsgi::process::watchdog::{Action, Observation, Running, Watchdog};
 
 use crate::log::ProcessLog;
 use crate::panics::caught;
-use crate::worker::in_flight::{Requests, Seen, Sight};
-use crate::worker::shutdown::Ending;
+use crate::worker::in_flight::{InFlight, RequestView, Snapshot};
+use crate::worker::shutdown::Shutdown;
 use crate::worker::stacks::Stacks;
 
 /// Status of a request whose process does not wait for it any more.
@@ -22,7 +22,7 @@ const TIMED_OUT: u16 = 504;
 
 /// What the limits want of the main thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum ProcessAction {
     /// The process is to end.
     End(Cause),
     /// Another process is to take its place first.
@@ -30,8 +30,8 @@ pub(crate) enum Wish {
 }
 
 /// The watch over a process.
-pub(crate) struct Watch {
-    dog: Watchdog,
+pub(crate) struct Monitor {
+    watchdog: Watchdog,
     group: String,
     options: wsgi::config::daemon_process::Timeouts,
     slow: f64,
@@ -47,13 +47,13 @@ pub(crate) struct Watch {
 /// Whether the GIL can be had.
 #[derive(Debug, Default)]
 struct Gil {
-    /// Since when it is waited for, in the milliseconds of [`Requests::now`] and one more; 0 while it is not.
+    /// Since when it is waited for, in the milliseconds of [`InFlight::now`] and one more; 0 while it is not.
     since: AtomicU64,
     /// When it was waited for last.
     last: AtomicU64,
 }
 
-impl Watch {
+impl Monitor {
     pub(crate) fn new(
         spec: &WorkerSpec,
         engine: Arc<Engine>,
@@ -63,7 +63,7 @@ impl Watch {
         let slow = spec.server.slow_requests;
         let milliseconds = slow.map(|slow| u64::try_from(slow.as_millis()).unwrap_or(u64::MAX));
         Self {
-            dog: Watchdog::new(&spec.group.timeouts, spec.group.threads, milliseconds),
+            watchdog: Watchdog::new(&spec.group.timeouts, spec.group.threads, milliseconds),
             group: spec.group.name.clone(),
             options: spec.group.timeouts,
             slow: slow.unwrap_or_default().as_secs_f64(),
@@ -77,39 +77,43 @@ impl Watch {
 
     /// Looks at the process and does what its limits demand; gives what is left to the main thread, and
     /// after how many milliseconds to look again, if nothing happens before.
-    pub(crate) fn look(&self, requests: &Requests, ending: &Ending) -> (Vec<Wish>, Option<u64>) {
+    pub(crate) fn look(
+        &self,
+        requests: &InFlight,
+        shutdown: &Shutdown,
+    ) -> (Vec<ProcessAction>, Option<u64>) {
         let now = requests.now();
-        let sight = requests.look();
-        self.ask_for_gil(now, &sight);
-        let running: Vec<Running> = sight.running.iter().map(|seen| seen.running).collect();
+        let snapshot = requests.look();
+        self.ask_for_gil(now, &snapshot);
+        let running: Vec<Running> = snapshot.running.iter().map(|seen| seen.running).collect();
         let seen = Observation {
             now,
             started: 0,
-            first_request: sight.first,
+            first_request: snapshot.first,
             has_loaded: self.engine.has_loaded(),
-            activity: sight.activity,
+            activity: snapshot.activity,
             waits_for_gil: self.gil.since.load(Ordering::Relaxed).checked_sub(1),
             has_asked: self.asked.load(Ordering::Relaxed),
             running: &running,
         };
-        let actions = self.dog.actions(&seen);
-        let wishes = actions
+        let actions = self.watchdog.actions(&seen);
+        let requested = actions
             .iter()
-            .filter_map(|action| self.act(*action, &sight.running, requests, ending))
+            .filter_map(|action| self.act(*action, &snapshot.running, requests, shutdown))
             .collect();
-        let pace = self.dog.pace().filter(|_| !running.is_empty()).map(|pace| now + pace);
-        let next = if actions.is_empty() { self.dog.next(&seen) } else { Some(now) };
+        let pace = self.watchdog.pace().filter(|_| !running.is_empty()).map(|pace| now + pace);
+        let next = if actions.is_empty() { self.watchdog.next(&seen) } else { Some(now) };
         let next = next.into_iter().chain(pace).min();
-        (wishes, next.map(|moment| moment.saturating_sub(now) + 1))
+        (requested, next.map(|moment| moment.saturating_sub(now) + 1))
     }
 
     fn act(
         &self,
         action: Action,
-        running: &[Seen],
-        requests: &Requests,
-        ending: &Ending,
-    ) -> Option<Wish> {
+        running: &[RequestView],
+        requests: &InFlight,
+        shutdown: &Shutdown,
+    ) -> Option<ProcessAction> {
         match action {
             Action::Note(place) => {
                 let seen = &running[place];
@@ -144,24 +148,24 @@ impl Watch {
                 let stacks = self.stacks.as_ref().map(|stacks| stacks.all(seen.thread));
                 self.tell(Level::Error, &text, &stacks.unwrap_or_default());
                 // Whoever comes next goes to another process.
-                ending.want(Cause::RequestTimeout);
+                shutdown.request(Cause::RequestTimeout);
                 give_up(seen);
-                Some(Wish::End(Cause::RequestTimeout))
+                Some(ProcessAction::End(Cause::RequestTimeout))
             }
             Action::End(cause) => {
-                ending.want(cause);
+                shutdown.request(cause);
                 self.explain(cause, &requests.wait_for_heads(), requests);
-                Some(Wish::End(cause))
+                Some(ProcessAction::End(cause))
             }
             Action::Replace(cause) => {
                 self.asked.store(true, Ordering::Relaxed);
-                Some(Wish::Replace(cause))
+                Some(ProcessAction::Replace(cause))
             }
         }
     }
 
     /// Says why the process ends, where that is a fault, and ends the requests that cannot be waited for.
-    fn explain(&self, cause: Cause, running: &[Seen], requests: &Requests) {
+    fn explain(&self, cause: Cause, running: &[RequestView], requests: &InFlight) {
         let (text, stacks) = match cause {
             Cause::Deadlock => {
                 let text = format!(
@@ -190,11 +194,11 @@ impl Watch {
     }
 
     /// Raises the exception from a thread of its own, since that waits for the GIL.
-    fn interrupt(&self, seen: &Seen) {
-        let Some(about) = seen.about.clone() else { return };
+    fn interrupt(&self, seen: &RequestView) {
+        let Some(info) = seen.info.clone() else { return };
         let raise = move || {
             // A request that has ended meanwhile needs none; a panic has been logged.
-            let _ = caught(|| about.control.interrupt());
+            let _ = caught(|| info.control.interrupt());
         };
         let thread = thread::Builder::new().name("wsgi-interrupt".into()).spawn(raise);
         if let Err(error) = thread {
@@ -203,10 +207,10 @@ impl Watch {
     }
 
     /// Finds out if the GIL can be had, while there are requests that need it.
-    fn ask_for_gil(&self, now: u64, sight: &Sight) {
+    fn ask_for_gil(&self, now: u64, snapshot: &Snapshot) {
         let since = now.saturating_sub(self.gil.last.load(Ordering::Relaxed));
         let waits = self.gil.since.load(Ordering::Relaxed) > 0;
-        if waits || sight.running.is_empty() || !self.dog.asks_for_gil(since) {
+        if waits || snapshot.running.is_empty() || !self.watchdog.asks_for_gil(since) {
             return;
         }
         self.gil.last.store(now, Ordering::Relaxed);
@@ -223,7 +227,7 @@ impl Watch {
         }
     }
 
-    fn stack_of(&self, seen: &Seen) -> Vec<String> {
+    fn stack_of(&self, seen: &RequestView) -> Vec<String> {
         self.stacks.as_ref().map(|stacks| stacks.of(seen.thread)).unwrap_or_default()
     }
 
@@ -242,13 +246,13 @@ impl Watch {
 
 /// Answers a request in place of its code. One that is just writing its answer is cut off with the end of
 /// the process.
-fn give_up(seen: &Seen) {
-    if let Some(about) = &seen.about {
-        about.control.give_up(TIMED_OUT);
+fn give_up(seen: &RequestView) {
+    if let Some(info) = &seen.info {
+        info.control.give_up(TIMED_OUT);
     }
 }
 
-fn names(running: &[Seen]) -> String {
-    let names: Vec<String> = running.iter().map(Seen::name).collect();
+fn names(running: &[RequestView]) -> String {
+    let names: Vec<String> = running.iter().map(RequestView::name).collect();
     if names.is_empty() { "no requests".to_owned() } else { names.join(", ") }
 }
