@@ -29,7 +29,7 @@ pub(crate) struct GroupLog {
     /// The log of the group's virtual host; `None` for standard error, httpd's own.
     log: Option<File>,
     /// The beginning of a line.
-    on_idle: Vec<u8>,
+    unfinished: Vec<u8>,
     /// When the last of it came.
     came: Instant,
 }
@@ -44,7 +44,7 @@ impl GroupLog {
             reader: reader.into(),
             writer: raised(&writer)?,
             log: log.map(File::from),
-            on_idle: Vec::new(),
+            unfinished: Vec::new(),
             came: Instant::now(),
         })
     }
@@ -69,7 +69,7 @@ impl GroupLog {
 
     /// When the beginning of a line is copied that nothing follows.
     pub(crate) fn due(&self) -> Option<Instant> {
-        (!self.on_idle.is_empty()).then(|| self.came + PATIENCE)
+        (!self.unfinished.is_empty()).then(|| self.came + PATIENCE)
     }
 
     /// Copies everything: no process writes any more.
@@ -95,23 +95,23 @@ impl GroupLog {
     fn take(&mut self, bytes: &[u8]) {
         self.came = Instant::now();
         let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let (lines, on_idle) = bytes.split_at(end);
+        let (lines, unfinished) = bytes.split_at(end);
         if !lines.is_empty() {
-            let mut whole = std::mem::take(&mut self.on_idle);
+            let mut whole = std::mem::take(&mut self.unfinished);
             whole.extend_from_slice(lines);
             self.write(&whole);
         }
-        self.on_idle.extend_from_slice(on_idle);
-        if self.on_idle.len() > LONGEST_LINE {
-            let cut = self.on_idle.split_off(whole_characters(&self.on_idle));
+        self.unfinished.extend_from_slice(unfinished);
+        if self.unfinished.len() > LONGEST_LINE {
+            let cut = self.unfinished.split_off(whole_characters(&self.unfinished));
             self.end_line();
-            self.on_idle = cut;
+            self.unfinished = cut;
         }
     }
 
     fn end_line(&mut self) {
-        if !self.on_idle.is_empty() {
-            let mut line = std::mem::take(&mut self.on_idle);
+        if !self.unfinished.is_empty() {
+            let mut line = std::mem::take(&mut self.unfinished);
             line.push(b'\n');
             self.write(&line);
         }
@@ -176,13 +176,13 @@ mod tests {
         process.write_all(&[b'x'; LONGEST_LINE + 1]).unwrap();
         log.copy();
         assert_eq!(arrived(&mut copy).len(), LONGEST_LINE + 2, "and the end of the line");
-        assert!(log.on_idle.is_empty());
+        assert!(log.unfinished.is_empty());
         // Nor is a character cut in two, whose second half would be no character.
         let text = "x".to_owned() + &"\u{201c}".repeat(LONGEST_LINE / 3 + 1);
         process.write_all(&text.as_bytes()[..=LONGEST_LINE]).unwrap();
         log.copy();
-        let on_idle = &text.as_bytes()[LONGEST_LINE + 1..];
-        process.write_all(&[on_idle, b"\n"].concat()).unwrap();
+        let unfinished = &text.as_bytes()[LONGEST_LINE + 1..];
+        process.write_all(&[unfinished, b"\n"].concat()).unwrap();
         log.copy();
         assert_eq!(arrived(&mut copy).replace('\n', ""), text);
     }
