@@ -14,11 +14,11 @@ use wsgi::process::plan::{
 };
 use wsgi::protocol::codec::Pairs;
 use wsgi::protocol::frame::{BodyFault, FileRange, FrameType, write};
-use wsgi::protocol::hook::{Answer, Query, Question, Target, encode_variable};
+use wsgi::protocol::hook::{Answer, DispatchTarget, Query, Question, encode_variable};
 use wsgi::protocol::log_line::{LogLine, Source};
-use wsgi::protocol::request::{Attempts, BodyRest, Request};
-use wsgi::protocol::response::{Head, Status};
-use wsgi::protocol::scoreboard::{Process, Scoreboard, Worker};
+use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
+use wsgi::protocol::response::{ResponseHead, ResponseStatus};
+use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker};
 use wsgi::time_zone::TimeZone;
 
 fn main() {
@@ -51,8 +51,8 @@ type Bytes = &'static [u8];
 const ENVIRON: [(Bytes, Bytes); 3] =
     [(b"REQUEST_METHOD", b"GET"), (b"REQUEST_URI", b"/\xff"), (b"EMPTY", b"")];
 
-fn request() -> Request<'static> {
-    Request {
+fn request() -> RequestHead<'static> {
+    RequestHead {
         attempts: Attempts { connects: 1, restarts: 0 },
         script: b"/srv/app.wsgi",
         process_group: b"site",
@@ -71,14 +71,16 @@ fn request() -> Request<'static> {
 }
 
 fn head() -> Vec<u8> {
-    let status = Status { code: 200, line: b"200 OK".to_vec() };
+    let status = ResponseStatus { code: 200, line: b"200 OK".to_vec() };
     let headers: [(Bytes, Bytes); 2] = [(b"Content-Length", b"5"), (b"X-A", b"\xff")];
-    made(|buffer| Head::encode(&status, headers, buffer))
+    made(|buffer| ResponseHead::encode(&status, headers, buffer))
 }
 
 fn frames() {
-    use FrameType::{Abort, Answer, Body, BodyFailed, Data, Decline, End, Fail, File, Head, Log};
-    use FrameType::{Question, Request, Server, Unavailable, Variable};
+    use FrameType::{
+        Abort, Answer, Body, BodyFailed, Data, Decline, End, Fail, File, Log, ResponseHead,
+    };
+    use FrameType::{Question, RequestHead, Server, Unavailable, Variable};
     use FrameType::{WantBody, WantServer, WantVariable};
 
     let stream = |cut: u8, frames: &[(FrameType, Vec<u8>)]| {
@@ -89,8 +91,9 @@ fn frames() {
         bytes
     };
     let asked = made(|buffer| request().encode(ENVIRON, buffer));
-    save("frames", "request", &stream(3, &[(Request, asked.clone()), (Body, b"a".into())]));
-    let answered = [(Head, head()), (Data, b"hello".into()), (File, vec![7; 16]), (End, vec![])];
+    save("frames", "request", &stream(3, &[(RequestHead, asked.clone()), (Body, b"a".into())]));
+    let answered =
+        [(ResponseHead, head()), (Data, b"hello".into()), (File, vec![7; 16]), (End, vec![])];
     save("frames", "response", &stream(255, &answered));
     let numbers = [(WantBody, vec![1; 4]), (Fail, vec![0xf4, 1]), (WantServer, vec![])];
     save("frames", "numbers", &stream(0, &numbers));
@@ -115,7 +118,7 @@ fn frames() {
 
 fn requests() {
     save("requests", "request", &made(|buffer| request().encode(ENVIRON, buffer)));
-    let empty = Request { body: b"", body_rest: BodyRest::None, ..request() };
+    let empty = RequestHead { body: b"", body_rest: BodyRest::None, ..request() };
     save("requests", "empty", &made(|buffer| empty.encode([], buffer)));
     let (user, host) = (b"user".as_slice(), b"::1".as_slice());
     for (name, query) in [
@@ -134,23 +137,28 @@ fn replies() {
     save("replies", "fault", &made(|buffer| BodyFault::Timeout.encode(b"slow", buffer)));
     save("replies", "variable", &made(|buffer| encode_variable(Some(b"TLSv1.3"), buffer)));
     save("replies", "no-variable", &made(|buffer| encode_variable(None, buffer)));
-    let worker = Worker {
+    let worker = ScoreboardWorker {
         status: 4,
         client: b"::1".to_vec(),
         request: b"GET / HTTP/1.1".to_vec(),
         vhost: b"localhost".to_vec(),
-        ..Worker::default()
+        ..ScoreboardWorker::default()
     };
-    let process = Process { pid: 7, workers: vec![worker.clone(), worker], ..Process::default() };
+    let process = ScoreboardProcess {
+        pid: 7,
+        workers: vec![worker.clone(), worker],
+        ..ScoreboardProcess::default()
+    };
     let board = Scoreboard {
         server_limit: 2,
         thread_limit: 2,
-        processes: vec![process.clone(), Process::default(), process],
+        processes: vec![process.clone(), ScoreboardProcess::default(), process],
         ..Scoreboard::default()
     };
     save("replies", "scoreboard", &made(|buffer| board.encode(buffer)));
     // Many places that are free: what costs most memory for each byte.
-    let free = Scoreboard { processes: vec![Process::default(); 300], ..Scoreboard::default() };
+    let free =
+        Scoreboard { processes: vec![ScoreboardProcess::default(); 300], ..Scoreboard::default() };
     save("replies", "free-places", &made(|buffer| free.encode(buffer)));
 }
 
@@ -163,9 +171,9 @@ fn responses() {
         ("framing", "200 OK", [("Transfer-Encoding", "chunked"), ("C", "d")]),
         ("name", "404", [("", "b"), ("C: d", "d")]),
     ] {
-        let status = Status { code: 200, line: line.into() };
+        let status = ResponseStatus { code: 200, line: line.into() };
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        save("responses", name, &made(|buffer| Head::encode(&status, headers, buffer)));
+        save("responses", name, &made(|buffer| ResponseHead::encode(&status, headers, buffer)));
     }
     let range = FileRange { offset: 4096, length: 1 << 40 };
     save("responses", "file", &made(|buffer| range.encode(buffer)));
@@ -181,7 +189,8 @@ fn log_lines() {
 }
 
 fn answers() {
-    let target = Target { process_group: Some(b"site".to_vec()), ..Target::default() };
+    let target =
+        DispatchTarget { process_group: Some(b"site".to_vec()), ..DispatchTarget::default() };
     for (name, answer) in [
         ("none", Answer::None),
         ("yes", Answer::Yes),
@@ -259,7 +268,7 @@ fn plans() {
         python_path: vec!["/a".into()],
         server: server.clone(),
         single_process: false,
-        company_is_known: false,
+        python_in_parent_is_known: false,
         python_eggs: None,
         imports: vec![import.clone()],
     };

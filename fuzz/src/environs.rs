@@ -1,6 +1,6 @@
 //! The environ of a request, of what a client has sent.
 
-use wsgi::environ::{Credentials, Environ, Facts};
+use wsgi::environ::{Credentials, Environ, RequestFacts};
 
 /// Pieces with form feeds between: request line, path, path info, the client's address, and headers as
 /// `name:value`. No header becomes a variable that is not its own.
@@ -30,8 +30,8 @@ pub(crate) fn environs(bytes: &[u8]) {
     }
 }
 
-fn facts([line, uri, path_info, address]: [&[u8]; 4]) -> Facts<'_> {
-    Facts {
+fn facts([line, uri, path_info, address]: [&[u8]; 4]) -> RequestFacts<'_> {
+    RequestFacts {
         request_line: line,
         method: line.split(|byte| *byte == b' ').next().unwrap_or_default(),
         protocol: b"HTTP/1.1",

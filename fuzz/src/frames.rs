@@ -1,7 +1,7 @@
 //! The stream between an Apache child and a worker: frames out of bytes as they arrive.
 
 use wsgi::protocol::frame::{FrameError, FrameType, HEADER, Header, write};
-use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::frame_decoder::FrameDecoder;
 
 /// A stream of frames, in pieces as long as the first byte says. Frames come out the same however the
 /// stream is cut, and are written again as they were.
@@ -29,7 +29,7 @@ type Frames = (Vec<(FrameType, Vec<u8>)>, Option<FrameError>);
 
 /// The frames of a stream up to its end, or to the fault in it.
 fn received(stream: &[u8], step: usize) -> Frames {
-    let (mut inbox, mut frames) = (Inbox::default(), Vec::new());
+    let (mut inbox, mut frames) = (FrameDecoder::default(), Vec::new());
     let mut rest = stream;
     while !rest.is_empty() {
         let room = inbox.room();

@@ -1,7 +1,7 @@
 //! Headers in both directions: what an application wants to send, and what a client sent.
 
 use wsgi::environ::{collapse_slashes, header_variable, is_header_name, script_name};
-use wsgi::protocol::response::{Status, check_header, content_length};
+use wsgi::protocol::response::{ResponseStatus, check_header, content_length};
 
 /// A status line, and headers as `name:value` lines; the lines are separated by form feeds, which no
 /// rule treats in a special way. What is accepted cannot break out of its line.
@@ -11,7 +11,7 @@ use wsgi::protocol::response::{Status, check_header, content_length};
 pub(crate) fn headers(bytes: &[u8]) {
     let mut parts = bytes.split(|byte| *byte == b'\x0c');
     let line = parts.next().unwrap_or_default();
-    if let Ok(status) = Status::parse(line) {
+    if let Ok(status) = ResponseStatus::parse(line) {
         assert!((100..1000).contains(&status.code), "{status:?}");
         assert!(!status.line.iter().any(u8::is_ascii_control), "{status:?}");
     }

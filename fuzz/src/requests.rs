@@ -1,14 +1,14 @@
 //! Requests and questions, as a worker reads them out of its group's queue.
 
 use wsgi::protocol::hook::Question;
-use wsgi::protocol::request::{Attempts, Request};
+use wsgi::protocol::request::{Attempts, RequestHead};
 
 /// The payload of a request or a question. What can be read is written again as it was.
 ///
 /// # Panics
 /// Where that does not hold.
 pub(crate) fn requests(bytes: &[u8]) {
-    if let Ok(request) = Request::decode(bytes) {
+    if let Ok(request) = RequestHead::decode(bytes) {
         // What a log line shows of it.
         let _ = request.line();
         let mut again = Vec::new();
@@ -17,7 +17,7 @@ pub(crate) fn requests(bytes: &[u8]) {
         // The child counts its attempts in the encoded frame.
         let attempts = Attempts { connects: 7, restarts: u32::MAX };
         attempts.note(&mut again);
-        assert_eq!(Request::decode(&again).map(|request| request.attempts), Ok(attempts));
+        assert_eq!(RequestHead::decode(&again).map(|request| request.attempts), Ok(attempts));
     }
     if let Ok(question) = Question::decode(bytes) {
         let mut again = Vec::new();

@@ -1,7 +1,7 @@
 //! What a child reads of a response: its worker is a process of the group's user.
 
 use wsgi::protocol::frame::{FileRange, decode_failure, decode_want_body};
-use wsgi::protocol::response::{Head, Status, is_framing};
+use wsgi::protocol::response::{ResponseHead, ResponseStatus, is_framing};
 
 /// The payload of a head, a file's range, a failure, or a wish for the body. A head that is let through cannot
 /// break out of its lines, and does not frame the response.
@@ -9,10 +9,10 @@ use wsgi::protocol::response::{Head, Status, is_framing};
 /// # Panics
 /// Where that does not hold.
 pub(crate) fn responses(bytes: &[u8]) {
-    if let Ok(head) = Head::decode(bytes) {
-        let status = Status { code: head.code, line: head.line.to_vec() };
+    if let Ok(head) = ResponseHead::decode(bytes) {
+        let status = ResponseStatus { code: head.code, line: head.line.to_vec() };
         let mut again = Vec::new();
-        Head::encode(&status, head.headers.clone(), &mut again);
+        ResponseHead::encode(&status, head.headers.clone(), &mut again);
         assert_eq!(again, bytes, "a head is written otherwise than it was read");
         match head.check() {
             Ok(length) => check(&head, length),
@@ -34,7 +34,7 @@ pub(crate) fn responses(bytes: &[u8]) {
 }
 
 /// What must hold for a head that was let through.
-fn check(head: &Head<'_>, length: Option<u64>) {
+fn check(head: &ResponseHead<'_>, length: Option<u64>) {
     let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
     assert!((200..1000).contains(&head.code) && !head.line.iter().any(breaks), "{head:?}");
     assert!(head.line.starts_with(head.code.to_string().as_bytes()), "{head:?}");

@@ -6,13 +6,13 @@ use std::sync::atomic::AtomicBool;
 
 use python::{Attached, Capsule, Error, Exception, Object, Result};
 use wsgi::level::Level;
-use wsgi::protocol::request::Request;
+use wsgi::protocol::request::RequestHead;
 
 use crate::control::Control;
-use crate::events::request_events::{Start, Watch};
+use crate::events::request_events::{RequestEvents, Start};
 use crate::exchange::Outcome;
 use crate::interpreter::fault;
-use crate::interpreter::setup::Environment;
+use crate::interpreter::setup::HostedInterpreter;
 use crate::metrics::Recorder;
 use crate::objects::environ::{self, now};
 use crate::objects::errors::Errors;
@@ -20,7 +20,7 @@ use crate::objects::start_response::StartResponse;
 use crate::preload::Preloaded;
 use crate::request::current::{self, Inside};
 use crate::request::lease::{Lease, Live};
-use crate::request::timing::{Account, Stamps, seconds};
+use crate::request::timing::{RequestTiming, Stamps, seconds};
 use crate::settings::Settings;
 
 mod answer;
@@ -30,8 +30,8 @@ use answer::{Stop, close};
 /// A request, and all that belongs to it.
 pub(crate) struct Job<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) environment: &'a Arc<Environment>,
-    pub(crate) request: &'a Request<'a>,
+    pub(crate) hosted: &'a Arc<HostedInterpreter>,
+    pub(crate) request: &'a RequestHead<'a>,
     pub(crate) lease: &'a Arc<Lease>,
     pub(crate) recorder: &'a Arc<Recorder>,
     pub(crate) preloaded: &'a Preloaded,
@@ -73,7 +73,7 @@ impl Job<'_> {
             Err(error) => return Outcome::Failed(self.report(py, &error)),
         };
         let inside = Inside::enter(Arc::clone(self.lease), &call.data);
-        self.control.enter(self.environment);
+        self.control.enter(self.hosted);
         let id = self.register(py, &call).ok().flatten();
         let account = self.open_account(py, &mut call, id.as_ref());
         let outcome = self.perform(py, &call);
@@ -82,13 +82,13 @@ impl Job<'_> {
         }
         if let Some(id) = id {
             // The dict is the application's to change; a missing entry is no fault.
-            let _ = self.environment.active_requests.bind(py).remove(&id);
+            let _ = self.hosted.active_requests.bind(py).remove(&id);
         }
         self.log_if_slow(py);
         // What the application leaves behind still ends inside of its request.
         let Call { application, environ, start_response, data, errors, record, .. } = call;
         drop((application, environ, start_response, data));
-        self.environment.take_back(errors);
+        self.hosted.take_back(errors);
         self.control.leave(py);
         drop(inside);
         if let Some(record) = record {
@@ -101,7 +101,7 @@ impl Job<'_> {
     pub(crate) fn report<'py>(&self, py: Attached<'py>, error: &Error<'py>) -> u16 {
         let what = self.what();
         let mut records = Records::new();
-        let timeout = error.matches(&self.environment.request_timeout.bind(py));
+        let timeout = error.matches(&self.hosted.request_timeout.bind(py));
         if timeout {
             records.push((Level::Info, format!("The request timed out in {what}.")));
         } else if error.is_instance_of(Exception::OsError) && self.client_left(py) {
@@ -124,10 +124,10 @@ impl Job<'_> {
     fn raised<'py>(&self, py: Attached<'py>, error: &Error<'py>) -> u16 {
         let status = self.report(py, error);
         if status != TIMED_OUT
-            && let Some(watch) = self.lease.watch()
+            && let Some(events) = self.lease.events()
         {
             let mut records = Records::new();
-            watch.request_exception(py, error, &mut records);
+            events.request_exception(py, error, &mut records);
             self.log(py, &records);
         }
         status
@@ -190,10 +190,10 @@ impl Job<'_> {
     }
 
     fn prepare<'py>(&self, py: Attached<'py>, application: Object<'py>) -> Result<'py, Call<'py>> {
-        let Self { settings, environment, request, lease, .. } = self;
-        let errors = environment.errors(py, lease)?;
+        let Self { settings, hosted, request, lease, .. } = self;
+        let errors = hosted.errors(py, lease)?;
         let stamps = Stamps::now(request, settings.daemon, self.arrived);
-        environment.name_once(py, request.application_group)?;
+        hosted.name_once(py, request.application_group)?;
         let environ = environ::build(py, self, &errors, &stamps)?;
         let record = lease.quick(py, |live| live.exchange.apache_request())?;
         let record = record.map(|address| Capsule::new(py, address)).transpose()?;
@@ -201,8 +201,7 @@ impl Job<'_> {
             environ.set_named(c"apache.request_rec", record.object())?;
         }
         let start_response = StartResponse::new(Arc::clone(lease));
-        let start_response =
-            environment.classes.start_response.bind(py).instance(start_response)?;
+        let start_response = hosted.classes.start_response.bind(py).instance(start_response)?;
         Ok(Call { application, environ, start_response, data: py.dict()?, errors, record, stamps })
     }
 
@@ -214,7 +213,7 @@ impl Job<'_> {
     ) -> Result<'py, Option<Object<'py>>> {
         let id = call.environ.item_opt(&py.name(c"mod_wsgi.request_id")?)?;
         if let Some(id) = &id {
-            self.environment.active_requests.bind(py).set_item(id, &call.data)?;
+            self.hosted.active_requests.bind(py).set_item(id, &call.data)?;
         }
         Ok(id)
     }
@@ -226,18 +225,18 @@ impl Job<'_> {
         py: Attached<'py>,
         call: &mut Call<'py>,
         id: Option<&Object<'py>>,
-    ) -> Option<Account> {
+    ) -> Option<RequestTiming> {
         let running = self.recorder.begin(current::number());
-        let subscribers = &self.environment.subscribers;
+        let subscribers = &self.hosted.subscribers;
         let watched = subscribers.any(py);
         if running.is_none() && !watched {
             return None;
         }
         self.lease.measure(py).expect("the engine ends the request, after this");
-        let account = Account::open(call.stamps, running);
+        let account = RequestTiming::open(call.stamps, running);
         if watched {
-            let watch = Arc::new(Watch::new(subscribers, self.request, id, &call.data));
-            self.lease.set_watch(Some(Arc::clone(&watch)));
+            let events = Arc::new(RequestEvents::new(subscribers, self.request, id, &call.data));
+            self.lease.set_events(Some(Arc::clone(&events)));
             let start = Start {
                 application: &call.application,
                 callable: self.request.callable,
@@ -245,20 +244,20 @@ impl Job<'_> {
                 environ: &call.environ,
             };
             let mut records = Records::new();
-            let other = watch.request_started(py, &start, &call.stamps, &mut records);
+            let other = events.request_started(py, &start, &call.stamps, &mut records);
             self.log(py, &records);
             call.application = other.unwrap_or_else(|| call.application.clone());
         }
         Some(account)
     }
 
-    fn close_account(&self, py: Attached<'_>, account: Account, outcome: Outcome) {
+    fn close_account(&self, py: Attached<'_>, account: RequestTiming, outcome: Outcome) {
         let sample = account.sum(py, self.lease, outcome);
-        if let Some(watch) = self.lease.watch() {
+        if let Some(events) = self.lease.events() {
             let mut records = Records::new();
-            watch.request_finished(py, &sample, &mut records);
+            events.request_finished(py, &sample, &mut records);
             self.log(py, &records);
-            self.lease.set_watch(None);
+            self.lease.set_events(None);
         }
         account.close(&sample);
     }

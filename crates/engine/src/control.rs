@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use python::{Attached, ThreadIdent};
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::response::Status;
+use wsgi::protocol::response::ResponseStatus;
 
 use crate::exchange::{BodyError, Exchange, Gone, Outcome};
-use crate::interpreter::setup::Environment;
+use crate::interpreter::setup::HostedInterpreter;
 use crate::request::lease::Lease;
 
 /// A hold on one request, from before it runs until it is over. It keeps nothing of the
@@ -21,7 +21,7 @@ pub struct Control(Mutex<State>);
 struct State {
     lease: Option<Arc<Lease>>,
     /// Where its Python code runs, while it does.
-    inside: Option<(Arc<Environment>, ThreadIdent)>,
+    inside: Option<(Arc<HostedInterpreter>, ThreadIdent)>,
     interrupted: bool,
 }
 
@@ -29,12 +29,12 @@ impl Control {
     /// Raises `mod_wsgi.RequestTimeout` in the request's Python code; false if it runs none (any more).
     /// Waits for the GIL, so that it may take any time. The calling thread is not attached.
     pub fn interrupt(&self) -> bool {
-        let Some((environment, _)) = self.lock().inside.clone() else { return false };
-        environment.interpreter.attach(|py| {
+        let Some((hosted, _)) = self.lock().inside.clone() else { return false };
+        hosted.interpreter.attach(|py| {
             // Whoever is attached can be sure that the request does not leave meanwhile.
             let mut state = self.lock();
-            let Some((environment, thread)) = state.inside.clone() else { return false };
-            state.interrupted = py.raise_in(thread, &environment.request_timeout.bind(py));
+            let Some((hosted, thread)) = state.inside.clone() else { return false };
+            state.interrupted = py.raise_in(thread, &hosted.request_timeout.bind(py));
             state.interrupted
         })
     }
@@ -58,8 +58,8 @@ impl Control {
     }
 
     /// Python code of the request runs on this thread from now on.
-    pub(crate) fn enter(&self, environment: &Arc<Environment>) {
-        self.lock().inside = Some((Arc::clone(environment), ThreadIdent::current()));
+    pub(crate) fn enter(&self, hosted: &Arc<HostedInterpreter>) {
+        self.lock().inside = Some((Arc::clone(hosted), ThreadIdent::current()));
     }
 
     /// It runs none any more: what was to be raised in it must not hit the next request.
@@ -94,7 +94,11 @@ impl Exchange for ClosedExchange {
         Err(BodyError { fault: wsgi::protocol::frame::BodyFault::Gone, text: GIVEN_UP.into() })
     }
 
-    fn head(&mut self, _status: &Status, _headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+    fn head(
+        &mut self,
+        _status: &ResponseStatus,
+        _headers: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), Gone> {
         Err(Gone)
     }
 

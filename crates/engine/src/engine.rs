@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex};
 use python::{Attached, Interpreter, InterpreterId, Object};
 use wsgi::level::Level;
 use wsgi::protocol::hook::{Answer, Question};
-use wsgi::protocol::request::Request;
+use wsgi::protocol::request::RequestHead;
 
 use crate::call::{Job, Records};
 use crate::control::Control;
 use crate::events::subscribers;
 use crate::exchange::{Exchange, Outcome};
-use crate::interpreter::setup::Environment;
+use crate::interpreter::setup::HostedInterpreter;
 use crate::interpreter::signal;
 use crate::lock::lock;
 use crate::metrics::Recorder;
@@ -34,9 +34,9 @@ use script::Script;
 /// There is one for a process and it lives as long: what it makes in the interpreters stays.
 pub struct Engine {
     settings: Settings,
-    main: Arc<Environment>,
+    main: Arc<HostedInterpreter>,
     /// Sub-interpreters by the name of their application group.
-    others: Mutex<HashMap<Vec<u8>, Arc<Environment>>>,
+    others: Mutex<HashMap<Vec<u8>, Arc<HostedInterpreter>>>,
     /// One script is loaded at a time. Never waited for while attached.
     loading: Mutex<()>,
     recorder: Arc<Recorder>,
@@ -70,7 +70,7 @@ impl Engine {
         let mut records = Records::new();
         let main = py
             .import(c"threading")
-            .and_then(|_| Environment::set_up(py, &settings, &recorder, "", &mut records))
+            .and_then(|_| HostedInterpreter::set_up(py, &settings, &recorder, "", &mut records))
             .map_err(|error| EngineError::SetUp(error.lines().join("\n")))?;
         py.detach(|| log_server(&settings, &records));
         Ok(Arc::new(Self {
@@ -90,7 +90,7 @@ impl Engine {
     /// application keeps can reach the exchange afterwards. Others may use `control` meanwhile.
     pub fn handle(
         &self,
-        request: &Request<'_>,
+        request: &RequestHead<'_>,
         exchange: Box<dyn Exchange>,
         control: &Control,
     ) -> (Outcome, Box<dyn Exchange>) {
@@ -105,7 +105,7 @@ impl Engine {
     /// The calling thread is not attached.
     pub fn preload(
         &self,
-        request: &Request<'_>,
+        request: &RequestHead<'_>,
         exchange: Box<dyn Exchange>,
     ) -> (Outcome, Box<dyn Exchange>) {
         let (outcome, exchange) = self.run(request, exchange, &Control::default(), |job| {
@@ -117,7 +117,7 @@ impl Engine {
 
     /// Loads the script of a request for requests that come later. The application is not called, and the
     /// calling thread is not attached. The outcome is [`Outcome::Complete`] if that went well.
-    pub fn import(&self, request: &Request<'_>, exchange: Box<dyn Exchange>) -> Outcome {
+    pub fn import(&self, request: &RequestHead<'_>, exchange: Box<dyn Exchange>) -> Outcome {
         let (outcome, _) = self.run(request, exchange, &Control::default(), |job| {
             Script::of_application(job).with(&self.loading, |_, _| ())
         });
@@ -147,8 +147,8 @@ impl Engine {
     /// Takes hold of the GIL of each interpreter in turn, and so takes as long as somebody keeps one. The
     /// calling thread is not attached.
     pub fn probe(&self) {
-        for environment in self.environments() {
-            environment.interpreter.attach(|_| ());
+        for hosted in self.hosted_interpreters() {
+            hosted.interpreter.attach(|_| ());
         }
     }
 
@@ -167,7 +167,7 @@ impl Engine {
     /// Finds the interpreter of a request and does the work in it, until whose end the lease lasts.
     fn run<R>(
         &self,
-        request: &Request<'_>,
+        request: &RequestHead<'_>,
         exchange: Box<dyn Exchange>,
         control: &Control,
         work: impl FnOnce(&Job<'_>) -> Result<R, Outcome>,
@@ -192,10 +192,10 @@ impl Engine {
         if self.stopping.swap(true, Ordering::Relaxed) {
             return;
         }
-        for environment in self.environments() {
+        for hosted in self.hosted_interpreters() {
             let mut records = Records::new();
-            environment.interpreter.attach(|py| {
-                let told = environment.subscribers.stopping(py, reason, &mut records);
+            hosted.interpreter.attach(|py| {
+                let told = hosted.subscribers.stopping(py, reason, &mut records);
                 if let Err(error) = told {
                     subscribers::not_published("process_stopping", &error, &mut records);
                 }
@@ -207,10 +207,10 @@ impl Engine {
     /// Tells the subscribers in all interpreters of a signal that the process got. The calling thread
     /// is not attached.
     pub fn signal(&self, name: &str, number: i32) {
-        for environment in self.environments() {
+        for hosted in self.hosted_interpreters() {
             let mut records = Records::new();
-            environment.interpreter.attach(|py| {
-                let told = environment.subscribers.signal(py, name, number, &mut records);
+            hosted.interpreter.attach(|py| {
+                let told = hosted.subscribers.signal(py, name, number, &mut records);
                 if let Err(error) = told {
                     subscribers::not_published("process_signal", &error, &mut records);
                 }
@@ -228,9 +228,9 @@ impl Engine {
         if self.settings.keep_interpreters {
             return;
         }
-        for environment in self.environments() {
+        for hosted in self.hosted_interpreters() {
             let mut records = Records::new();
-            environment.interpreter.attach(|py| {
+            hosted.interpreter.attach(|py| {
                 let mut note = |code, what: &str, error: &python::Error<'_>| {
                     records.push((Level::Error, format!("{code}: {what}")));
                     records.extend(error.lines().into_iter().map(|line| (Level::Error, line)));
@@ -247,7 +247,7 @@ impl Engine {
     }
 
     /// The interpreters that there are, the main one last.
-    fn environments(&self) -> Vec<Arc<Environment>> {
+    fn hosted_interpreters(&self) -> Vec<Arc<HostedInterpreter>> {
         let mut all: Vec<_> = lock(&self.others).values().cloned().collect();
         all.push(Arc::clone(&self.main));
         all
@@ -255,14 +255,14 @@ impl Engine {
 
     fn with_job<R>(
         &self,
-        request: &Request<'_>,
+        request: &RequestHead<'_>,
         lease: &Arc<Lease>,
         control: &Control,
         work: impl FnOnce(&Job<'_>) -> Result<R, Outcome>,
     ) -> Result<R, Outcome> {
         let arrived = now();
-        let environment = match self.environment(request) {
-            Ok(environment) => environment,
+        let hosted = match self.hosted(request) {
+            Ok(hosted) => hosted,
             Err(text) => {
                 let group = String::from_utf8_lossy(request.application_group);
                 let text = format!("WSGI0103: No interpreter for '{group}': {text}");
@@ -272,7 +272,7 @@ impl Engine {
         };
         let job = Job {
             settings: &self.settings,
-            environment: &environment,
+            hosted: &hosted,
             request,
             lease,
             recorder: &self.recorder,
@@ -298,28 +298,28 @@ impl Engine {
         self.main.interpreter.attach(create).map_err(|error| error.to_string())
     }
 
-    fn environment(&self, request: &Request<'_>) -> Result<Arc<Environment>, String> {
+    fn hosted(&self, request: &RequestHead<'_>) -> Result<Arc<HostedInterpreter>, String> {
         let name = request.application_group;
         if name.is_empty() || request.main_interpreter {
             return Ok(Arc::clone(&self.main));
         }
         let mut others = lock(&self.others);
-        if let Some(environment) = others.get(name) {
-            return Ok(Arc::clone(environment));
+        if let Some(hosted) = others.get(name) {
+            return Ok(Arc::clone(hosted));
         }
         let mut records = Records::new();
         let text: String = name.iter().copied().map(char::from).collect();
         let interpreter = self.new_interpreter(&text, &mut records)?;
         let made = interpreter.attach(|py| {
-            Environment::set_up(py, &self.settings, &self.recorder, &text, &mut records)
+            HostedInterpreter::set_up(py, &self.settings, &self.recorder, &text, &mut records)
                 .map_err(|error| error.lines().join("\n"))
         });
         log_server(&self.settings, &records);
         match made {
-            Ok(environment) => {
-                let environment = Arc::new(environment);
-                others.insert(name.to_vec(), Arc::clone(&environment));
-                Ok(environment)
+            Ok(hosted) => {
+                let hosted = Arc::new(hosted);
+                others.insert(name.to_vec(), Arc::clone(&hosted));
+                Ok(hosted)
             }
             Err(text) => match interpreter.end() {
                 Ok(()) => Err(text),

@@ -2,7 +2,7 @@
 //!
 //! Daemon mode (frames over a socket), embedded mode (calls into httpd) and the engine's own tests
 //! are three implementations of [`Exchange`]; the engine is written once. The facts of the request
-//! come as a [`wsgi::protocol::request::Request`] beside it; everything that has an effect goes through here.
+//! come as a [`wsgi::protocol::request::RequestHead`] beside it; everything that has an effect goes through here.
 //!
 //! No method is called while the thread is attached to an interpreter: each may block for as long as
 //! a client is slow.
@@ -13,7 +13,7 @@ use std::os::fd::BorrowedFd;
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::hook::Answer;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::response::Status;
+use wsgi::protocol::response::ResponseStatus;
 use wsgi::protocol::scoreboard::Scoreboard;
 
 /// Why the request's body could not be read.
@@ -38,7 +38,8 @@ pub trait Exchange: Send {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError>;
 
     /// Sends status and headers, which have been checked. Called at most once, before any data.
-    fn head(&mut self, status: &Status, headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone>;
+    fn head(&mut self, status: &ResponseStatus, headers: &[(Vec<u8>, Vec<u8>)])
+    -> Result<(), Gone>;
 
     /// Sends a piece of the body, of any length, and flushes it.
     fn data(&mut self, bytes: &[u8]) -> Result<(), Gone>;

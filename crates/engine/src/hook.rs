@@ -63,12 +63,12 @@ impl Job<'_> {
             Err(error) => return Err(Outcome::Failed(self.report(py, &error))),
         };
         let inside = Inside::enter(Arc::clone(self.lease), &data);
-        self.control.enter(self.environment);
+        self.control.enter(self.hosted);
         let hook = Hook { py, job: self, module, environ };
         let answer = hook.ask(&question.query).and_then(fits_a_frame);
         // What the script leaves behind still ends inside of its request.
         drop((hook, data));
-        self.environment.take_back(errors);
+        self.hosted.take_back(errors);
         self.control.leave(py);
         drop(inside);
         if let Some(record) = record {
@@ -89,13 +89,13 @@ impl Job<'_> {
         py: Attached<'py>,
         question: &Question<'_>,
     ) -> Result<'py, Prepared<'py>> {
-        let Self { environment, request, lease, .. } = self;
+        let Self { hosted, request, lease, .. } = self;
         let (environ, _) = environ::text(py, request)?;
-        let errors = environment.errors(py, lease)?;
+        let errors = hosted.errors(py, lease)?;
         environ.set_named(c"wsgi.errors", errors.text())?;
         environ::add_place(py, &environ, self)?;
         if question.query != Query::Dispatch {
-            let class = environment.tls_function(py)?;
+            let class = hosted.tls_function(py)?;
             let is_https = TlsFunction::IsHttps(Arc::clone(lease), question.tls);
             environ.set_named(c"mod_ssl.is_https", &class.instance(is_https)?)?;
             let var_lookup = TlsFunction::VarLookup(Arc::clone(lease));
@@ -153,7 +153,7 @@ impl<'py> Hook<'_, 'py> {
             let value = function.call(&[&self.environ]);
             answer::target(name, &value.map_err(|error| self.raised(name, &error))?)
         };
-        Ok(Answer::Target(wsgi::protocol::hook::Target {
+        Ok(Answer::Target(wsgi::protocol::hook::DispatchTarget {
             process_group: part(c"process_group")?,
             application_group: part(c"application_group")?,
             callable: part(c"callable_object")?,

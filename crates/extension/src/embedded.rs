@@ -12,12 +12,12 @@ use python::{Initialized, Options};
 use wsgi::config::settings::PythonOptions;
 use wsgi::level::Level;
 use wsgi::process::plan::{EmbeddedSpec, PythonFacts, PythonStart};
-use wsgi::protocol::embed_abi::Answer;
+use wsgi::protocol::embed_abi::EmbedOutcome;
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::hook::Question;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::request::Request;
-use wsgi::protocol::response::{Head, Status};
+use wsgi::protocol::request::RequestHead;
+use wsgi::protocol::response::{ResponseHead, ResponseStatus};
 
 use crate::imports;
 use crate::panics::caught;
@@ -122,24 +122,24 @@ fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>, scoreboard: ReadScoreb
 }
 
 /// Serves a request; `payload` is that of a request frame.
-pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Answer {
-    let Some(engine) = ENGINE.get() else { return Answer::Failed(500) };
-    let request = match Request::decode(payload) {
+pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> EmbedOutcome {
+    let Some(engine) = ENGINE.get() else { return EmbedOutcome::Failed(500) };
+    let request = match RequestHead::decode(payload) {
         Ok(request) => request,
         Err(error) => {
             complain(host, &format!("WSGI0080: {error}"));
-            return Answer::Failed(500);
+            return EmbedOutcome::Failed(500);
         }
     };
     match caught(|| engine.handle(&request, Box::new(InHttpd(host)), &Control::default()).0) {
-        Ok(Outcome::Complete | Outcome::Gone) => Answer::Done,
-        Ok(Outcome::Aborted) => Answer::Aborted,
-        Ok(Outcome::Failed(status)) => Answer::Failed(status),
+        Ok(Outcome::Complete | Outcome::Gone) => EmbedOutcome::Done,
+        Ok(Outcome::Aborted) => EmbedOutcome::Aborted,
+        Ok(Outcome::Failed(status)) => EmbedOutcome::Failed(status),
         // Not in embedded mode: a changed script is loaded anew.
-        Ok(Outcome::Declined) => Answer::Failed(503),
+        Ok(Outcome::Declined) => EmbedOutcome::Failed(503),
         Err(panic) => {
             complain(host, &format!("internal error while serving the request: {panic}"));
-            Answer::Failed(500)
+            EmbedOutcome::Failed(500)
         }
     }
 }
@@ -204,10 +204,14 @@ impl Exchange for InHttpd {
         self.0.read(buffer).map_err(|fault| BodyError { fault, text: words(fault).into() })
     }
 
-    fn head(&mut self, status: &Status, headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+    fn head(
+        &mut self,
+        status: &ResponseStatus,
+        headers: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), Gone> {
         let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
         let mut payload = Vec::with_capacity(512);
-        Head::encode(status, headers, &mut payload);
+        ResponseHead::encode(status, headers, &mut payload);
         self.0.head(&payload).then_some(()).ok_or(Gone)
     }
 

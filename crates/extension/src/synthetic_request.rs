@@ -8,12 +8,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone};
 use wsgi::config::alias::matched_length;
-use wsgi::environ::{Credentials, Environ, Facts};
+use wsgi::environ::{Credentials, Environ, RequestFacts};
 use wsgi::process::plan::{Application, ImportedScript};
 use wsgi::protocol::codec::Pairs;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::request::{Attempts, BodyRest, Request as Head};
-use wsgi::protocol::response::Status;
+use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
+use wsgi::protocol::response::ResponseStatus;
 
 use crate::start::Process;
 
@@ -40,7 +40,7 @@ impl SyntheticRequest {
 
     /// A request that is good for importing a script that no URL leads to.
     pub(crate) fn to_import(process_group: &str, import: &ImportedScript) -> Self {
-        let head = Head {
+        let head = RequestHead {
             script: import.script.as_os_str().as_bytes(),
             process_group: process_group.as_bytes(),
             application_group: import.application_group.as_bytes(),
@@ -67,7 +67,7 @@ impl SyntheticRequest {
         let tls = port == 443;
         let address = wsgi::config::group_name::with_port(host, port);
         let request_line = format!("GET {target} HTTP/1.1");
-        let facts = Facts {
+        let facts = RequestFacts {
             request_line: request_line.as_bytes(),
             method: b"GET",
             protocol: b"HTTP/1.1",
@@ -107,7 +107,7 @@ impl SyntheticRequest {
         environ.set(b"mod_wsgi.server_pid".as_slice(), process.supervisor.to_string().into_bytes());
         environ.set(b"mod_wsgi.request_handler".as_slice(), b"wsgi-script".as_slice());
         environ.set(b"mod_wsgi.handler_script".as_slice(), b"".as_slice());
-        let head = Head {
+        let head = RequestHead {
             script: application.script.as_os_str().as_bytes(),
             process_group: process.spec.group.name.as_bytes(),
             application_group: application.application_group.as_bytes(),
@@ -122,15 +122,15 @@ impl SyntheticRequest {
     }
 
     /// Lends the request to `work`.
-    pub(crate) fn with<R>(&self, work: impl FnOnce(&Head<'_>) -> R) -> R {
-        let request = Head::decode(&self.0).expect("a request is read as it was written");
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&RequestHead<'_>) -> R) -> R {
+        let request = RequestHead::decode(&self.0).expect("a request is read as it was written");
         work(&request)
     }
 }
 
 /// A head without anything in it.
-fn plain() -> Head<'static> {
-    Head {
+fn plain() -> RequestHead<'static> {
+    RequestHead {
         attempts: Attempts::default(),
         script: b"",
         process_group: b"",
@@ -184,7 +184,11 @@ impl Exchange for DiscardExchange {
         Ok(0)
     }
 
-    fn head(&mut self, status: &Status, _headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+    fn head(
+        &mut self,
+        status: &ResponseStatus,
+        _headers: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), Gone> {
         // An application sends one head.
         let _ = self.status.set(status.code);
         Ok(())

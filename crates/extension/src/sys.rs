@@ -17,8 +17,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use python::module::Definition;
 use wsgi::level::Level;
 use wsgi::protocol::embed_abi::{
-    Api, ErrorText, Host, Line, ReadScoreboard, Server, ServerLog as LogFunction, Take,
-    fault_from_code,
+    Api, ErrorText, Host, Line, ReadScoreboardFn, Server, ServerLogFn, Take, fault_from_code,
 };
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::log_line::LogLine;
@@ -261,7 +260,7 @@ impl HostCalls {
 
 /// httpd's main error log, as a function of httpd's side.
 struct HostLog {
-    write: LogFunction,
+    write: ServerLogFn,
     most: u8,
 }
 
@@ -278,7 +277,7 @@ impl ServerLog for HostLog {
 }
 
 /// httpd's scoreboard, as a function of httpd's side.
-fn host_scoreboard(read: ReadScoreboard) -> engine::ReadScoreboard {
+fn host_scoreboard(read: ReadScoreboardFn) -> engine::ReadScoreboard {
     Arc::new(move || {
         let mut board: Option<Vec<u8>> = None;
         // SAFETY: the function is httpd's and stays for the life of the process; the receiver is

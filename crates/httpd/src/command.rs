@@ -14,7 +14,7 @@ use crate::trap::trap;
 
 /// Where a directive may stand, and what httpd says of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Directive {
+pub struct CommandRecord {
     /// Its name.
     pub name: &'static CStr,
     /// The contexts that it is allowed in.
@@ -55,7 +55,7 @@ impl<const N: usize> Table<N> {
     ///
     /// # Panics
     /// (While compiling) if the number does not fit.
-    pub const fn new<M: Module>(directives: &[Directive]) -> Self {
+    pub const fn new<M: Module>(directives: &[CommandRecord]) -> Self {
         assert!(directives.len() + 1 == N, "one place more than directives is needed");
         let mut table = [END; N];
         let mut place = 0;

@@ -29,7 +29,7 @@ mod trap;
 pub use auth::{Authorization, Guard, LookUp, Password, RealmHash, Requirement};
 pub use body::ReadError;
 pub use child::{OtherChild, watch_process};
-pub use command::{Command, Context, Directive, Override, Read, Table as CommandTable};
+pub use command::{Command, CommandRecord, Context, Override, Read, Table as CommandTable};
 pub use config_tree::config_tree;
 pub use log::{Log, Place, startup_line};
 pub use module::{Module, Order, Record, Status};

@@ -17,7 +17,7 @@ use crate::config::plan::plan;
 use crate::config::preload::applications;
 use crate::config::script_owner::Owner;
 use crate::config::scripts::scripts;
-use crate::config::servers::{Definition, definitions, server_name, servers_with_own_config};
+use crate::config::servers::{GroupDefinition, definitions, server_name, servers_with_own_config};
 use crate::log;
 use crate::wsgid::findings;
 
@@ -130,9 +130,9 @@ fn decide(main: Server<'_>, problems: Vec<String>) -> Result<(), Vec<String>> {
     Ok(())
 }
 
-fn duplicates(definitions: &[Definition<'_>]) -> Vec<String> {
+fn duplicates(definitions: &[GroupDefinition<'_>]) -> Vec<String> {
     let mut seen = HashMap::new();
-    let duplicate = |group: &Definition<'_>| {
+    let duplicate = |group: &GroupDefinition<'_>| {
         let name = group.spec.name.clone();
         let first = seen.insert(name.clone(), group.place.clone())?;
         Some(format!(
@@ -146,7 +146,7 @@ fn duplicates(definitions: &[Definition<'_>]) -> Vec<String> {
 
 /// Process groups that something is sent to and that nobody defines, or that are another virtual
 /// host's.
-fn unreachable_groups(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<String> {
+fn unreachable_groups(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut look = |server: Server<'_>, directive: String, group: &str| {
         let definition = definitions.iter().find(|one| one.spec.name == group);
@@ -217,8 +217,8 @@ fn imports_in_vain(main: Server<'_>) -> Vec<String> {
 }
 
 /// Owners of scripts that do not exist.
-fn unknown_owners(definitions: &[Definition<'_>]) -> Vec<String> {
-    let problem = |group: &Definition<'_>| match Owner::of(group.spec) {
+fn unknown_owners(definitions: &[GroupDefinition<'_>]) -> Vec<String> {
+    let problem = |group: &GroupDefinition<'_>| match Owner::of(group.spec) {
         Some(Owner::Invalid(text)) => {
             Some(format!("WSGIDaemonProcess {:?} ({}): {text}", group.spec.name, group.place))
         }
@@ -228,9 +228,9 @@ fn unknown_owners(definitions: &[Definition<'_>]) -> Vec<String> {
 }
 
 /// Groups whose template would have nothing to load.
-fn not_preloadable(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<String> {
+fn not_preloadable(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<String> {
     let scripts = scripts(main).unwrap_or_default();
-    let problem = |group: &Definition<'_>| {
+    let problem = |group: &GroupDefinition<'_>| {
         let error = applications(group.spec, scripts.get(&group.spec.name)).err()?;
         Some(format!("WSGIDaemonProcess {:?} ({}): {error}", group.spec.name, group.place))
     };

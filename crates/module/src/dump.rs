@@ -8,10 +8,10 @@ use wsgi::process::plan::{GroupReport, Plan, Report};
 use crate::Wsgi;
 use crate::check;
 use crate::config::imports;
-use crate::config::mappings::{Mapping, of_server};
+use crate::config::mappings::{ScriptMapping, of_server};
 use crate::config::plan::plan;
 use crate::config::scripts::{Scripts, scripts};
-use crate::config::servers::{Definition, definitions, server_name, server_with_port};
+use crate::config::servers::{GroupDefinition, definitions, server_name, server_with_port};
 
 /// The name that `-D` has to define.
 const DEFINE: &core::ffi::CStr = c"DUMP_WSGI";
@@ -46,7 +46,7 @@ fn text(main: Server<'_>) -> String {
 
 /// The process groups, with what was found out about them.
 struct Groups<'s> {
-    definitions: Vec<Definition<'s>>,
+    definitions: Vec<GroupDefinition<'s>>,
     plan: &'s Plan,
     report: &'s Report,
 }
@@ -91,7 +91,7 @@ impl Groups<'_> {
         }
     }
 
-    fn write_mapping(&self, main: Server<'_>, mapping: &Mapping<'_>, text: &mut String) {
+    fn write_mapping(&self, main: Server<'_>, mapping: &ScriptMapping<'_>, text: &mut String) {
         let alias = mapping.alias;
         let what = if alias.is_pattern { "WSGIScriptAliasMatch" } else { "WSGIScriptAlias" };
         let (file, line) = &alias.place;
@@ -131,7 +131,7 @@ impl Groups<'_> {
 }
 
 /// The application group of an alias, and which interpreter that is.
-fn application_group(main: Server<'_>, mapping: &Mapping<'_>) -> String {
+fn application_group(main: Server<'_>, mapping: &ScriptMapping<'_>) -> String {
     let alone = || {
         let scripts = scripts(main)?;
         let only = scripts.get(mapping.group()?).and_then(Scripts::only)?.to_owned();

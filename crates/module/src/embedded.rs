@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 use httpd::{Flush, Pool, Request, SendError, Sendfile, Server, Status};
 use wsgi::level::Level;
 use wsgi::process::plan::{EmbeddedSpec, PythonFacts};
-use wsgi::protocol::embed_abi::{Answer, fault_code};
+use wsgi::protocol::embed_abi::{EmbedOutcome, fault_code};
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::response::Head;
+use wsgi::protocol::response::ResponseHead;
 
 use crate::Wsgi;
 use crate::config::imports;
@@ -62,18 +62,18 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
     let mut served = Served { request, record, head_sent: false, file: None, sendfile };
     let answer = engine.handle(&mut served, payload);
     // Whether the client has taken it is nobody's concern any more.
-    let _ = served.send_file(if answer == Answer::Done { Flush::AtEnd } else { Flush::Now });
+    let _ = served.send_file(if answer == EmbedOutcome::Done { Flush::AtEnd } else { Flush::Now });
     match answer {
-        Answer::Done => Status::Ok,
-        Answer::Aborted => {
+        EmbedOutcome::Done => Status::Ok,
+        EmbedOutcome::Aborted => {
             served.request.cut_short();
             Status::Ok
         }
-        Answer::Failed(_) if served.head_sent => {
+        EmbedOutcome::Failed(_) if served.head_sent => {
             served.request.cut_short();
             Status::Ok
         }
-        Answer::Failed(status) => Status::Http(status),
+        EmbedOutcome::Failed(status) => Status::Http(status),
     }
 }
 
@@ -170,7 +170,7 @@ impl Serve for Served<'_, '_> {
     }
 
     fn head(&mut self, payload: &[u8]) -> bool {
-        let Ok(head) = Head::decode(payload) else { return false };
+        let Ok(head) = ResponseHead::decode(payload) else { return false };
         if self.request.is_answered() {
             return false;
         }

@@ -11,7 +11,7 @@ use wsgi::config::group_name;
 use wsgi::level::Level;
 use wsgi::protocol::codec::Pairs;
 use wsgi::protocol::hook::{Answer, HookScript, Query, Question};
-use wsgi::protocol::request::{Attempts, BodyRest, Request as Head};
+use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 
 use crate::Wsgi;
 use crate::log;
@@ -88,7 +88,7 @@ fn ask_with(
         let application_group = script.application_group.as_deref();
         let application_group = group_name::hook_application_group(application_group, &names);
         let dir = request.dir_config::<Wsgi>();
-        let head = Head {
+        let head = RequestHead {
             attempts: Attempts::default(),
             script: place.as_ref().map_or(&*path, |place| place.script(&path)).as_bytes(),
             process_group: place.as_ref().map_or("", |place| &place.group).as_bytes(),

@@ -14,10 +14,10 @@ use wsgi::level::Level;
 use wsgi::protocol::frame::{
     self, FileRange, FrameError, FrameType, HEADER, MAX_PAYLOAD, decode_failure, decode_want_body,
 };
-use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::Attempts;
-use wsgi::protocol::response::Head;
+use wsgi::protocol::response::ResponseHead;
 
 use crate::config::servers::Route;
 use crate::log;
@@ -35,9 +35,9 @@ mod receive;
 mod response;
 
 pub(crate) use body::body_fault;
-pub(crate) use connection::{Connection, HandOver, socket_timeout};
+pub(crate) use connection::{HandOver, WorkerConnection, socket_timeout};
 pub(crate) use error::RelayError;
-use response::Response;
+use response::RelayedResponse;
 
 /// Room for the beginning of an answer in bytes: every request that waits for its worker holds it.
 pub(crate) const FIRST_ROOM: usize = 1024;
@@ -75,7 +75,7 @@ pub(crate) fn serve(
     body: BodyRead,
 ) -> Status {
     let attempts = route.processes.saturating_mul(2).saturating_add(1);
-    let response = Response::new(request);
+    let response = RelayedResponse::new(request);
     let mut relay =
         Relay { request, route, response, body, body_taken: false, log_budget: LogBudget::new() };
     let status = relay.run(group, attempts, frame);
@@ -102,7 +102,7 @@ struct Relay<'a, 'r> {
     request: &'a mut Request<'r>,
     /// What the group says. Decided here, where its user cannot.
     route: &'a Route,
-    response: Response,
+    response: RelayedResponse,
     /// What was read of the request's body before a worker was asked for, beyond what its head holds.
     body: BodyRead,
     /// A worker has got some of the body, so no other one can be asked.
@@ -154,7 +154,7 @@ impl Relay<'_, '_> {
         let connects = tried.connects.saturating_add(1);
         Attempts { connects, ..*tried }.note(&mut frame[HEADER..]);
         let mut connection =
-            match Connection::open(self.route, frame, timeout, &mut tried.connects)? {
+            match WorkerConnection::open(self.route, frame, timeout, &mut tried.connects)? {
                 HandOver::Sent(connection) => connection,
                 HandOver::Again => return Ok(Attempt::Again),
             };
@@ -177,8 +177,8 @@ impl Relay<'_, '_> {
     }
 
     /// Does what the worker asks until it has said all.
-    fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<End, RelayError> {
-        let (mut inbox, mut files) = (Inbox::from_worker(FIRST_ROOM), Vec::new());
+    fn exchange(&mut self, connection: &mut WorkerConnection<'_>) -> Result<End, RelayError> {
+        let (mut inbox, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut answered = false;
         loop {
             let Some(frame) = inbox.next_frame()? else {
@@ -210,9 +210,9 @@ impl Relay<'_, '_> {
                     self.send_server(connection)?;
                     Ok(())
                 }
-                FrameType::Head if self.request.is_answered() => Err(SendError),
-                FrameType::Head if !begun => {
-                    let head = Head::decode(frame.payload).map_err(FrameError::from)?;
+                FrameType::ResponseHead if self.request.is_answered() => Err(SendError),
+                FrameType::ResponseHead if !begun => {
+                    let head = ResponseHead::decode(frame.payload).map_err(FrameError::from)?;
                     self.begin(&head)?;
                     Ok(())
                 }
@@ -257,7 +257,7 @@ impl Relay<'_, '_> {
     }
 
     /// Answers a `WantServer`.
-    fn send_server(&self, connection: &Connection<'_>) -> Result<(), RelayError> {
+    fn send_server(&self, connection: &WorkerConnection<'_>) -> Result<(), RelayError> {
         let mut board = Vec::new();
         if self.route.server_metrics
             && let Some(snapshot) = scoreboard::snapshot()

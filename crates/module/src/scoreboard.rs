@@ -1,6 +1,6 @@
 //! A snapshot of httpd's scoreboard, for applications that may see it.
 
-use wsgi::protocol::scoreboard::{Process, Scoreboard, Worker};
+use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker};
 
 use crate::request::head::now;
 
@@ -10,7 +10,7 @@ pub(crate) fn snapshot() -> Option<Scoreboard> {
     let process = |place| {
         let child = board.child(place)?;
         let threads = (0..board.thread_limit()).map_while(|thread| board.thread(place, thread));
-        Some(Process {
+        Some(ScoreboardProcess {
             pid: child.pid,
             generation: child.generation,
             quiescing: child.quiescing,
@@ -27,8 +27,8 @@ pub(crate) fn snapshot() -> Option<Scoreboard> {
     })
 }
 
-fn worker(slot: httpd::ThreadSlot) -> Worker {
-    Worker {
+fn worker(slot: httpd::ThreadSlot) -> ScoreboardWorker {
+    ScoreboardWorker {
         generation: slot.generation,
         status: slot.status,
         access_count: slot.accesses,

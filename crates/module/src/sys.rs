@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use httpd::{CommandTable, Log, Order, Record};
 use wsgi::level::Level;
 use wsgi::protocol::embed_abi::{
-    Answer, Api, ErrorText, Host, Line, SYMBOL, Server as ServerCalls, Take,
+    Api, EmbedOutcome, ErrorText, Host, Line, SYMBOL, Server as ServerCalls, Take,
 };
 use wsgi::protocol::log_line::{LogLine, Source};
 
@@ -313,14 +313,14 @@ impl Engine {
     }
 
     /// Has the engine serve a request; `payload` is that of a request frame.
-    pub(crate) fn handle<S: Serve>(self, request: &mut S, payload: &[u8]) -> Answer {
+    pub(crate) fn handle<S: Serve>(self, request: &mut S, payload: &[u8]) -> EmbedOutcome {
         let host = host_of(request);
         let context = core::ptr::from_mut(request).cast();
         // SAFETY: host, context and payload outlive the call, after which the engine uses none of
         // them; `request` is not touched meanwhile but through the functions of the host.
         let code =
             unsafe { (self.0.handle)(&raw const host, context, payload.as_ptr(), payload.len()) };
-        Answer::from_code(code)
+        EmbedOutcome::from_code(code)
     }
 
     /// Has the engine ask a hook; `payload` is that of a question frame. Gives the payload of an answer

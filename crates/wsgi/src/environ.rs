@@ -16,7 +16,7 @@ type Bytes<'a> = Cow<'a, [u8]>;
 
 /// What httpd knows about a request.
 #[derive(Clone, Debug)]
-pub struct Facts<'a> {
+pub struct RequestFacts<'a> {
     /// The request line as the client sent it.
     pub request_line: &'a [u8],
     /// The method.
@@ -136,7 +136,7 @@ impl<'a> Environ<'a> {
 
     /// Builds the environ of a request from httpd's facts, the request's environment and its headers.
     pub fn build(
-        facts: &Facts<'a>,
+        facts: &RequestFacts<'a>,
         environment: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Self {
@@ -160,7 +160,7 @@ impl<'a> Environ<'a> {
 
     /// The variable of a header. Names with anything but letters, digits and `-` would be mistaken for
     /// another header's; `Proxy` would become the `HTTP_PROXY` that HTTP clients obey.
-    fn set_header(&mut self, name: &'a [u8], value: &'a [u8], facts: &Facts<'a>) {
+    fn set_header(&mut self, name: &'a [u8], value: &'a [u8], facts: &RequestFacts<'a>) {
         if !is_header_name(name) || name.eq_ignore_ascii_case(b"proxy") {
             return;
         }
@@ -192,7 +192,7 @@ impl<'a> Environ<'a> {
         }
     }
 
-    fn set_server(&mut self, facts: &Facts<'a>) {
+    fn set_server(&mut self, facts: &RequestFacts<'a>) {
         self.set_text("SERVER_SOFTWARE", facts.server_software);
         self.set_text("SERVER_NAME", escape_html(facts.server_name));
         self.set_text("SERVER_ADDR", facts.server_address);
@@ -209,7 +209,7 @@ impl<'a> Environ<'a> {
         self.set_text("SCRIPT_FILENAME", facts.filename);
     }
 
-    fn set_request(&mut self, facts: &Facts<'a>) {
+    fn set_request(&mut self, facts: &RequestFacts<'a>) {
         if let Some(from) = facts.redirected_from {
             self.set_text("REDIRECT_URL", from.uri);
             self.set_text("REDIRECT_QUERY_STRING", from.query.unwrap_or_default());
@@ -319,8 +319,8 @@ pub fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    pub(super) fn facts() -> Facts<'static> {
-        Facts {
+    pub(super) fn facts() -> RequestFacts<'static> {
+        RequestFacts {
             request_line: b"GET /app%20x//y?a=1 HTTP/1.1",
             method: b"GET",
             protocol: b"HTTP/1.1",
@@ -351,7 +351,7 @@ mod tests {
     }
 
     fn built(
-        facts: &Facts<'static>,
+        facts: &RequestFacts<'static>,
         environment: &[(&'static str, &'static str)],
         headers: &[(&'static str, &'static str)],
     ) -> HashMap<String, String> {
@@ -399,11 +399,11 @@ mod tests {
         for hidden in ["HTTP_PROXY", "HTTP_UNDER_SCORE", "HTTP_AUTHORIZATION"] {
             assert!(!environ.contains_key(hidden), "{hidden}");
         }
-        let passing = Facts { credentials: Credentials::Authorization, ..facts() };
+        let passing = RequestFacts { credentials: Credentials::Authorization, ..facts() };
         let environ = built(&passing, &[], &headers);
         assert_eq!(environ["HTTP_AUTHORIZATION"], "Basic x");
         assert!(!environ.contains_key("HTTP_PROXY_AUTHORIZATION"));
-        let passing = Facts { credentials: Credentials::All, ..facts() };
+        let passing = RequestFacts { credentials: Credentials::All, ..facts() };
         let environ = built(&passing, &[], &headers);
         assert_eq!(environ["HTTP_AUTHORIZATION"], "Basic x");
         assert_eq!(environ["HTTP_PROXY_AUTHORIZATION"], "Basic y");
@@ -423,7 +423,7 @@ mod tests {
     #[test]
     fn redirects_users_and_heads() {
         let from = Redirect { uri: b"/old", query: Some(b"q"), user: Some(b"ann") };
-        let redirected = Facts {
+        let redirected = RequestFacts {
             redirected_from: Some(from),
             method: b"HEAD",
             tls: true,
@@ -437,7 +437,7 @@ mod tests {
         assert_eq!(environ["REQUEST_METHOD"], "GET");
         assert_eq!(environ["HTTPS"], "1");
         let from = Redirect { query: None, ..from };
-        let user = Facts {
+        let user = RequestFacts {
             user: Some(b"bob"),
             head_as_get: false,
             redirected_from: Some(from),
@@ -452,7 +452,7 @@ mod tests {
 
     #[test]
     fn the_servers_name_is_escaped() {
-        let odd = Facts { server_name: b"a<b>&\"c", ..facts() };
+        let odd = RequestFacts { server_name: b"a<b>&\"c", ..facts() };
         assert_eq!(built(&odd, &[], &[])["SERVER_NAME"], "a&lt;b&gt;&amp;&quot;c");
     }
 

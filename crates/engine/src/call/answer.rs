@@ -48,7 +48,7 @@ impl Job<'_> {
         py: Attached<'py>,
         answer: &Object<'py>,
     ) -> std::result::Result<bool, Stop<'py>> {
-        let class = self.environment.classes.file_wrapper.bind(py);
+        let class = self.hosted.classes.file_wrapper.bind(py);
         let Some(wrapper) = class.get(answer) else { return Ok(false) };
         if self.lease.quick(py, |live| live.response.sent)? {
             return Ok(false);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use python::{Attached, Exception, Object};
 use wsgi::level::Level;
-use wsgi::protocol::request::Request;
+use wsgi::protocol::request::RequestHead;
 
 use crate::call::{Job, Records};
 use crate::exchange::Outcome;
@@ -62,10 +62,10 @@ impl<'a> Script<'a> {
         loading: Option<MutexGuard<'_, ()>>,
         work: &impl for<'py> Fn(Attached<'py>, &Object<'py>) -> R,
     ) -> Option<Result<R, Outcome>> {
-        let Job { environment, recorder, lease, .. } = self.job;
-        let counted = recorder.is_on() || environment.subscribers.expected();
+        let Job { hosted, recorder, lease, .. } = self.job;
+        let counted = recorder.is_on() || hosted.subscribers.expected();
         let asked = counted.then(Instant::now);
-        environment.interpreter.attach(|py| {
+        hosted.interpreter.attach(|py| {
             if let Some(asked) = asked {
                 lease.waits.add(asked.elapsed());
             }
@@ -143,7 +143,7 @@ impl<'a> Script<'a> {
 }
 
 /// The file that a request maps to.
-fn resource<'a>(request: &Request<'a>) -> &'a [u8] {
+fn resource<'a>(request: &RequestHead<'a>) -> &'a [u8] {
     let mut pairs = request.environ.clone();
     pairs.find(|(name, _)| *name == b"SCRIPT_FILENAME").map_or(request.script, |(_, value)| value)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use python::{Attached, Error, Handle, Object, Result};
-use wsgi::protocol::request::{Attempts, Request};
+use wsgi::protocol::request::{Attempts, RequestHead};
 
 use crate::events::subscribers::{Subscribers, not_published};
 use crate::interpreter::fault::Sink;
@@ -11,7 +11,7 @@ use crate::request::current;
 use crate::request::timing::{Sample, Stamps};
 
 /// Whom the events of a request go to, and what is in all of them.
-pub(crate) struct Watch {
+pub(crate) struct RequestEvents {
     subscribers: Arc<Subscribers>,
     request_id: Option<Handle>,
     request_data: Handle,
@@ -27,10 +27,10 @@ pub(crate) struct Start<'a, 'py> {
     pub(crate) attempts: Attempts,
 }
 
-impl Watch {
+impl RequestEvents {
     pub(crate) fn new<'py>(
         subscribers: &Arc<Subscribers>,
-        request: &Request<'_>,
+        request: &RequestHead<'_>,
         id: Option<&Object<'py>>,
         data: &Object<'py>,
     ) -> Self {
@@ -170,7 +170,7 @@ impl Watch {
     }
 }
 
-fn server_pid(request: &Request<'_>) -> Option<i64> {
+fn server_pid(request: &RequestHead<'_>) -> Option<i64> {
     let mut pairs = request.environ.clone();
     let (_, value) = pairs.find(|(name, _)| *name == b"mod_wsgi.server_pid")?;
     std::str::from_utf8(value).ok()?.parse().ok()

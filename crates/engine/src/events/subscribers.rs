@@ -1,6 +1,6 @@
 //! `subscribe_events` and its kin: who wants to hear of events in an interpreter, and telling them.
 //!
-//! What the events of a request say is in `watch`. Signals are taken by the process, not here; this
+//! What the events of a request say is in `events`. Signals are taken by the process, not here; this
 //! keeps the list of those who want to hear of them.
 
 use std::ffi::CStr;

@@ -33,7 +33,7 @@ pub(crate) struct Classes {
 }
 
 /// An interpreter that has been set up. Its handles live as long as the process.
-pub(crate) struct Environment {
+pub(crate) struct HostedInterpreter {
     pub(crate) interpreter: Interpreter,
     pub(crate) classes: Classes,
     pub(crate) request_timeout: Handle,
@@ -49,7 +49,7 @@ pub(crate) struct Environment {
     tls_function: OnceLock<ClassHandle<TlsFunction>>,
 }
 
-impl Environment {
+impl HostedInterpreter {
     /// Sets up the interpreter that the thread is attached to, for the application group `name`.
     pub(crate) fn set_up<'py>(
         py: Attached<'py>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use python::{Attached, Object, Result};
-use wsgi::protocol::scoreboard::{Process, Scoreboard, Worker, symbol};
+use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker, symbol};
 
 use super::report::int;
 
@@ -25,7 +25,11 @@ pub(super) fn server<'py>(py: Attached<'py>, board: &Scoreboard) -> Result<'py, 
     Ok(dict)
 }
 
-fn one_process<'py>(py: Attached<'py>, number: i64, process: &Process) -> Result<'py, Object<'py>> {
+fn one_process<'py>(
+    py: Attached<'py>,
+    number: i64,
+    process: &ScoreboardProcess,
+) -> Result<'py, Object<'py>> {
     let dict = py.dict()?;
     dict.set("process_num", &py.int(number)?)?;
     dict.set("pid", &py.int(process.pid.into())?)?;
@@ -39,7 +43,11 @@ fn one_process<'py>(py: Attached<'py>, number: i64, process: &Process) -> Result
     Ok(dict)
 }
 
-fn one_worker<'py>(py: Attached<'py>, number: i64, worker: &Worker) -> Result<'py, Object<'py>> {
+fn one_worker<'py>(
+    py: Attached<'py>,
+    number: i64,
+    worker: &ScoreboardWorker,
+) -> Result<'py, Object<'py>> {
     let dict = py.dict()?;
     dict.set("thread_num", &py.int(number)?)?;
     dict.set("generation", &py.int(worker.generation.into())?)?;

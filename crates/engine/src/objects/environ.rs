@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use python::{Attached, Object, Result};
-use wsgi::protocol::request::Request;
+use wsgi::protocol::request::RequestHead;
 
 use crate::MOD_WSGI_VERSION;
 use crate::call::Job;
@@ -67,9 +67,9 @@ pub(crate) fn build<'py>(
     stamps: &Stamps,
 ) -> Result<'py, Object<'py>> {
     let (environ, https) = text(py, job.request)?;
-    environ.update(&job.environment.constants.bind(py))?;
+    environ.update(&job.hosted.constants.bind(py))?;
     let input = Input::new(Arc::clone(job.lease));
-    let input = job.environment.classes.input.bind(py).instance(input)?;
+    let input = job.hosted.classes.input.bind(py).instance(input)?;
     environ.set_named(c"wsgi.url_scheme", &py.text(if https { "https" } else { "http" })?)?;
     environ.set_named(c"wsgi.input", &input)?;
     environ.set_named(c"wsgi.errors", errors.text())?;
@@ -86,7 +86,7 @@ pub(crate) fn build<'py>(
 /// What came from Apache, as a new dict, and whether the client uses HTTPS.
 pub(crate) fn text<'py>(
     py: Attached<'py>,
-    request: &Request<'_>,
+    request: &RequestHead<'_>,
 ) -> Result<'py, (Object<'py>, bool)> {
     let environ = py.dict()?;
     let mut https = false;
@@ -117,7 +117,7 @@ pub(crate) fn add_place<'py>(
     environ: &Object<'py>,
     job: &Job<'_>,
 ) -> Result<'py, ()> {
-    let constants = job.environment.constants.bind(py);
+    let constants = job.hosted.constants.bind(py);
     for key in [c"apache.version", c"mod_wsgi.version"] {
         environ.set_named(key, &constants.item(&py.name(key)?)?)?;
     }
@@ -127,7 +127,7 @@ pub(crate) fn add_place<'py>(
 fn add_groups<'py>(
     py: Attached<'py>,
     environ: &Object<'py>,
-    request: &Request<'_>,
+    request: &RequestHead<'_>,
 ) -> Result<'py, ()> {
     environ.set_named(c"mod_wsgi.process_group", &py.latin1(request.process_group)?)?;
     environ.set_named(c"mod_wsgi.application_group", &py.latin1(request.application_group)?)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use python::{Arguments, Attached, Call, Class, Error, Exception, Members, Method, Object, Result};
 use wsgi::level::Level;
-use wsgi::protocol::response::{Status, check_header, is_framing, is_hop_by_hop};
+use wsgi::protocol::response::{ResponseStatus, check_header, is_framing, is_hop_by_hop};
 
 use crate::call::Records;
 use crate::request::lease::Lease;
@@ -43,9 +43,9 @@ impl Call for StartResponse {
         else {
             return Ok(py.none());
         };
-        if let Some(watch) = self.0.watch() {
+        if let Some(events) = self.0.events() {
             let mut records = Records::new();
-            watch.response_started(py, &status, &headers, exc_info.as_ref(), &mut records);
+            events.response_started(py, &status, &headers, exc_info.as_ref(), &mut records);
             self.0.log_all(py, &records)?;
         }
         if self.0.quick(py, |live| live.response.sent)? {
@@ -110,13 +110,13 @@ fn complaints(head: &Head) -> Records {
         .collect()
 }
 
-fn checked_status<'py>(status: &Object<'py>) -> Result<'py, Status> {
+fn checked_status<'py>(status: &Object<'py>) -> Result<'py, ResponseStatus> {
     let py = status.py();
     if !status.is_str() {
         let text = format!("status must be a str, not {}", status.type_name());
         return Err(Error::new(py, Exception::TypeError, &text));
     }
-    Status::parse(&status.latin1()?)
+    ResponseStatus::parse(&status.latin1()?)
         .map_err(|error| Error::new(py, Exception::ValueError, &error.to_string()))
 }
 

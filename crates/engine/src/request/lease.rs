@@ -11,10 +11,10 @@ use std::time::Instant;
 use python::{Attached, Error, Exception, Result};
 use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::request::{BodyRest, Request};
+use wsgi::protocol::request::{BodyRest, RequestHead};
 
 use crate::control::ClosedExchange;
-use crate::events::request_events::Watch;
+use crate::events::request_events::RequestEvents;
 use crate::exchange::{Exchange, Outcome};
 use crate::interpreter::log::{Lines, RECORD};
 use crate::request::body::Body;
@@ -29,7 +29,7 @@ pub(crate) struct Lease {
     /// How long the request has waited for the GIL.
     pub(crate) waits: GilWaits,
     /// Whom the request's events go to. Held for moments, and nothing is waited for meanwhile.
-    watch: Mutex<Option<Arc<Watch>>>,
+    events: Mutex<Option<Arc<RequestEvents>>>,
     /// `dormouse.panic` was asked for.
     #[cfg(feature = "panic-hook")]
     pub(crate) panics: bool,
@@ -48,7 +48,7 @@ pub(crate) struct Live {
 }
 
 impl Lease {
-    pub(crate) fn new(request: &Request<'_>, exchange: Box<dyn Exchange>) -> Self {
+    pub(crate) fn new(request: &RequestHead<'_>, exchange: Box<dyn Exchange>) -> Self {
         let live = Live {
             exchange,
             body: Body::new(request.body, request.body_rest == BodyRest::Pull),
@@ -61,7 +61,7 @@ impl Lease {
             log_level: request.log_level,
             live: Mutex::new(Some(live)),
             waits: GilWaits::default(),
-            watch: Mutex::default(),
+            events: Mutex::default(),
             #[cfg(feature = "panic-hook")]
             panics: request
                 .environ
@@ -106,14 +106,14 @@ impl Lease {
     }
 
     /// Whom the request's events go to; `None` while nobody wants them.
-    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn events(&self) -> Option<Arc<RequestEvents>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says whom the request's events go to. At its end, attached, nobody: a watch holds objects.
-    pub(crate) fn set_watch(&self, watch: Option<Arc<Watch>>) {
-        let mut current = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *current, watch);
+    pub(crate) fn set_events(&self, events: Option<Arc<RequestEvents>>) {
+        let mut current = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, events);
         drop(current);
         // Dropping objects may run Python code, which may ask for the watch.
         drop(before);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use python::{Attached, Error, Exception};
-use wsgi::protocol::response::{Status, content_length, trimmed};
+use wsgi::protocol::response::{ResponseStatus, content_length, trimmed};
 
 use crate::exchange::Gone;
 use crate::request::lease::Live;
@@ -25,7 +25,7 @@ pub(crate) struct Response {
 /// What `start_response` was given.
 #[derive(Debug)]
 pub(crate) struct Head {
-    pub(crate) status: Status,
+    pub(crate) status: ResponseStatus,
     pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use python::Attached;
-use wsgi::protocol::request::Request;
+use wsgi::protocol::request::RequestHead;
 
 use crate::exchange::Outcome;
 use crate::metrics::Running;
@@ -30,7 +30,7 @@ pub(crate) struct Stamps {
 impl Stamps {
     /// The stamps of a request that the engine took at `arrived` and whose application is about to
     /// be called.
-    pub(crate) fn now(request: &Request<'_>, daemon: bool, arrived: f64) -> Self {
+    pub(crate) fn now(request: &RequestHead<'_>, daemon: bool, arrived: f64) -> Self {
         Self {
             request_start: seconds(request.request_start),
             queue_start: seconds(request.queue_start),
@@ -47,7 +47,7 @@ pub(crate) fn seconds(microseconds: u64) -> f64 {
 }
 
 /// The account of a request that goes on.
-pub(crate) struct Account {
+pub(crate) struct RequestTiming {
     stamps: Stamps,
     began: Instant,
     cpu: Cpu,
@@ -71,7 +71,7 @@ pub(crate) struct Sample {
     pub(crate) status: u16,
 }
 
-impl Account {
+impl RequestTiming {
     /// Opens the account on the thread that runs the request.
     pub(crate) fn open(stamps: Stamps, running: Option<Running>) -> Self {
         Self { stamps, began: Instant::now(), cpu: Cpu::of_thread(), running }

@@ -15,8 +15,8 @@ use wsgi::config::interpreter_options::{InterpreterOptions, InterpreterRules};
 use wsgi::level::Level;
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::request::{BodyRest, Request};
-use wsgi::protocol::response::Status;
+use wsgi::protocol::request::{BodyRest, RequestHead};
+use wsgi::protocol::response::ResponseStatus;
 use wsgi::protocol::scoreboard::{self, Scoreboard};
 
 mod closing;
@@ -200,7 +200,11 @@ impl Exchange for Memory {
         Ok(count)
     }
 
-    fn head(&mut self, status: &Status, headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+    fn head(
+        &mut self,
+        status: &ResponseStatus,
+        headers: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), Gone> {
         self.take()?;
         let text = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect::<String>();
         let mut seen = self.seen.lock().unwrap();
@@ -250,7 +254,7 @@ impl Exchange for Memory {
 fn board(pid: u32) -> Scoreboard {
     let (client, request) = (b"127.0.0.1".to_vec(), b"GET /\xe4 HTTP/1.1".to_vec());
     let (start_time, stop_time, last_used) = (1_500_000, 2_500_000, 2_750_000);
-    let worker = scoreboard::Worker {
+    let worker = scoreboard::ScoreboardWorker {
         generation: 3,
         status: 4,
         access_count: 7,
@@ -262,14 +266,19 @@ fn board(pid: u32) -> Scoreboard {
         request,
         vhost: b"www:80".to_vec(),
     };
-    let workers = vec![worker, scoreboard::Worker::default()];
+    let workers = vec![worker, scoreboard::ScoreboardWorker::default()];
     Scoreboard {
         server_limit: 16,
         thread_limit: 64,
         generation: 3,
         restart_time: 1_000_000,
         current_time: 4_500_000,
-        processes: vec![scoreboard::Process { pid, generation: 3, quiescing: true, workers }],
+        processes: vec![scoreboard::ScoreboardProcess {
+            pid,
+            generation: 3,
+            quiescing: true,
+            workers,
+        }],
     }
 }
 
@@ -362,11 +371,11 @@ impl Ask {
     }
 
     /// Lends the request to `work`.
-    fn with_request<R>(&self, work: impl FnOnce(&Request<'_>) -> R) -> R {
+    fn with_request<R>(&self, work: impl FnOnce(&RequestHead<'_>) -> R) -> R {
         let mut environ = Vec::new();
         let pairs = self.environ.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         wsgi::protocol::codec::Writer::new(&mut environ).pairs(pairs);
-        let request = Request {
+        let request = RequestHead {
             script: self.script.as_os_str().as_encoded_bytes(),
             process_group: if self.daemon { b"site" } else { b"" },
             application_group: self.group.as_bytes(),

@@ -12,10 +12,10 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use wsgi::level::Level;
 use wsgi::protocol::codec::Writer;
 use wsgi::protocol::frame::{self, BodyFault, FileRange, FrameType, HEADER, Header, MAX_PAYLOAD};
-use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::hook::{Answer, decode_variable};
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::response::{Head, Status};
+use wsgi::protocol::response::{ResponseHead, ResponseStatus};
 use wsgi::protocol::scoreboard::Scoreboard;
 
 use crate::log::ProcessLog;
@@ -26,10 +26,13 @@ use crate::worker::in_flight::InFlight;
 const SMALL: usize = 16 * 1024;
 
 /// The type and the payload of a frame.
-pub(crate) type Received = (FrameType, Vec<u8>);
+pub(crate) type ReceivedFrame = (FrameType, Vec<u8>);
 
 /// The next frame of the stream; `None` at its end.
-pub(crate) fn receive(stream: &UnixStream, inbox: &mut Inbox) -> Result<Option<Received>, String> {
+pub(crate) fn receive(
+    stream: &UnixStream,
+    inbox: &mut FrameDecoder,
+) -> Result<Option<ReceivedFrame>, String> {
     loop {
         let frame = inbox.next_frame().map_err(|error| error.to_string())?;
         if let Some(frame) = frame {
@@ -48,9 +51,9 @@ pub(crate) fn receive(stream: &UnixStream, inbox: &mut Inbox) -> Result<Option<R
 const CLOSED: &str = "the connection to httpd is closed";
 
 /// A request's way to the httpd child.
-pub(crate) struct Connection {
+pub(crate) struct ChildConnection {
     stream: UnixStream,
-    inbox: Inbox,
+    inbox: FrameDecoder,
     /// Frames that were made and not yet sent.
     output: Vec<u8>,
     /// The child has closed its end.
@@ -63,12 +66,12 @@ pub(crate) struct Connection {
 /// A request that has waited for so many microseconds may have been given up by its child meanwhile.
 const LONG_WAIT: u64 = 500_000;
 
-impl Connection {
+impl ChildConnection {
     /// The way of a request to its child: its stream, and what has come on that. Lines that cannot reach the child
     /// go to `log`; activity is noted in `activity`, if it counts.
     pub(crate) fn new(
         stream: UnixStream,
-        inbox: Inbox,
+        inbox: FrameDecoder,
         log: Arc<ProcessLog>,
         activity: Option<Arc<InFlight>>,
     ) -> Self {
@@ -140,7 +143,7 @@ impl Connection {
     }
 
     /// Asks for a piece of the request's body.
-    fn ask(&mut self, wanted: usize) -> Result<Received, BodyError> {
+    fn ask(&mut self, wanted: usize) -> Result<ReceivedFrame, BodyError> {
         let wanted = u32::try_from(wanted.min(MAX_PAYLOAD)).expect("a payload's length");
         self.put(FrameType::WantBody, |payload| {
             Writer::new(payload).u32(wanted);
@@ -150,7 +153,7 @@ impl Connection {
     }
 
     /// The frame that the child answers with.
-    fn answer_frame(&mut self) -> Result<Received, String> {
+    fn answer_frame(&mut self) -> Result<ReceivedFrame, String> {
         let answer = receive(&self.stream, &mut self.inbox)
             .and_then(|frame| frame.ok_or_else(|| CLOSED.into()));
         self.gone |= answer.is_err();
@@ -172,7 +175,7 @@ fn write_both(mut stream: &UnixStream, first: &[u8], second: &[u8]) -> std::io::
     Ok(())
 }
 
-impl Exchange for Connection {
+impl Exchange for ChildConnection {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
         self.note_activity();
         let (kind, payload) = self.ask(buffer.len())?;
@@ -203,10 +206,14 @@ impl Exchange for Connection {
         let _ = self.stream.set_nonblocking(true);
     }
 
-    fn head(&mut self, status: &Status, headers: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Gone> {
+    fn head(
+        &mut self,
+        status: &ResponseStatus,
+        headers: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), Gone> {
         let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
         // It leaves with the first data: one call to the kernel for both.
-        self.put(FrameType::Head, |payload| Head::encode(status, headers, payload));
+        self.put(FrameType::ResponseHead, |payload| ResponseHead::encode(status, headers, payload));
         if self.gone { Err(Gone) } else { Ok(()) }
     }
 

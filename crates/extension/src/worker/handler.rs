@@ -13,11 +13,11 @@ use wsgi::process::plan::WorkerSpec;
 use wsgi::protocol::frame::{self, FrameType};
 use wsgi::protocol::hook::Question;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::request::Request;
+use wsgi::protocol::request::RequestHead;
 
 use crate::log::ProcessLog;
 use crate::synthetic_request::now;
-use crate::worker::connection::{Connection, receive};
+use crate::worker::connection::{ChildConnection, receive};
 use crate::worker::in_flight::{InFlight, RequestInfo, Serving};
 use crate::worker::queue::Taken;
 use crate::worker::shutdown::Shutdown;
@@ -25,7 +25,7 @@ use crate::worker::shutdown::Shutdown;
 /// What an httpd child wants.
 enum Asked<'p> {
     /// A request is to be served.
-    Serve(Request<'p>),
+    Serve(RequestHead<'p>),
     /// A hook is to be asked.
     Answer(Question<'p>),
 }
@@ -33,14 +33,14 @@ enum Asked<'p> {
 impl<'p> Asked<'p> {
     fn decode(kind: FrameType, payload: &'p [u8]) -> Result<Self, frame::FrameError> {
         match kind {
-            FrameType::Request => Request::decode(payload).map(Self::Serve),
+            FrameType::RequestHead => RequestHead::decode(payload).map(Self::Serve),
             FrameType::Question => Question::decode(payload).map(Self::Answer),
             kind => Err(frame::FrameError::Turn(kind)),
         }
     }
 
     /// The request that it is about.
-    fn request(&self) -> &Request<'p> {
+    fn request(&self) -> &RequestHead<'p> {
         match self {
             Self::Serve(request) => request,
             Self::Answer(question) => &question.request,
@@ -81,7 +81,7 @@ impl Service<'_> {
         let is_activity = !request.ignore_activity;
         serving.set_info(RequestInfo::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
         let activity = is_activity.then(|| Arc::clone(self.requests));
-        let mut connection = Connection::new(stream, inbox, self.log.clone(), activity);
+        let mut connection = ChildConnection::new(stream, inbox, self.log.clone(), activity);
         if connection.was_abandoned(now().saturating_sub(request.queue_start)) {
             return Ok(());
         }
@@ -141,7 +141,7 @@ impl Service<'_> {
     }
 
     /// What to say of a request that has waited for longer than `queue-timeout`.
-    fn waited_too_long(&self, request: &Request<'_>) -> Option<String> {
+    fn waited_too_long(&self, request: &RequestHead<'_>) -> Option<String> {
         let limit = self.spec.group.timeouts.queue;
         let waited = now().saturating_sub(request.queue_start);
         (limit > 0 && waited > limit.saturating_mul(1_000_000)).then(|| {

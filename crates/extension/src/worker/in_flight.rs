@@ -9,15 +9,15 @@ use engine::Control;
 use nix::sys::eventfd::EventFd;
 use nix::unistd::{Pid, gettid};
 use wsgi::process::levels::Occupied;
-use wsgi::process::watchdog::Running;
+use wsgi::process::watchdog::RunningRequest;
 use wsgi::protocol::hook::Question;
-use wsgi::protocol::request::Request;
+use wsgi::protocol::request::RequestHead;
 
 /// The requests of a process.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     state: Mutex<State>,
-    /// When the process began; the clock of [`Running`] counts from here.
+    /// When the process began; the clock of [`RunningRequest`] counts from here.
     began: Instant,
     /// Wakes the main thread.
     wake: EventFd,
@@ -51,7 +51,7 @@ struct State {
 struct Entry {
     number: u64,
     thread: Pid,
-    running: Running,
+    running: RunningRequest,
     info: Option<RequestInfo>,
 }
 
@@ -70,7 +70,7 @@ impl RequestInfo {
 
     /// Method and URI.
     pub(crate) fn line(&self) -> String {
-        let request = Request::decode(&self.payload).map(|request| request.line());
+        let request = RequestHead::decode(&self.payload).map(|request| request.line());
         let asked = || Question::decode(&self.payload).map(|question| question.request.line());
         request.or_else(|_| asked()).unwrap_or_default()
     }
@@ -81,7 +81,7 @@ impl RequestInfo {
 pub(crate) struct RequestView {
     pub(crate) number: u64,
     pub(crate) thread: Pid,
-    pub(crate) running: Running,
+    pub(crate) running: RunningRequest,
     /// `None` until its head has arrived.
     pub(crate) info: Option<RequestInfo>,
 }
@@ -167,7 +167,7 @@ impl InFlight {
         let number = state.next;
         state.next += 1;
         state.taken += 1;
-        let running = Running { since: self.milliseconds(now), ..Running::default() };
+        let running = RunningRequest { since: self.milliseconds(now), ..RunningRequest::default() };
         state.entries.push(Entry { number, thread: gettid(), running, info: None });
         Some(Reserved { requests: self, number })
     }
@@ -220,7 +220,7 @@ impl InFlight {
     }
 
     /// Notes something about a request, if it still runs.
-    pub(crate) fn mark(&self, number: u64, mark: impl FnOnce(&mut Running)) {
+    pub(crate) fn mark(&self, number: u64, mark: impl FnOnce(&mut RunningRequest)) {
         let mut state = self.lock();
         if let Some(entry) = state.entries.iter_mut().find(|entry| entry.number == number) {
             mark(&mut entry.running);

@@ -9,7 +9,7 @@ use nix::unistd::gettid;
 use wsgi::level::Level;
 use wsgi::process::control::Cause;
 use wsgi::process::plan::WorkerSpec;
-use wsgi::process::watchdog::{Action, Observation, Running, Watchdog};
+use wsgi::process::watchdog::{Action, Observation, RunningRequest, Watchdog};
 
 use crate::log::ProcessLog;
 use crate::panics::caught;
@@ -85,7 +85,8 @@ impl Monitor {
         let now = requests.now();
         let snapshot = requests.look();
         self.ask_for_gil(now, &snapshot);
-        let running: Vec<Running> = snapshot.running.iter().map(|seen| seen.running).collect();
+        let running: Vec<RunningRequest> =
+            snapshot.running.iter().map(|seen| seen.running).collect();
         let seen = Observation {
             now,
             started: 0,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sockets::{Received, Room, receive};
-use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::queue::KNOCK;
 
 use crate::sys;
@@ -23,7 +23,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) stream: UnixStream,
-    pub(crate) inbox: Inbox,
+    pub(crate) inbox: FrameDecoder,
 }
 
 /// Why no request was taken.
@@ -72,7 +72,7 @@ impl Queue {
     /// Takes the next request, if one waits.
     pub(crate) fn take(&self) -> Result<Taken, TakeError> {
         use nix::errno::Errno::{EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM};
-        let mut inbox = Inbox::default();
+        let mut inbox = FrameDecoder::default();
         // One belongs there. A second is seen, and so is that there were more; the kernel has closed those.
         let room = Room { files: 2, sender: false };
         let received = receive(self.receiver.as_fd(), inbox.room(), room, false);

@@ -4,7 +4,7 @@ use httpd::Server;
 use wsgi::protocol::hook::PlacedHook;
 
 use crate::Wsgi;
-use crate::config::servers::{Definition, server_name, servers_with_own_config};
+use crate::config::servers::{GroupDefinition, server_name, servers_with_own_config};
 
 /// The hooks of a configuration, each with the server that it stands in.
 fn hooks(main: Server<'_>) -> impl Iterator<Item = (Server<'_>, &PlacedHook)> {
@@ -14,10 +14,10 @@ fn hooks(main: Server<'_>) -> impl Iterator<Item = (Server<'_>, &PlacedHook)> {
 }
 
 /// Hooks that would be sent to a process group that does not exist or is out of reach.
-pub(crate) fn problems(main: Server<'_>, definitions: &[Definition<'_>]) -> Vec<String> {
+pub(crate) fn problems(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<String> {
     let problem = |(server, hook): (Server<'_>, &PlacedHook)| {
         let group = hook.script.process_group.as_deref()?;
-        let named = |definition: &&Definition<'_>| definition.spec.name == group;
+        let named = |definition: &&GroupDefinition<'_>| definition.spec.name == group;
         let Some(definition) = definitions.iter().find(named) else {
             return Some(format!(
                 "{}: there is no process group {group:?}; define it with WSGIDaemonProcess {group:?}",

@@ -11,14 +11,14 @@ use crate::config::store::Section;
 
 /// A script that an alias leads to, as httpd resolves it when a request comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Script {
+pub(crate) struct ScriptPattern {
     /// Its path.
     pub(crate) path: String,
     /// What of the target lies behind it: the beginning of `PATH_INFO`.
     pub(crate) path_info: String,
 }
 
-impl Script {
+impl ScriptPattern {
     /// The script that a target names; `None` if it is a directory, or only requests can tell.
     fn of(alias: &Alias, lead: Option<Lead>) -> Option<Self> {
         if alias.is_pattern {
@@ -39,12 +39,12 @@ impl Script {
 
 /// What an alias leads to.
 #[derive(Clone, Debug)]
-pub(crate) struct Mapping<'s> {
+pub(crate) struct ScriptMapping<'s> {
     /// The server whose requests it gets.
     pub(crate) server: Server<'s>,
     pub(crate) alias: &'s Alias,
     /// The script that it leads to, if it is one.
-    pub(crate) script: Option<Script>,
+    pub(crate) script: Option<ScriptPattern>,
     /// Whether it leads to a directory, as far as that can be told.
     pub(crate) is_directory: bool,
     /// The process group as it is written; `None` where nothing is.
@@ -53,7 +53,7 @@ pub(crate) struct Mapping<'s> {
     pub(crate) application_group: Option<&'s str>,
 }
 
-impl Mapping<'_> {
+impl ScriptMapping<'_> {
     /// The name of the process group, empty for embedded mode; `None` if requests decide it.
     pub(crate) fn group(&self) -> Option<&str> {
         match self.process_group {
@@ -66,12 +66,12 @@ impl Mapping<'_> {
 
 /// What all aliases lead to, server by server. A virtual host has those of the main server, too, which
 /// come behind its own.
-pub(crate) fn mappings(main: Server<'_>) -> Vec<Mapping<'_>> {
+pub(crate) fn mappings(main: Server<'_>) -> Vec<ScriptMapping<'_>> {
     main.and_following().flat_map(|server| of_server(server, main)).collect()
 }
 
 /// What the aliases lead to that the requests of a server meet.
-pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<Mapping<'s>> {
+pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<ScriptMapping<'s>> {
     let (sections, leads) = (sections(server, main), leads(main));
     let defaults = server.dir_defaults::<Wsgi>();
     let mut aliases: Vec<&Alias> = server.config::<Wsgi>().settings.aliases.iter().collect();
@@ -80,12 +80,12 @@ pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<Mapping
     }
     let mapping = |alias: &'s Alias| {
         let lead = leads.of(alias);
-        let script = Script::of(alias, lead);
+        let script = ScriptPattern::of(alias, lead);
         let inner = |of: fn(&Section) -> Option<&str>| {
             let covers = |section: &&&Section| section.covers(alias, script.as_ref());
             sections.iter().rev().filter(covers).find_map(|one| of(one))
         };
-        Mapping {
+        ScriptMapping {
             server,
             alias,
             process_group: alias
@@ -122,7 +122,7 @@ fn speaks_beside(server: Server<'_>, main: Server<'_>) -> bool {
 
 impl Section {
     /// Whether a script that an alias leads to, or the alias itself, lies in it.
-    pub(crate) fn covers(&self, alias: &Alias, script: Option<&Script>) -> bool {
+    pub(crate) fn covers(&self, alias: &Alias, script: Option<&ScriptPattern>) -> bool {
         let section = self.path.trim_end_matches('/');
         let inside = |path: &str| {
             path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

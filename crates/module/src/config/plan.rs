@@ -7,7 +7,7 @@ use wsgi::process::plan::{Account, Findings, MappedScript, Plan, PlannedGroup, S
 
 use crate::Wsgi;
 use crate::config::imports;
-use crate::config::mappings::{Mapping, mappings};
+use crate::config::mappings::{ScriptMapping, mappings};
 use crate::config::preload::applications;
 use crate::config::scripts::scripts;
 use crate::config::servers::definitions;
@@ -68,7 +68,7 @@ fn descriptor(count: usize) -> i32 {
 }
 
 /// The scripts that run in a process group, or embedded for the empty name, each once.
-fn mapped_scripts(mappings: &[Mapping<'_>], group: &str) -> Vec<MappedScript> {
+fn mapped_scripts(mappings: &[ScriptMapping<'_>], group: &str) -> Vec<MappedScript> {
     let mut scripts: Vec<MappedScript> = Vec::new();
     for mapping in mappings.iter().filter(|one| one.group() == Some(group)) {
         let Some(script) = &mapping.script else { continue };

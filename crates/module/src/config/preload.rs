@@ -3,12 +3,12 @@
 
 use httpd::Server;
 use wsgi::config::daemon_process::{GroupSpec, Preload};
-use wsgi::config::group_name::{self, Facts};
+use wsgi::config::group_name::{self, NameFacts};
 use wsgi::environ::script_name;
 use wsgi::process::plan::Application;
 
 use crate::Wsgi;
-use crate::config::mappings::{Mapping, Script};
+use crate::config::mappings::{ScriptMapping, ScriptPattern};
 use crate::config::scripts::Scripts;
 use crate::config::servers::{server_name, server_with_port};
 
@@ -43,12 +43,12 @@ pub(crate) fn applications(
     Ok(applications)
 }
 
-fn application(mapped: &Mapping<'_>, only: bool) -> Result<Application, String> {
-    let Mapping { alias, server, application_group: written, .. } = *mapped;
-    let Script { path, path_info } = mapped
+fn application(mapped: &ScriptMapping<'_>, only: bool) -> Result<Application, String> {
+    let ScriptMapping { alias, server, application_group: written, .. } = *mapped;
+    let ScriptPattern { path, path_info } = mapped
         .script
         .clone()
-        .unwrap_or_else(|| Script { path: alias.target.clone(), path_info: String::new() });
+        .unwrap_or_else(|| ScriptPattern { path: alias.target.clone(), path_info: String::new() });
     let dir = server.dir_defaults::<Wsgi>();
     let url = alias.url.trim_end_matches('/');
     // As httpd finds it in a request for that very path.
@@ -81,7 +81,7 @@ struct Names<'n> {
     mount: &'n str,
 }
 
-impl Facts for Names<'_> {
+impl NameFacts for Names<'_> {
     fn server(&self) -> String {
         server_with_port(self.server, self.server.port())
     }

@@ -8,13 +8,13 @@ use std::collections::HashMap;
 
 use httpd::Server;
 
-use crate::config::mappings::{Mapping, mappings, of_server, sections};
+use crate::config::mappings::{ScriptMapping, mappings, of_server, sections};
 
 /// The scripts of a group.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scripts<'s> {
     /// Those that are known.
-    pub(crate) mapped: Vec<Mapping<'s>>,
+    pub(crate) mapped: Vec<ScriptMapping<'s>>,
     /// There may be others.
     pub(crate) open: bool,
 }

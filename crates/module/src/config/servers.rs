@@ -59,7 +59,7 @@ pub(crate) fn server_with_port(server: Server<'_>, port: u16) -> String {
 }
 
 /// A group that the configuration defines, with the server that it stands in.
-pub(crate) struct Definition<'s> {
+pub(crate) struct GroupDefinition<'s> {
     pub(crate) spec: &'s GroupSpec,
     pub(crate) place: String,
     pub(crate) server: Server<'s>,
@@ -74,10 +74,10 @@ pub(crate) fn servers_with_own_config(main: Server<'_>) -> impl Iterator<Item = 
 }
 
 /// All groups of the configuration, in the order of their definition.
-pub(crate) fn definitions(main: Server<'_>) -> Vec<Definition<'_>> {
+pub(crate) fn definitions(main: Server<'_>) -> Vec<GroupDefinition<'_>> {
     servers_with_own_config(main)
         .flat_map(|server| {
-            server.config::<Wsgi>().settings.groups.iter().map(move |group| Definition {
+            server.config::<Wsgi>().settings.groups.iter().map(move |group| GroupDefinition {
                 spec: &group.spec,
                 place: format!("{}:{}", group.place.0, group.place.1),
                 server,

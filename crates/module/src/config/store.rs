@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use std::sync::{Arc, OnceLock};
 
-use httpd::{Command, Context, Directive, Override, Read, Regex};
+use httpd::{Command, CommandRecord, Context, Override, Read, Regex};
 use wsgi::config::argument::ArgumentError;
 use wsgi::config::directives::{DIRECTIVES, Scope};
 use wsgi::config::settings::{DirSettings, ServerSettings};
@@ -58,9 +58,9 @@ pub(crate) struct Runtime {
 pub(crate) const COUNT: usize = DIRECTIVES.len();
 
 /// The catalogue in httpd's terms.
-pub(crate) const fn commands() -> [Directive; COUNT] {
+pub(crate) const fn commands() -> [CommandRecord; COUNT] {
     const NOWHERE: Context = Context { virtual_host: false, directory: false, htaccess: None };
-    let mut commands = [Directive { name: c"", context: NOWHERE, usage: c"" }; COUNT];
+    let mut commands = [CommandRecord { name: c"", context: NOWHERE, usage: c"" }; COUNT];
     let mut place = 0;
     while place < COUNT {
         let directive = &DIRECTIVES[place];
@@ -69,7 +69,7 @@ pub(crate) const fn commands() -> [Directive; COUNT] {
             Some(wsgi::config::directives::Override::FileInfo) => Some(Override::FileInfo),
             Some(wsgi::config::directives::Override::AuthConfig) => Some(Override::AuthConfig),
         };
-        commands[place] = Directive {
+        commands[place] = CommandRecord {
             name: directive.name,
             context: Context {
                 virtual_host: directive.allowed.virtual_host,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use httpd::Request;
 use wsgi::level::Level;
 use wsgi::protocol::frame::{self, FrameError, FrameType, HEADER, MAX_PAYLOAD, MAX_REQUEST};
-use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::hook::encode_variable;
 use wsgi::protocol::log_line::LogLine;
 
@@ -19,7 +19,7 @@ use crate::log;
 use crate::log_of;
 use crate::relay::log_budget::{LogBudget, Verdict};
 use crate::relay::{
-    Connection, FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, pause, socket_timeout,
+    FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, WorkerConnection, pause, socket_timeout,
 };
 
 /// Asks a worker the question whose frame's payload is `payload`; gives the payload of the answer's
@@ -83,14 +83,14 @@ impl Asking<'_, '_> {
         question: &[u8],
         timeout: Duration,
     ) -> Result<Attempt, RelayError> {
-        match Connection::open(route, question, timeout, &mut 0)? {
+        match WorkerConnection::open(route, question, timeout, &mut 0)? {
             HandOver::Sent(mut connection) => self.exchange(&mut connection),
             HandOver::Again => Ok(Attempt::Again),
         }
     }
 
-    fn exchange(&mut self, connection: &mut Connection<'_>) -> Result<Attempt, RelayError> {
-        let (mut inbox, mut files) = (Inbox::from_worker(FIRST_ROOM), Vec::new());
+    fn exchange(&mut self, connection: &mut WorkerConnection<'_>) -> Result<Attempt, RelayError> {
+        let (mut inbox, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut heard = false;
         let mut budget = LogBudget::new();
         loop {

@@ -16,7 +16,9 @@ use crate::Wsgi;
 use crate::config::plan;
 use crate::config::script_owner::Owner;
 use crate::config::scripts::{Scripts, scripts};
-use crate::config::servers::{Definition, Route, Routes, definitions, main_config, server_name};
+use crate::config::servers::{
+    GroupDefinition, Route, Routes, definitions, main_config, server_name,
+};
 use crate::config::store::Runtime;
 use crate::embedded::parent;
 use crate::lifecycle::queue::Queue;
@@ -142,7 +144,7 @@ pub(crate) fn watch(main: Server<'_>) {
 /// A queue for each group, in the order of their definition.
 fn queues(main: Server<'_>, states: &Arc<States>) -> Result<Vec<Arc<Queue>>, String> {
     let threads = httpd::mpm().threads;
-    let queue = |(index, definition): (usize, Definition<'_>)| {
+    let queue = |(index, definition): (usize, GroupDefinition<'_>)| {
         let spec = definition.spec;
         let share = threads.saturating_mul(spec.socket.wait_share) / 100;
         let queue = Queue::new(spec.socket.backlog, share, Arc::clone(states), index);

@@ -3,13 +3,13 @@
 use httpd::ReadError;
 use wsgi::protocol::frame::{self, BodyFault, FrameType, MAX_PAYLOAD};
 
-use super::{Connection, Relay, RelayError};
+use super::{Relay, RelayError, WorkerConnection};
 
 impl Relay<'_, '_> {
     /// Answers a `WantBody`: with what was read before, as long as there is some.
     pub(super) fn send_body(
         &mut self,
-        connection: &Connection<'_>,
+        connection: &WorkerConnection<'_>,
         wanted: usize,
     ) -> Result<(), RelayError> {
         self.body_taken = true;

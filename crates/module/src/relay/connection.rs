@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use httpd::Request;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
-use wsgi::protocol::frame_decoder::Inbox;
+use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::queue::{GroupState, split};
 
 use super::RelayError;
@@ -31,13 +31,13 @@ pub(crate) fn socket_timeout(request: &Request<'_>, route: &Route) -> Duration {
 /// How the hand-over of a frame to a worker ended.
 pub(crate) enum HandOver<'r> {
     /// The whole frame is on its way; answers come on this connection.
-    Sent(Connection<'r>),
+    Sent(WorkerConnection<'r>),
     /// A worker was lost before it had the whole frame, so nothing was begun.
     Again,
 }
 
 /// The child's end of the stream of one request.
-pub(crate) struct Connection<'r> {
+pub(crate) struct WorkerConnection<'r> {
     stream: UnixStream,
     in_flight: InFlight<'r>,
     /// How long a worker may be silent, and how long a read waits until that is looked at.
@@ -51,7 +51,7 @@ pub(crate) struct Connection<'r> {
     limits_writes: Cell<bool>,
 }
 
-impl<'r> Connection<'r> {
+impl<'r> WorkerConnection<'r> {
     /// Puts the request or question whose frame is `frame` into the group's queue. Counts the attempts.
     pub(crate) fn open(
         route: &'r Route,
@@ -130,7 +130,7 @@ impl<'r> Connection<'r> {
     /// Reads what has come, and waits for it if nothing has.
     pub(crate) fn receive(
         &mut self,
-        inbox: &mut Inbox,
+        inbox: &mut FrameDecoder,
         files: &mut Vec<OwnedFd>,
     ) -> Result<(), RelayError> {
         loop {

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use httpd::{Flush, Request, SendError, Sendfile};
 use wsgi::config::daemon_process::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER};
-use wsgi::protocol::frame_decoder::Inbox;
-use wsgi::protocol::response::Head;
+use wsgi::protocol::frame_decoder::FrameDecoder;
+use wsgi::protocol::response::ResponseHead;
 
 use super::output::{Client, Output};
-use super::{Connection, End, Relay, RelayError, client_timeout};
+use super::{End, Relay, RelayError, WorkerConnection, client_timeout};
 use crate::Wsgi;
 use crate::request::file_part::FilePart;
 use crate::request::response;
 
 /// How far a response has come.
 #[derive(Debug)]
-pub(super) struct Response {
+pub(super) struct RelayedResponse {
     head_received: bool,
     /// Bytes of the body that the head has announced and that have not come; `None` if it says nothing.
     left: Option<u64>,
@@ -43,7 +43,7 @@ enum SentFile {
     Passed,
 }
 
-impl Response {
+impl RelayedResponse {
     /// One that has not begun.
     pub(super) fn new(request: &Request<'_>) -> Self {
         let dir = request.dir_config::<Wsgi>();
@@ -82,7 +82,7 @@ impl Response {
 
 impl Relay<'_, '_> {
     /// Begins the response, unless httpd is to answer in its place.
-    pub(super) fn begin(&mut self, head: &Head<'_>) -> Result<(), RelayError> {
+    pub(super) fn begin(&mut self, head: &ResponseHead<'_>) -> Result<(), RelayError> {
         let length = head.check()?;
         let limit = match self.route.buffers.header_buffer {
             0 => DEFAULT_HEADER_BUFFER,
@@ -144,8 +144,8 @@ impl Relay<'_, '_> {
     /// does not take the response any more.
     pub(super) fn more(
         &mut self,
-        connection: &mut Connection<'_>,
-        inbox: &mut Inbox,
+        connection: &mut WorkerConnection<'_>,
+        inbox: &mut FrameDecoder,
         files: &mut Vec<OwnedFd>,
     ) -> Result<bool, RelayError> {
         let server = self.request.server().timeout();
@@ -168,7 +168,7 @@ impl Relay<'_, '_> {
     }
 
     /// Waits until the worker has more, or the client takes something.
-    fn wait_for_either(&mut self, connection: &Connection<'_>, limit: Duration) {
+    fn wait_for_either(&mut self, connection: &WorkerConnection<'_>, limit: Duration) {
         let Some(client) = self.request.client_socket() else {
             // Without a socket to wait for, httpd waits. The next attempt reports a failure.
             let _ = self.request.flush();

@@ -149,7 +149,7 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
         return Rejection::new(413, text).answer(request);
     }
     let mut frame = Vec::with_capacity(payload.len() + frame::HEADER);
-    frame::write(&mut frame, FrameType::Request, |place| place.extend_from_slice(&payload));
+    frame::write(&mut frame, FrameType::RequestHead, |place| place.extend_from_slice(&payload));
     // Only the frame is kept until the answer comes.
     drop(payload);
     relay::serve(request, &target.group, route, &mut frame, body)

@@ -5,7 +5,7 @@ use std::path::Path;
 use httpd::{LookUp, Request};
 use wsgi::config::proxy::Trust;
 use wsgi::config::settings::MapHead;
-use wsgi::environ::{Credentials, Environ, Facts, HookFacts, Redirect};
+use wsgi::environ::{Credentials, Environ, HookFacts, Redirect, RequestFacts};
 
 use crate::Wsgi;
 use crate::config::store::DirConfig;
@@ -41,7 +41,7 @@ pub(crate) fn for_hook<'e>(request: &'e Request<'_>) -> Environ<'e> {
         root: None,
         handler_script: b"",
     };
-    let facts = Facts { credentials: Credentials::None, ..facts(request, choices) };
+    let facts = RequestFacts { credentials: Credentials::None, ..facts(request, choices) };
     let more = HookFacts {
         server_signature: request.server_signature(),
         remote_host: request.client_name(LookUp::AsConfigured),
@@ -70,7 +70,7 @@ pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Envir
     environ
 }
 
-fn facts<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Facts<'e> {
+fn facts<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> RequestFacts<'e> {
     let (server_address, _) = request.local_address();
     let (context_prefix, context_document_root) = request.context();
     let redirected_from = request.redirected_from().map(|from| Redirect {
@@ -78,7 +78,7 @@ fn facts<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Facts<'e> {
         query: from.query,
         user: from.user,
     });
-    Facts {
+    RequestFacts {
         request_line: request.request_line(),
         method: request.method(),
         protocol: request.protocol(),

@@ -6,13 +6,13 @@ use httpd::{Log, ReadError, Request};
 use wsgi::config::settings::MapHead;
 use wsgi::environ::is_header_name;
 use wsgi::protocol::codec::Pairs;
-use wsgi::protocol::request::{Attempts, BodyRest, Request as Head};
+use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 
 use crate::Wsgi;
 use crate::request::environ;
 use crate::request::environ::Choices;
 use crate::request::spool::Spool;
-use crate::request::target::{Interpreter, Target};
+use crate::request::target::{ApplicationGroup, Target};
 use crate::sys;
 
 /// A body up to this length travels with the request's head.
@@ -33,12 +33,12 @@ pub(crate) fn payload(
     let request: &Request<'_> = request;
     let dir = request.dir_config::<Wsgi>();
     let environ = environ::build(request, choices(request, target));
-    let head = Head {
+    let head = RequestHead {
         attempts: Attempts::default(),
         script: &target.script,
         process_group: target.group.as_bytes(),
         application_group: target.application_group.as_bytes(),
-        main_interpreter: target.interpreter == Interpreter::Main,
+        main_interpreter: target.interpreter == ApplicationGroup::Main,
         callable: target.callable.as_bytes(),
         script_reloading: target.script_reloading,
         ignore_activity: dir.ignore_activity.unwrap_or(false),

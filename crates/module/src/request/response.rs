@@ -2,10 +2,10 @@
 
 use httpd::{Request, Sendfile};
 use wsgi::config::settings::DirSettings;
-use wsgi::protocol::response::Head;
+use wsgi::protocol::response::ResponseHead;
 
 /// Sets status and headers as the application gave them. They leave with the first data.
-pub(crate) fn apply(request: &mut Request<'_>, head: &Head<'_>) {
+pub(crate) fn apply(request: &mut Request<'_>, head: &ResponseHead<'_>) {
     request.set_status(head.code, head.line);
     for (name, value) in head.headers.clone() {
         if name.eq_ignore_ascii_case(b"content-type") {
@@ -25,7 +25,7 @@ pub(crate) fn apply(request: &mut Request<'_>, head: &Head<'_>) {
 const ONE_VALUE: [&[u8]; 3] = [b"content-length", b"content-range", b"location"];
 
 /// Keeps of a response that httpd answers itself what a client needs to identify itself.
-pub(crate) fn apply_challenge(request: &mut Request<'_>, head: &Head<'_>) {
+pub(crate) fn apply_challenge(request: &mut Request<'_>, head: &ResponseHead<'_>) {
     for (name, value) in head.headers.clone() {
         if name.eq_ignore_ascii_case(b"www-authenticate") {
             request.error_headers_out().add(name, value);

@@ -27,7 +27,7 @@ pub(crate) struct Target {
     pub(crate) group: String,
     /// Name of the application group; empty for the main interpreter.
     pub(crate) application_group: String,
-    pub(crate) interpreter: Interpreter,
+    pub(crate) interpreter: ApplicationGroup,
     pub(crate) callable: String,
     pub(crate) pass_authorization: bool,
     pub(crate) script_reloading: bool,
@@ -37,7 +37,7 @@ pub(crate) struct Target {
 
 /// How the interpreter of a request is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interpreter {
+pub(crate) enum ApplicationGroup {
     /// By the name of its application group, which nobody has chosen.
     Default,
     /// By the name of its application group, which the configuration gives.
@@ -81,8 +81,8 @@ impl Target {
             application_group: group_name::application_group(application_group, &names)
                 .into_owned(),
             interpreter: match application_group {
-                Some(_) => Interpreter::Chosen,
-                None => Interpreter::Default,
+                Some(_) => ApplicationGroup::Chosen,
+                None => ApplicationGroup::Default,
             },
             callable,
             pass_authorization: options
@@ -108,7 +108,7 @@ impl Target {
         if let Some(group) = wish.application_group.map(text) {
             self.application_group =
                 group_name::application_group(Some(&group), &names).into_owned();
-            self.interpreter = Interpreter::Chosen;
+            self.interpreter = ApplicationGroup::Chosen;
         }
         if let Some(callable) = wish.callable.map(text) {
             self.callable = group_name::callable(Some(&callable), &names).into_owned();
@@ -130,8 +130,8 @@ impl Target {
     /// The target in a process group whose only script is `only_script`.
     pub(crate) fn in_group_of(mut self, only_script: Option<&str>) -> Self {
         let alone = only_script.is_some_and(|only| only.as_bytes() == self.script);
-        if alone && self.interpreter == Interpreter::Default {
-            self.interpreter = Interpreter::Main;
+        if alone && self.interpreter == ApplicationGroup::Default {
+            self.interpreter = ApplicationGroup::Main;
         }
         self
     }
@@ -153,7 +153,7 @@ pub(crate) fn inside<'p>(root: &Path, path: &'p [u8]) -> Option<&'p [u8]> {
 /// What names of groups may be made of.
 pub(crate) struct Names<'a, 'r>(pub(crate) &'a Request<'r>);
 
-impl group_name::Facts for Names<'_, '_> {
+impl group_name::NameFacts for Names<'_, '_> {
     fn server(&self) -> String {
         server_with_port(self.0.server(), self.0.server_port())
     }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// What the expansion needs to know of a request.
-pub trait Facts {
+pub trait NameFacts {
     /// `ServerName`, followed by `:port` unless the port is 80 or 443.
     fn server(&self) -> String;
     /// The request's host (else `ServerName`), followed by `:port` unless the port is 80 or 443.
@@ -18,18 +18,18 @@ pub trait Facts {
 }
 
 /// The name of the process group of a request; empty in embedded mode.
-pub fn process_group<'v>(value: Option<&'v str>, facts: &impl Facts) -> Cow<'v, str> {
+pub fn process_group<'v>(value: Option<&'v str>, facts: &impl NameFacts) -> Cow<'v, str> {
     value.map_or(Cow::Borrowed(""), |value| expand(value, facts))
 }
 
 /// The name of the application group of a request; empty for the main interpreter.
-pub fn application_group<'v>(value: Option<&'v str>, facts: &impl Facts) -> Cow<'v, str> {
+pub fn application_group<'v>(value: Option<&'v str>, facts: &impl NameFacts) -> Cow<'v, str> {
     expand(value.unwrap_or("%{RESOURCE}"), facts)
 }
 
 /// The name of the application group that a hook runs in; empty for the main interpreter. As in
 /// mod_wsgi, only what is known without a script is expanded.
-pub fn hook_application_group<'v>(value: Option<&'v str>, facts: &impl Facts) -> Cow<'v, str> {
+pub fn hook_application_group<'v>(value: Option<&'v str>, facts: &impl NameFacts) -> Cow<'v, str> {
     match value {
         None | Some("%{GLOBAL}") => "".into(),
         Some("%{SERVER}") => facts.server().into(),
@@ -39,7 +39,7 @@ pub fn hook_application_group<'v>(value: Option<&'v str>, facts: &impl Facts) ->
 }
 
 /// The name of the application object of a request.
-pub fn callable<'v>(value: Option<&'v str>, facts: &impl Facts) -> Cow<'v, str> {
+pub fn callable<'v>(value: Option<&'v str>, facts: &impl NameFacts) -> Cow<'v, str> {
     const DEFAULT: &str = "application";
     let Some(value) = value else { return DEFAULT.into() };
     if !value.starts_with('%') {
@@ -48,7 +48,7 @@ pub fn callable<'v>(value: Option<&'v str>, facts: &impl Facts) -> Cow<'v, str> 
     variable_name(value).and_then(|name| facts.variable(name)).map_or(DEFAULT.into(), Cow::Owned)
 }
 
-fn expand<'v>(value: &'v str, facts: &impl Facts) -> Cow<'v, str> {
+fn expand<'v>(value: &'v str, facts: &impl NameFacts) -> Cow<'v, str> {
     match value {
         "%{GLOBAL}" => "".into(),
         "%{SERVER}" => facts.server().into(),
@@ -84,7 +84,7 @@ mod tests {
 
     struct Request;
 
-    impl Facts for Request {
+    impl NameFacts for Request {
         fn server(&self) -> String {
             with_port("www.example.com", 8080)
         }

@@ -1,7 +1,7 @@
 //! The environ of the hooks for access, users and groups: that of a request, as far as it is known
 //! before it is clear who asks for what.
 
-use super::{Environ, Facts, script_name};
+use super::{Environ, RequestFacts, script_name};
 
 /// What a hook sees beyond the facts that a request's environ is made of.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl<'a> Environ<'a> {
     /// Builds the environ of a hook. The headers of proxies are applied as in a request's environ, and
     /// the request's own environment (`SetEnv`) is left out.
     pub fn build_for_hook(
-        facts: &Facts<'a>,
+        facts: &RequestFacts<'a>,
         more: HookFacts<'a>,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Self {
@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn hooks_see_less_than_applications() {
-        let facts = Facts { user: Some(b"u"), auth_type: Some(b"Basic"), tls: true, ..facts() };
+        let facts =
+            RequestFacts { user: Some(b"u"), auth_type: Some(b"Basic"), tls: true, ..facts() };
         let headers = [(b"Proxy".as_slice(), b"evil".as_slice()), (b"Authorization", b"Basic x")];
         let environ = Environ::build_for_hook(&facts, MORE, headers);
         let names: Vec<_> = environ.iter().map(|(name, _)| name.to_vec()).collect();
@@ -83,7 +84,8 @@ mod tests {
     fn trusted_proxies_are_believed() {
         let headers: Vec<_> =
             ["X-Real-IP", "X-Script-Name"].into_iter().filter_map(known_header).collect();
-        let facts = Facts { trust: Some(Trust { headers: &headers, proxies: None }), ..facts() };
+        let facts =
+            RequestFacts { trust: Some(Trust { headers: &headers, proxies: None }), ..facts() };
         let sent = [(b"X-Real-IP".as_slice(), b"1.2.3.4".as_slice()), (b"X-Script-Name", b"/m")];
         let environ = Environ::build_for_hook(&facts, MORE, sent);
         assert_eq!(environ.get(b"REMOTE_ADDR"), Some(b"1.2.3.4".as_slice()));

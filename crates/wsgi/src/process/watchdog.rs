@@ -6,7 +6,7 @@ use crate::process::control::Cause;
 
 /// A request that is being served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningRequest {
     /// When it was taken.
     pub since: u64,
     /// It was noted that it is slow.
@@ -35,7 +35,7 @@ pub struct Observation<'r> {
     /// Another process was asked for, which is not done twice.
     pub has_asked: bool,
     /// The requests that are being served.
-    pub running: &'r [Running],
+    pub running: &'r [RunningRequest],
 }
 
 /// What has to be done.
@@ -147,7 +147,7 @@ impl Watchdog {
         let after = |since: Option<u64>, limit: u64| {
             since.filter(|_| limit > 0).map(|since| since.saturating_add(limit))
         };
-        let of_request = |request: &Running| {
+        let of_request = |request: &RunningRequest| {
             if request.is_stale {
                 return [None, None];
             }
@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn a_request_is_noted_interrupted_and_given_up() {
         let dog = watchdog(Timeouts { request: 2, interrupt: 1, ..none() });
-        let mut request = Running { since: 1000, ..Running::default() };
-        let at = |now, request: Running| {
+        let mut request = RunningRequest { since: 1000, ..RunningRequest::default() };
+        let at = |now, request: RunningRequest| {
             let running = [request];
             let seen = Observation { now, running: &running, ..Observation::default() };
             (dog.actions(&seen), dog.next(&seen))
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn without_a_grace_a_request_is_given_up_at_once() {
         let dog = watchdog(Timeouts { request: 1, ..none() });
-        let running = [Running { is_noted: true, ..Running::default() }];
+        let running = [RunningRequest { is_noted: true, ..RunningRequest::default() }];
         let seen = Observation { now: 1000, running: &running, ..Observation::default() };
         assert_eq!(dog.actions(&seen), [Action::GiveUp(0)]);
     }
@@ -241,8 +241,8 @@ mod tests {
     #[test]
     fn a_process_in_use_is_not_inactive() {
         let dog = watchdog(Timeouts { inactivity: 1, ..none() });
-        let mut running = [Running { is_noted: true, ..Running::default() }];
-        let look = |running: &[Running]| {
+        let mut running = [RunningRequest { is_noted: true, ..RunningRequest::default() }];
+        let look = |running: &[RunningRequest]| {
             dog.actions(&Observation {
                 now: 5000,
                 activity: Some(0),

@@ -2,11 +2,11 @@
 //! with a 32-bit length in front.
 //!
 //! Decoding never panics and never allocates more than it was handed: whatever arrives on a socket
-//! is either understood or refused with a [`WireError`].
+//! is either understood or refused with a [`CodecError`].
 
 /// Why a payload could not be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WireError {
+pub enum CodecError {
     /// The payload ends inside a value.
     #[error("the payload ends too early")]
     Short,
@@ -93,46 +93,46 @@ impl<'a> Reader<'a> {
         Self(payload)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], WireError> {
-        let (head, rest) = self.0.split_at_checked(length).ok_or(WireError::Short)?;
+    fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
+        let (head, rest) = self.0.split_at_checked(length).ok_or(CodecError::Short)?;
         self.0 = rest;
         Ok(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        let (head, rest) = self.0.split_first_chunk().ok_or(WireError::Short)?;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        let (head, rest) = self.0.split_first_chunk().ok_or(CodecError::Short)?;
         self.0 = rest;
         Ok(*head)
     }
 
     /// The next byte.
-    pub fn u8(&mut self) -> Result<u8, WireError> {
+    pub fn u8(&mut self) -> Result<u8, CodecError> {
         self.array().map(|[byte]| byte)
     }
 
     /// The next 16-bit number.
-    pub fn u16(&mut self) -> Result<u16, WireError> {
+    pub fn u16(&mut self) -> Result<u16, CodecError> {
         self.array().map(u16::from_le_bytes)
     }
 
     /// The next 32-bit number.
-    pub fn u32(&mut self) -> Result<u32, WireError> {
+    pub fn u32(&mut self) -> Result<u32, CodecError> {
         self.array().map(u32::from_le_bytes)
     }
 
     /// The next 64-bit number.
-    pub fn u64(&mut self) -> Result<u64, WireError> {
+    pub fn u64(&mut self) -> Result<u64, CodecError> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// The next byte string, borrowed from the payload.
-    pub fn bytes(&mut self) -> Result<&'a [u8], WireError> {
-        let length = usize::try_from(self.u32()?).map_err(|_| WireError::Short)?;
+    pub fn bytes(&mut self) -> Result<&'a [u8], CodecError> {
+        let length = usize::try_from(self.u32()?).map_err(|_| CodecError::Short)?;
         self.take(length)
     }
 
     /// The next list of pairs. It is walked once here, so that iterating it later cannot fail.
-    pub fn pairs(&mut self) -> Result<Pairs<'a>, WireError> {
+    pub fn pairs(&mut self) -> Result<Pairs<'a>, CodecError> {
         let count = self.u32()?;
         let pairs = Pairs { rest: *self, left: count };
         for _ in 0..count {
@@ -143,17 +143,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Says that the payload ends here.
-    pub fn end(self) -> Result<(), WireError> {
-        if self.0.is_empty() { Ok(()) } else { Err(WireError::Trailing(self.0.len())) }
+    pub fn end(self) -> Result<(), CodecError> {
+        if self.0.is_empty() { Ok(()) } else { Err(CodecError::Trailing(self.0.len())) }
     }
 }
 
 /// The next byte as yes or no; `field` is what an error calls it.
-pub(crate) fn flag(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, WireError> {
+pub(crate) fn flag(reader: &mut Reader<'_>, field: &'static str) -> Result<bool, CodecError> {
     match reader.u8()? {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(WireError::Value(field)),
+        _ => Err(CodecError::Value(field)),
     }
 }
 
@@ -212,9 +212,9 @@ mod tests {
     #[test]
     fn a_length_beyond_the_payload_is_short() {
         let mut reader = Reader::new(&[255, 255, 255, 255, b'x']);
-        assert_eq!(reader.bytes(), Err(WireError::Short));
+        assert_eq!(reader.bytes(), Err(CodecError::Short));
         let mut reader = Reader::new(&[2, 0, 0, 0, 0, 0, 0, 0]);
-        assert!(matches!(reader.pairs(), Err(WireError::Short)));
+        assert!(matches!(reader.pairs(), Err(CodecError::Short)));
     }
 
     proptest! {

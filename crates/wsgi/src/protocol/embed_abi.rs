@@ -80,25 +80,25 @@ impl Line {
 }
 
 /// Writes a line into httpd's main error log.
-pub type ServerLog = unsafe extern "C" fn(line: *const Line);
+pub type ServerLogFn = unsafe extern "C" fn(line: *const Line);
 
 /// Takes the bytes of an answer; `receiver` is that of the question.
 pub type Take = unsafe extern "C" fn(receiver: *mut c_void, bytes: *const u8, length: usize);
 
 /// Hands `take` an encoded [`crate::protocol::scoreboard::Scoreboard`], if applications in embedded mode may see
 /// one. Called by any thread, at any time.
-pub type ReadScoreboard = unsafe extern "C" fn(take: Take, receiver: *mut c_void);
+pub type ReadScoreboardFn = unsafe extern "C" fn(take: Take, receiver: *mut c_void);
 
 /// What the engine can ask httpd for at any time.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Server {
     /// Writes a line.
-    pub log: ServerLog,
+    pub log: ServerLogFn,
     /// The most talkative level that is logged (httpd's number).
     pub log_level: u8,
     /// Reads the scoreboard.
-    pub scoreboard: ReadScoreboard,
+    pub scoreboard: ReadScoreboardFn,
 }
 
 /// What the engine offers.
@@ -113,7 +113,7 @@ pub struct Api {
     /// Makes the process ready for requests.
     pub start: Start,
     /// Serves a request: `payload` is that of a request frame. Returns when the application is done;
-    /// see [`Answer`].
+    /// see [`EmbedOutcome`].
     pub handle: unsafe extern "C" fn(
         host: *const Host,
         context: *mut c_void,
@@ -180,7 +180,7 @@ impl ErrorText {
 
 /// What [`Api::handle`] returns, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum EmbedOutcome {
     /// The response is complete, or nobody wants it any more.
     Done,
     /// The response is cut short, and the client must see that.
@@ -189,7 +189,7 @@ pub enum Answer {
     Failed(u16),
 }
 
-impl Answer {
+impl EmbedOutcome {
     /// The answer as a number.
     pub fn code(self) -> i32 {
         match self {
@@ -228,8 +228,13 @@ mod tests {
 
     #[test]
     fn numbers_round_trip() {
-        for answer in [Answer::Done, Answer::Aborted, Answer::Failed(500), Answer::Failed(404)] {
-            assert_eq!(Answer::from_code(answer.code()), answer);
+        for answer in [
+            EmbedOutcome::Done,
+            EmbedOutcome::Aborted,
+            EmbedOutcome::Failed(500),
+            EmbedOutcome::Failed(404),
+        ] {
+            assert_eq!(EmbedOutcome::from_code(answer.code()), answer);
         }
         let faults = [BodyFault::Gone, BodyFault::Timeout, BodyFault::TooLarge, BodyFault::Broken];
         for fault in faults {

@@ -1,11 +1,11 @@
 //! Frames: what travels on the stream socket between an Apache child and a worker.
 //!
 //! A frame is a type byte, a payload length and the payload. The exchange is pull-based: the child
-//! sends one [`FrameType::Request`] (or [`FrameType::Question`]), which begins on the group's queue (see
+//! sends one [`FrameType::RequestHead`] (or [`FrameType::Question`]), which begins on the group's queue (see
 //! [`crate::protocol::queue`]), and from then on only answers what the worker asks for, so at
 //! any time one side speaks and no dead-lock is possible.
 
-use crate::protocol::codec::{Reader, WireError, Writer};
+use crate::protocol::codec::{CodecError, Reader, Writer};
 
 /// The version of the protocol; both ends come from one build, and this finds out if they don't.
 pub const VERSION: u8 = 4;
@@ -23,8 +23,8 @@ pub const MAX_PAYLOAD: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameType {
-    /// Child → worker: a [`crate::protocol::request::Request`].
-    Request = 1,
+    /// Child → worker: a [`crate::protocol::request::RequestHead`].
+    RequestHead = 1,
     /// Child → worker: the answer to `WantBody`; an empty payload is the end of the body.
     Body = 2,
     /// Child → worker: the client's body cannot be read; a [`BodyFault`] and a text.
@@ -38,8 +38,8 @@ pub enum FrameType {
     Variable = 6,
     /// Worker → child: send up to n bytes of the client's body (a `u32`).
     WantBody = 16,
-    /// Worker → child: status and headers, a [`crate::protocol::response::Head`].
-    Head = 17,
+    /// Worker → child: status and headers, a [`crate::protocol::response::ResponseHead`].
+    ResponseHead = 17,
     /// Worker → child: a piece of the response's body, to be passed on and flushed.
     Data = 18,
     /// Worker → child: offset and length (two `u64`) of a file whose descriptor comes along. A response
@@ -70,14 +70,14 @@ pub enum FrameType {
 impl FrameType {
     fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
-            1 => Self::Request,
+            1 => Self::RequestHead,
             2 => Self::Body,
             3 => Self::BodyFailed,
             4 => Self::Server,
             5 => Self::Question,
             6 => Self::Variable,
             16 => Self::WantBody,
-            17 => Self::Head,
+            17 => Self::ResponseHead,
             18 => Self::Data,
             19 => Self::File,
             20 => Self::Log,
@@ -103,7 +103,7 @@ impl FrameType {
     /// received.
     fn limit(self) -> usize {
         match self {
-            Self::Request | Self::Question => MAX_REQUEST,
+            Self::RequestHead | Self::Question => MAX_REQUEST,
             Self::WantBody => size_of::<u32>(),
             Self::File => 2 * size_of::<u64>(),
             Self::Fail => size_of::<u16>(),
@@ -135,7 +135,7 @@ pub enum FrameError {
     Version(u8),
     /// The payload is not what its type promises.
     #[error("a frame that cannot be read: {0}")]
-    Payload(#[from] WireError),
+    Payload(#[from] CodecError),
 }
 
 /// The fixed part of a frame.
@@ -204,14 +204,14 @@ impl BodyFault {
     }
 
     /// Reads the payload of a [`FrameType::BodyFailed`] frame.
-    pub fn decode(payload: &[u8]) -> Result<(Self, &[u8]), WireError> {
+    pub fn decode(payload: &[u8]) -> Result<(Self, &[u8]), CodecError> {
         let mut reader = Reader::new(payload);
         let fault = match reader.u8()? {
             1 => Self::Gone,
             2 => Self::Timeout,
             3 => Self::TooLarge,
             4 => Self::Broken,
-            _ => return Err(WireError::Value("body fault")),
+            _ => return Err(CodecError::Value("body fault")),
         };
         let text = reader.bytes()?;
         reader.end()?;
@@ -235,7 +235,7 @@ impl FileRange {
     }
 
     /// Reads the payload.
-    pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
+    pub fn decode(payload: &[u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(payload);
         let range = Self { offset: reader.u64()?, length: reader.u64()? };
         reader.end()?;
@@ -244,7 +244,7 @@ impl FileRange {
 }
 
 /// The payload of a [`FrameType::WantBody`] frame: bytes that are wanted at most.
-pub fn decode_want_body(payload: &[u8]) -> Result<u32, WireError> {
+pub fn decode_want_body(payload: &[u8]) -> Result<u32, CodecError> {
     let mut reader = Reader::new(payload);
     let wanted = reader.u32()?;
     reader.end()?;
@@ -253,7 +253,7 @@ pub fn decode_want_body(payload: &[u8]) -> Result<u32, WireError> {
 
 /// The payload of a [`FrameType::Fail`] frame: a status for the client. One that is no error is none that a
 /// failure may have, and becomes the nearest that is.
-pub fn decode_failure(payload: &[u8]) -> Result<u16, WireError> {
+pub fn decode_failure(payload: &[u8]) -> Result<u16, CodecError> {
     let mut reader = Reader::new(payload);
     let status = reader.u16()?;
     reader.end()?;
@@ -313,14 +313,14 @@ mod tests {
         let range = FileRange { offset: 7, length: u64::MAX };
         range.encode(&mut buffer);
         assert_eq!(FileRange::decode(&buffer), Ok(range));
-        assert_eq!(FileRange::decode(&buffer[1..]), Err(WireError::Short));
+        assert_eq!(FileRange::decode(&buffer[1..]), Err(CodecError::Short));
         buffer.push(0);
-        assert_eq!(FileRange::decode(&buffer), Err(WireError::Trailing(1)));
+        assert_eq!(FileRange::decode(&buffer), Err(CodecError::Trailing(1)));
         assert_eq!(decode_want_body(&[1, 2, 0, 0]), Ok(513));
-        assert_eq!(decode_want_body(&[1, 2, 0, 0, 0]), Err(WireError::Trailing(1)));
+        assert_eq!(decode_want_body(&[1, 2, 0, 0, 0]), Err(CodecError::Trailing(1)));
         assert_eq!(decode_failure(&[0xf7, 1]), Ok(503));
         assert_eq!((decode_failure(&[0, 0]), decode_failure(&[255, 255])), (Ok(400), Ok(599)));
-        assert_eq!(decode_failure(&[0xf7, 1, 0]), Err(WireError::Trailing(1)));
+        assert_eq!(decode_failure(&[0xf7, 1, 0]), Err(CodecError::Trailing(1)));
     }
 
     proptest! {

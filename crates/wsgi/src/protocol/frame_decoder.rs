@@ -4,7 +4,7 @@ use crate::protocol::frame::{FrameError, FrameType, HEADER, Header};
 
 /// Collects received bytes until they make up frames.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct FrameDecoder {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -12,7 +12,7 @@ pub struct Inbox {
     from_worker: bool,
 }
 
-/// A frame that has arrived whole, borrowed from its [`Inbox`].
+/// A frame that has arrived whole, borrowed from its [`FrameDecoder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'i> {
     /// What it means.
@@ -26,14 +26,14 @@ pub struct Frame<'i> {
 /// Room in bytes that an inbox grows by at least.
 const ROOM: usize = 8 * 1024;
 
-impl Default for Inbox {
+impl Default for FrameDecoder {
     /// An inbox that a request with its usual headers fits into.
     fn default() -> Self {
         Self::with_room(ROOM)
     }
 }
 
-impl Inbox {
+impl FrameDecoder {
     /// An inbox whose first room is that many bytes, at least as many as a header has. It is all
     /// touched, so where many wait at a time for little, little room saves memory.
     pub fn with_room(bytes: usize) -> Self {
@@ -110,7 +110,7 @@ mod tests {
             for payload in &payloads {
                 write(&mut stream, FrameType::Data, |buffer| buffer.extend_from_slice(payload));
             }
-            let (mut inbox, mut got) = (Inbox::default(), Vec::new());
+            let (mut inbox, mut got) = (FrameDecoder::default(), Vec::new());
             let mut rest = stream.as_slice();
             let mut cuts = cuts.iter().cycle();
             while !rest.is_empty() {
@@ -129,7 +129,7 @@ mod tests {
 
         #[test]
         fn nonsense_is_refused_or_waited_for(bytes: Vec<u8>) {
-            let mut inbox = Inbox::default();
+            let mut inbox = FrameDecoder::default();
             let room = inbox.room();
             let count = bytes.len().min(room.len());
             room[..count].copy_from_slice(&bytes[..count]);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_promise_costs_nothing() {
-        let mut inbox = Inbox::default();
+        let mut inbox = FrameDecoder::default();
         let header = Header { kind: FrameType::Data, length: MAX_PAYLOAD }.encode();
         inbox.room()[..HEADER].copy_from_slice(&header);
         inbox.received(HEADER);
@@ -149,11 +149,11 @@ mod tests {
 
     #[test]
     fn a_worker_cannot_have_room_made_for_a_request() {
-        let mut inbox = Inbox::from_worker(64);
-        let header = Header { kind: FrameType::Request, length: 16 << 20 }.encode();
+        let mut inbox = FrameDecoder::from_worker(64);
+        let header = Header { kind: FrameType::RequestHead, length: 16 << 20 }.encode();
         inbox.room()[..HEADER].copy_from_slice(&header);
         inbox.received(HEADER);
-        assert_eq!(inbox.next_frame(), Err(FrameError::Turn(FrameType::Request)));
+        assert_eq!(inbox.next_frame(), Err(FrameError::Turn(FrameType::RequestHead)));
         assert!(inbox.room().len() <= 2 * ROOM);
     }
 
@@ -162,7 +162,7 @@ mod tests {
         let mut stream = Vec::new();
         write(&mut stream, FrameType::Data, |buffer| buffer.push(1));
         write(&mut stream, FrameType::End, |_| {});
-        let mut inbox = Inbox::default();
+        let mut inbox = FrameDecoder::default();
         inbox.room()[..stream.len()].copy_from_slice(&stream);
         inbox.received(stream.len());
         let data = Frame { kind: FrameType::Data, payload: &[1], next: Some(FrameType::End) };

@@ -11,7 +11,7 @@ mod answer;
 mod question;
 mod variable;
 
-pub use answer::{Answer, Target, is_md5, is_user_name};
+pub use answer::{Answer, DispatchTarget, is_md5, is_user_name};
 pub use question::{Query, Question};
 pub use variable::{decode_variable, encode_variable};
 

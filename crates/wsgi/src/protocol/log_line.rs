@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::level::Level;
-use crate::protocol::codec::{Reader, WireError, Writer};
+use crate::protocol::codec::{CodecError, Reader, Writer};
 use crate::time_zone::TimeZone;
 
 /// A line for an error log.
@@ -55,10 +55,10 @@ impl<'a> LogLine<'a> {
     }
 
     /// Reads the payload of a log frame.
-    pub fn decode(payload: &'a [u8]) -> Result<Self, WireError> {
+    pub fn decode(payload: &'a [u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(payload);
         let line = Self {
-            level: Level::from_number(reader.u8()?).ok_or(WireError::Value("level"))?,
+            level: Level::from_number(reader.u8()?).ok_or(CodecError::Value("level"))?,
             source: Source { file: reader.bytes()?, line: reader.u32()? },
             text: reader.bytes()?,
         };

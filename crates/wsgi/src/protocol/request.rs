@@ -4,7 +4,7 @@
 //! the engine needs to know: which script, which interpreter, which callable, the environ, and the
 //! first bytes of a small body.
 
-use crate::protocol::codec::{Pairs, Reader, WireError, Writer, flag};
+use crate::protocol::codec::{CodecError, Pairs, Reader, Writer, flag};
 use crate::protocol::frame::{FrameError, VERSION};
 
 /// Where the rest of the request's body is.
@@ -39,7 +39,7 @@ impl Attempts {
 
 /// What a request is about, borrowed from the buffer that it was received in.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub struct RequestHead<'a> {
     /// How often the httpd child had to try; nothing in embedded mode.
     pub attempts: Attempts,
     /// Path of the script file that holds the application.
@@ -72,7 +72,7 @@ pub struct Request<'a> {
     pub body_rest: BodyRest,
 }
 
-impl<'a> Request<'a> {
+impl<'a> RequestHead<'a> {
     /// Appends the payload of a request frame; `environ` gives the pairs of the environ.
     pub fn encode<'p>(
         &self,
@@ -140,7 +140,7 @@ impl<'a> Request<'a> {
             body_rest: match reader.u8()? {
                 0 => BodyRest::None,
                 1 => BodyRest::Pull,
-                _ => return Err(WireError::Value("body rest").into()),
+                _ => return Err(CodecError::Value("body rest").into()),
             },
         })
     }
@@ -151,8 +151,8 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    pub(crate) fn empty() -> Request<'static> {
-        Request {
+    pub(crate) fn empty() -> RequestHead<'static> {
+        RequestHead {
             attempts: Attempts::default(),
             script: b"/srv/app.wsgi",
             process_group: b"site",
@@ -176,7 +176,7 @@ pub(crate) mod tests {
         empty().encode([(b"PATH_INFO".as_slice(), b"/\xff".as_slice())], &mut buffer);
         let attempts = Attempts { connects: 3, restarts: 2 };
         attempts.note(&mut buffer);
-        let request = Request::decode(&buffer).unwrap();
+        let request = RequestHead::decode(&buffer).unwrap();
         assert_eq!(request.attempts, attempts);
         assert_eq!(request.script, b"/srv/app.wsgi");
         assert_eq!(request.application_group, b"www|/");
@@ -193,7 +193,7 @@ pub(crate) mod tests {
         let mut buffer = Vec::new();
         empty().encode([], &mut buffer);
         buffer[0] = 99;
-        assert_eq!(Request::decode(&buffer).unwrap_err(), FrameError::Version(99));
+        assert_eq!(RequestHead::decode(&buffer).unwrap_err(), FrameError::Version(99));
     }
 
     proptest! {
@@ -204,7 +204,7 @@ pub(crate) mod tests {
             let length = buffer.len();
             buffer[at % length] = byte;
             buffer.truncate(length - cut % length);
-            let _ = Request::decode(&buffer);
+            let _ = RequestHead::decode(&buffer);
         }
     }
 }

@@ -4,11 +4,11 @@
 //! header names and values that cannot break out of their line. The engine checks before anything
 //! is sent, so the Apache side can pass the head on as it comes.
 
-use crate::protocol::codec::{Pairs, Reader, WireError, Writer};
+use crate::protocol::codec::{CodecError, Pairs, Reader, Writer};
 
 /// A status line as the application gave it, for instance `404 Not Found`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct ResponseStatus {
     /// The three digits.
     pub code: u16,
     /// The whole line in latin-1, digits included.
@@ -47,7 +47,7 @@ pub enum HeadError {
     Value(String, char, String),
 }
 
-impl Status {
+impl ResponseStatus {
     /// Checks a status line (latin-1 bytes).
     pub fn parse(line: &[u8]) -> Result<Self, HeadError> {
         let shown = || latin1(line);
@@ -134,7 +134,7 @@ fn latin1(bytes: &[u8]) -> String {
 
 /// The head of a response as it travels from the engine to Apache.
 #[derive(Clone, Debug)]
-pub struct Head<'a> {
+pub struct ResponseHead<'a> {
     /// The status code.
     pub code: u16,
     /// The whole status line, code included.
@@ -143,10 +143,10 @@ pub struct Head<'a> {
     pub headers: Pairs<'a>,
 }
 
-impl<'a> Head<'a> {
+impl<'a> ResponseHead<'a> {
     /// Appends the payload of a head frame.
     pub fn encode<'p>(
-        status: &Status,
+        status: &ResponseStatus,
         headers: impl IntoIterator<Item = (&'p [u8], &'p [u8])>,
         buffer: &mut Vec<u8>,
     ) {
@@ -154,11 +154,11 @@ impl<'a> Head<'a> {
     }
 
     /// Reads the payload of a head frame.
-    pub fn decode(payload: &'a [u8]) -> Result<Self, WireError> {
+    pub fn decode(payload: &'a [u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(payload);
         let code = reader.u16()?;
         if !(100..=999).contains(&code) {
-            return Err(WireError::Value("status code"));
+            return Err(CodecError::Value("status code"));
         }
         let head = Self { code, line: reader.bytes()?, headers: reader.pairs()? };
         reader.end()?;
@@ -168,7 +168,7 @@ impl<'a> Head<'a> {
     /// Checks a head that comes from a process of a group's user, which need not be the engine: everything
     /// that an application may not say, and how long the body is to be. `None` where that is not said.
     pub fn check(&self) -> Result<Option<u64>, HeadError> {
-        let status = Status::parse(self.line)?;
+        let status = ResponseStatus::parse(self.line)?;
         if status.code != self.code {
             return Err(HeadError::StatusCode(latin1(self.line)));
         }
@@ -197,14 +197,17 @@ mod tests {
 
     #[test]
     fn statuses() {
-        assert_eq!(Status::parse(b"200 OK").map(|status| status.code), Ok(200));
-        assert_eq!(Status::parse(b"204").map(|status| status.code), Ok(204));
-        assert!(matches!(Status::parse(b"101 Switching"), Err(HeadError::StatusInterim(_))));
+        assert_eq!(ResponseStatus::parse(b"200 OK").map(|status| status.code), Ok(200));
+        assert_eq!(ResponseStatus::parse(b"204").map(|status| status.code), Ok(204));
+        assert!(matches!(
+            ResponseStatus::parse(b"101 Switching"),
+            Err(HeadError::StatusInterim(_))
+        ));
         for bad in [b"".as_slice(), b"20", b"abc", b"0200", b"000 no"] {
-            assert!(matches!(Status::parse(bad), Err(HeadError::StatusCode(_))), "{bad:?}");
+            assert!(matches!(ResponseStatus::parse(bad), Err(HeadError::StatusCode(_))), "{bad:?}");
         }
-        assert!(matches!(Status::parse(b"200OK"), Err(HeadError::StatusReason(_))));
-        assert!(matches!(Status::parse(b"200 O\nK"), Err(HeadError::StatusControl(_))));
+        assert!(matches!(ResponseStatus::parse(b"200OK"), Err(HeadError::StatusReason(_))));
+        assert!(matches!(ResponseStatus::parse(b"200 O\nK"), Err(HeadError::StatusControl(_))));
     }
 
     #[test]
@@ -247,7 +250,7 @@ mod tests {
         let checked = |code, line: &[u8], headers: &[(&[u8], &[u8])]| {
             let mut buffer = Vec::new();
             Writer::new(&mut buffer).u16(code).bytes(line).pairs(headers.iter().copied());
-            Head::decode(&buffer).unwrap().check()
+            ResponseHead::decode(&buffer).unwrap().check()
         };
         let length: &[u8] = b"Content-Length";
         assert_eq!(checked(200, b"200 OK", &[(length, b"5"), (length, b"5")]), Ok(Some(5)));
@@ -268,10 +271,10 @@ mod tests {
         #[test]
         fn heads_round_trip(code in 200u16..1000, name: Vec<u8>, value: Vec<u8>) {
             let line = format!("{code} Reason").into_bytes();
-            let status = Status::parse(&line).unwrap();
+            let status = ResponseStatus::parse(&line).unwrap();
             let mut buffer = Vec::new();
-            Head::encode(&status, [(name.as_slice(), value.as_slice())], &mut buffer);
-            let head = Head::decode(&buffer).unwrap();
+            ResponseHead::encode(&status, [(name.as_slice(), value.as_slice())], &mut buffer);
+            let head = ResponseHead::decode(&buffer).unwrap();
             prop_assert_eq!((head.code, head.line), (code, line.as_slice()));
             let headers: Vec<_> = head.headers.collect();
             prop_assert_eq!(headers, [(name.as_slice(), value.as_slice())]);
@@ -279,8 +282,8 @@ mod tests {
 
         #[test]
         fn statuses_never_panic(line: Vec<u8>, payload: Vec<u8>) {
-            let _ = Status::parse(&line);
-            let _ = Head::decode(&payload).map(|head| head.check());
+            let _ = ResponseStatus::parse(&line);
+            let _ = ResponseHead::decode(&payload).map(|head| head.check());
             let _ = content_length(&line);
         }
     }

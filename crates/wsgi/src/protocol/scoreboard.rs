@@ -4,7 +4,7 @@
 //! A snapshot is taken in an httpd child. To a worker it travels in pieces, since a large server's
 //! does not fit into one frame.
 
-use crate::protocol::codec::{Reader, WireError, Writer};
+use crate::protocol::codec::{CodecError, Reader, Writer};
 
 /// A snapshot of the scoreboard. Times are in microseconds of the Unix epoch, 0 where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub struct Scoreboard {
     /// When the snapshot was taken.
     pub current_time: u64,
     /// The places for children, in their order.
-    pub processes: Vec<Process>,
+    pub processes: Vec<ScoreboardProcess>,
 }
 
 /// A place for a child.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Process {
+pub struct ScoreboardProcess {
     /// Its process id; 0 while the place is free.
     pub pid: u32,
     /// Which configuration it serves.
@@ -33,12 +33,12 @@ pub struct Process {
     /// Whether it takes no new connections and ends soon.
     pub quiescing: bool,
     /// The places for threads, in their order.
-    pub workers: Vec<Worker>,
+    pub workers: Vec<ScoreboardWorker>,
 }
 
 /// A place for a thread of a child.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Worker {
+pub struct ScoreboardWorker {
     /// Which configuration it serves.
     pub generation: u32,
     /// What it does, as httpd's number; [`symbol`] is what mod_status shows for it.
@@ -86,7 +86,7 @@ impl Scoreboard {
     }
 
     /// Reads what [`Self::encode`] has written.
-    pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
+    pub fn decode(payload: &[u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(payload);
         let scoreboard = Self {
             server_limit: reader.u32()?,
@@ -94,14 +94,14 @@ impl Scoreboard {
             generation: reader.u32()?,
             restart_time: reader.u64()?,
             current_time: reader.u64()?,
-            processes: list(&mut reader, Process::decode)?,
+            processes: list(&mut reader, ScoreboardProcess::decode)?,
         };
         reader.end()?;
         Ok(scoreboard)
     }
 }
 
-impl Process {
+impl ScoreboardProcess {
     fn encode(&self, writer: &mut Writer<'_>) {
         writer.u32(self.pid).u32(self.generation).u8(u8::from(self.quiescing));
         writer.u32(count(&self.workers));
@@ -110,21 +110,21 @@ impl Process {
         }
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         Ok(Self {
             pid: reader.u32()?,
             generation: reader.u32()?,
             quiescing: match reader.u8()? {
                 0 => false,
                 1 => true,
-                _ => return Err(WireError::Value("quiescing")),
+                _ => return Err(CodecError::Value("quiescing")),
             },
-            workers: list(reader, Worker::decode)?,
+            workers: list(reader, ScoreboardWorker::decode)?,
         })
     }
 }
 
-impl Worker {
+impl ScoreboardWorker {
     fn encode(&self, writer: &mut Writer<'_>) {
         writer
             .u32(self.generation)
@@ -139,7 +139,7 @@ impl Worker {
             .bytes(&self.vhost);
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         Ok(Self {
             generation: reader.u32()?,
             status: reader.u8()?,
@@ -162,8 +162,8 @@ fn count<T>(items: &[T]) -> u32 {
 /// A list with its length in front. It grows as items are read: a false length costs nothing.
 fn list<'a, T>(
     reader: &mut Reader<'a>,
-    item: impl Fn(&mut Reader<'a>) -> Result<T, WireError>,
-) -> Result<Vec<T>, WireError> {
+    item: impl Fn(&mut Reader<'a>) -> Result<T, CodecError>,
+) -> Result<Vec<T>, CodecError> {
     let length = reader.u32()?;
     let mut items = Vec::new();
     for _ in 0..length {
@@ -189,16 +189,16 @@ mod tests {
         Scoreboard::default().encode(&mut buffer);
         let length = buffer.len();
         buffer[length - 4..].fill(255);
-        assert_eq!(Scoreboard::decode(&buffer), Err(WireError::Short));
+        assert_eq!(Scoreboard::decode(&buffer), Err(CodecError::Short));
     }
 
-    fn workers() -> impl Strategy<Value = Worker> {
+    fn workers() -> impl Strategy<Value = ScoreboardWorker> {
         let numbers = prop::array::uniform5(any::<u64>());
         let texts = prop::array::uniform3(prop::collection::vec(any::<u8>(), 0..20));
         (any::<u32>(), any::<u8>(), numbers, texts).prop_map(|(generation, status, n, t)| {
             let [access_count, bytes_served, start_time, stop_time, last_used] = n;
             let [client, request, vhost] = t;
-            Worker {
+            ScoreboardWorker {
                 generation,
                 status,
                 access_count,
@@ -215,11 +215,8 @@ mod tests {
 
     fn scoreboards() -> impl Strategy<Value = Scoreboard> {
         let process = (any::<[u32; 2]>(), any::<bool>(), prop::collection::vec(workers(), 0..4));
-        let process = process.prop_map(|([pid, generation], quiescing, workers)| Process {
-            pid,
-            generation,
-            quiescing,
-            workers,
+        let process = process.prop_map(|([pid, generation], quiescing, workers)| {
+            ScoreboardProcess { pid, generation, quiescing, workers }
         });
         let processes = prop::collection::vec(process, 0..4);
         (any::<[u32; 3]>(), any::<[u64; 2]>(), processes).prop_map(|(limits, times, processes)| {

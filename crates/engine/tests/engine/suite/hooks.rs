@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use engine::Control;
 use engine::exchange::Outcome;
-use wsgi::protocol::hook::{Answer, Query, Question, Target};
+use wsgi::protocol::hook::{Answer, DispatchTarget, Query, Question};
 
 use super::{Ask, Memory, Seen, process, script};
 
@@ -53,9 +53,9 @@ fn arguments_are_latin_1() {
 #[test]
 fn functions_that_do_not_dispatch_are_left_out() {
     let (answer, _) = ask("", Query::Dispatch);
-    assert_eq!(answer, Ok(Answer::Target(Target::default())));
+    assert_eq!(answer, Ok(Answer::Target(DispatchTarget::default())));
     let (answer, _) = ask("def callable_object(environ):\n    return b'app'\n", Query::Dispatch);
-    let target = Target { callable: Some(b"app".to_vec()), ..Target::default() };
+    let target = DispatchTarget { callable: Some(b"app".to_vec()), ..DispatchTarget::default() };
     assert_eq!(answer, Ok(Answer::Target(target)));
 }
 

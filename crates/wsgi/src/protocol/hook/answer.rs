@@ -1,7 +1,7 @@
 //! What a script has answered.
 
 use super::Query;
-use crate::protocol::codec::{Reader, WireError, Writer, flag};
+use crate::protocol::codec::{CodecError, Reader, Writer, flag};
 
 /// The answer to a [`super::Question`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +17,12 @@ pub enum Answer {
     /// The groups of a user.
     Names(Vec<Vec<u8>>),
     /// Where a request runs.
-    Target(Target),
+    Target(DispatchTarget),
 }
 
 /// Where a script wants a request to run; what is `None` stays as the configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
+pub struct DispatchTarget {
     /// Name of the process group, to be expanded as the directive's value.
     pub process_group: Option<Vec<u8>>,
     /// Name of the application group, to be expanded as the directive's value.
@@ -78,7 +78,7 @@ impl Answer {
     }
 
     /// Reads the payload of an answer frame.
-    pub fn decode(payload: &[u8]) -> Result<Self, WireError> {
+    pub fn decode(payload: &[u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(payload);
         let answer = match reader.u8()? {
             0 => Self::None,
@@ -90,19 +90,19 @@ impl Answer {
                 let names = (0..count).map(|_| reader.bytes().map(<[u8]>::to_vec));
                 Self::Names(names.collect::<Result<_, _>>()?)
             }
-            5 => Self::Target(Target {
+            5 => Self::Target(DispatchTarget {
                 process_group: part(&mut reader)?,
                 application_group: part(&mut reader)?,
                 callable: part(&mut reader)?,
             }),
-            _ => return Err(WireError::Value("answer")),
+            _ => return Err(CodecError::Value("answer")),
         };
         reader.end()?;
         Ok(answer)
     }
 }
 
-fn part(reader: &mut Reader<'_>) -> Result<Option<Vec<u8>>, WireError> {
+fn part(reader: &mut Reader<'_>) -> Result<Option<Vec<u8>>, CodecError> {
     let given = flag(reader, "target")?;
     given.then(|| reader.bytes().map(<[u8]>::to_vec)).transpose()
 }
@@ -124,7 +124,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn answers() -> [Answer; 6] {
-        let target = Target { process_group: Some(b"g".to_vec()), ..Target::default() };
+        let target =
+            DispatchTarget { process_group: Some(b"g".to_vec()), ..DispatchTarget::default() };
         [
             Answer::None,
             Answer::Yes,

@@ -1,14 +1,14 @@
 //! What is asked of a script: the request that it is about, and what the hook's function gets besides.
 
-use crate::protocol::codec::{Reader, WireError, Writer, flag};
+use crate::protocol::codec::{CodecError, Reader, Writer, flag};
 use crate::protocol::frame::FrameError;
-use crate::protocol::request::Request;
+use crate::protocol::request::RequestHead;
 
 /// A question about a request, borrowed from the buffer that it was received in.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// The script to ask and the environ that it gets. There is no callable and no body.
-    pub request: Request<'a>,
+    pub request: RequestHead<'a>,
     /// Whether the client's connection uses TLS.
     pub tls: bool,
     /// What is asked.
@@ -85,10 +85,10 @@ impl<'a> Question<'a> {
     /// Reads the payload of a question frame.
     pub fn decode(payload: &'a [u8]) -> Result<Self, FrameError> {
         let mut reader = Reader::new(payload);
-        let request = Request::read(&mut reader)?;
+        let request = RequestHead::read(&mut reader)?;
         let tls = flag(&mut reader, "TLS")?;
         let parts = (reader.u8()?, reader.bytes()?, reader.bytes()?);
-        let query = Query::of_parts(parts).ok_or(WireError::Value("query"))?;
+        let query = Query::of_parts(parts).ok_or(CodecError::Value("query"))?;
         reader.end()?;
         Ok(Self { request, tls, query })
     }

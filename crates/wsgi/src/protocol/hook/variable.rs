@@ -1,6 +1,6 @@
 //! The value of a variable of mod_ssl's, which a hook may ask for while it runs.
 
-use crate::protocol::codec::{Reader, WireError, Writer, flag};
+use crate::protocol::codec::{CodecError, Reader, Writer, flag};
 
 /// Appends the payload of a [`crate::protocol::frame::FrameType::Variable`] frame; `None` is a variable without a
 /// value.
@@ -9,12 +9,12 @@ pub fn encode_variable(value: Option<&[u8]>, buffer: &mut Vec<u8>) {
 }
 
 /// Reads the payload of a [`crate::protocol::frame::FrameType::Variable`] frame.
-pub fn decode_variable(payload: &[u8]) -> Result<Option<&[u8]>, WireError> {
+pub fn decode_variable(payload: &[u8]) -> Result<Option<&[u8]>, CodecError> {
     let mut reader = Reader::new(payload);
     let (given, value) = (flag(&mut reader, "variable")?, reader.bytes()?);
     reader.end()?;
     if !given && !value.is_empty() {
-        return Err(WireError::Value("variable"));
+        return Err(CodecError::Value("variable"));
     }
     Ok(given.then_some(value))
 }
