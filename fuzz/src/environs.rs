@@ -1,6 +1,6 @@
 //! The environ of a request, of what a client has sent.
 
-use wsgi::environ::{Credentials, Environ, RequestFacts};
+use wsgi::environ::{HttpCredentials, Environ, RequestFacts};
 
 /// Pieces with form feeds between: request line, path, path info, the client's address, and headers as
 /// `name:value`. No header becomes a variable that is not its own.
@@ -54,7 +54,7 @@ fn facts([line, uri, path_info, address]: [&[u8]; 4]) -> RequestFacts<'_> {
         auth_type: None,
         tls: false,
         redirected_from: None,
-        credentials: Credentials::None,
+        credentials: HttpCredentials::None,
         current_uri: None,
         head_as_get: false,
         trust: None,

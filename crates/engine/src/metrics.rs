@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::request::timing::Sample;
-use crate::usage::{Cpu, Memory, process_start};
+use crate::usage::{Cpu, MemoryUsage, process_start};
 
 pub(crate) mod functions;
 mod period;
@@ -67,14 +67,14 @@ struct Report {
     length: Duration,
     /// What the process has used in it.
     cpu: Cpu,
-    memory: Memory,
+    memory: MemoryUsage,
     threads: Vec<(Share, Duration)>,
 }
 
 /// A report about the process.
 struct Totals {
     process_start: f64,
-    memory: Memory,
+    memory: MemoryUsage,
     requests: u64,
     busy: Duration,
     active: usize,
@@ -140,7 +140,7 @@ impl Recorder {
             stop: book.period.start,
             length: end.saturating_duration_since(period.began).max(Duration::from_micros(1)),
             cpu: book.period.cpu - period.cpu,
-            memory: Memory::of_process(),
+            memory: MemoryUsage::of_process(),
             period,
             threads,
         })
@@ -154,7 +154,7 @@ impl Recorder {
         let threads = book.threads.iter().map(|(number, thread)| (*number, thread.requests));
         Some(Totals {
             process_start: book.process_start,
-            memory: Memory::of_process(),
+            memory: MemoryUsage::of_process(),
             requests: book.requests,
             busy: book.busy,
             active: book.threads.values().filter(|thread| thread.running.is_some()).count(),

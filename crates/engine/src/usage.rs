@@ -62,14 +62,14 @@ fn duration(time: TimeVal) -> Duration {
 
 /// Resident memory in bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct MemoryUsage {
     /// Now.
     pub(crate) resident: u64,
     /// The most that there has been.
     pub(crate) most: u64,
 }
 
-impl Memory {
+impl MemoryUsage {
     /// That of the process; zeros where `/proc` is not mounted.
     pub(crate) fn of_process() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

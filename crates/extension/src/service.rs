@@ -10,7 +10,7 @@ use wsgi::process::control::{Cause, WorkerMessage};
 
 use crate::imports;
 use crate::rlimits;
-use crate::start::Process;
+use crate::start::ProcessContext;
 use crate::sys;
 
 /// SIGTERM ends what runs, as it would end a program: by `SystemExit` in the main thread.
@@ -20,7 +20,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 ";
 
 /// Turns this process into a service. Returns only if it cannot be one.
-pub(crate) fn run(py: Attached<'_>, process: &Process) -> Result<Infallible, String> {
+pub(crate) fn run(py: Attached<'_>, process: &ProcessContext) -> Result<Infallible, String> {
     sys::set_title(&process.spec.display_name());
     rlimits::set(&process.spec.group)?;
     py.dict()

@@ -23,7 +23,7 @@ use crate::worker::queue::Queue;
 use crate::worker::stacks;
 
 /// What a process of a group has from its beginning.
-pub(crate) struct Process {
+pub(crate) struct ProcessContext {
     pub(crate) spec: WorkerSpec,
     pub(crate) log: Arc<ProcessLog>,
     pub(crate) engine: Arc<Engine>,
@@ -46,7 +46,7 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     let settings = settings(&spec, log.clone());
     let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
     let supervisor = std::os::unix::process::parent_id();
-    let mut process = Process { spec, log, engine, queue, control, supervisor };
+    let mut process = ProcessContext { spec, log, engine, queue, control, supervisor };
     if process.spec.preload != Preload::Off {
         process = template::run(py, process)?;
     }

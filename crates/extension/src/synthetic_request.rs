@@ -8,14 +8,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone};
 use wsgi::config::alias::matched_length;
-use wsgi::environ::{Credentials, Environ, RequestFacts};
+use wsgi::environ::{Environ, HttpCredentials, RequestFacts};
 use wsgi::process::plan::{Application, ImportedScript};
 use wsgi::protocol::codec::Pairs;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 use wsgi::protocol::response::ResponseStatus;
 
-use crate::start::Process;
+use crate::start::ProcessContext;
 
 /// The address that such a request seems to come from.
 const NEARBY: &[u8] = b"127.0.0.1";
@@ -34,7 +34,7 @@ impl SyntheticRequest {
     }
 
     /// A request that is good for loading an application.
-    pub(crate) fn to_load(process: &Process, application: &Application) -> Self {
+    pub(crate) fn to_load(process: &ProcessContext, application: &Application) -> Self {
         Self::new(process, application, &format!("{}/", application.mount))
     }
 
@@ -53,11 +53,15 @@ impl SyntheticRequest {
     }
 
     /// A `GET` of `path`, which may have a query.
-    pub(crate) fn to_warm_up(process: &Process, application: &Application, path: &str) -> Self {
+    pub(crate) fn to_warm_up(
+        process: &ProcessContext,
+        application: &Application,
+        path: &str,
+    ) -> Self {
         Self::new(process, application, path)
     }
 
-    fn new(process: &Process, application: &Application, target: &str) -> Self {
+    fn new(process: &ProcessContext, application: &Application, target: &str) -> Self {
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
@@ -90,7 +94,7 @@ impl SyntheticRequest {
             auth_type: None,
             tls,
             redirected_from: None,
-            credentials: Credentials::None,
+            credentials: HttpCredentials::None,
             current_uri: None,
             head_as_get: false,
             trust: None,

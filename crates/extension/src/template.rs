@@ -19,13 +19,13 @@ use wsgi::process::plan::TEMPLATE_TITLE;
 
 use crate::control_socket::{ControlSocket, Incoming};
 use crate::panics::caught;
-use crate::start::Process;
+use crate::start::ProcessContext;
 use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 use crate::sys;
 
 /// Loads what the group wants, and forks a worker whenever `wsgid` asks for one. Returns in each
 /// worker, or if this process cannot be a template.
-pub(crate) fn run(py: Attached<'_>, mut process: Process) -> Result<Process, String> {
+pub(crate) fn run(py: Attached<'_>, mut process: ProcessContext) -> Result<ProcessContext, String> {
     sys::set_title(&(process.spec.display_name() + TEMPLATE_TITLE));
     let usual = sharing::thresholds(py);
     import_modules(py, &process);
@@ -91,14 +91,14 @@ fn give_up(line: &ControlSocket, news: WorkerMessage) -> String {
     sys::exit_now(0)
 }
 
-fn line(process: &Process, level: Level, text: &str) {
+fn line(process: &ProcessContext, level: Level, text: &str) {
     let group = &process.spec.group.name;
     process.log.line(level, format!("process group {group:?}: {text}").as_bytes());
 }
 
 /// Imports what `preload-modules` names. What cannot be imported is logged; the rest is still worth
 /// having.
-fn import_modules(py: Attached<'_>, process: &Process) {
+fn import_modules(py: Attached<'_>, process: &ProcessContext) {
     for name in &process.spec.group.preload_modules {
         let imported = py
             .import(c"importlib")
@@ -112,7 +112,7 @@ fn import_modules(py: Attached<'_>, process: &Process) {
 }
 
 /// Loads the applications; false if one of them cannot be loaded. The thread is not attached.
-fn load_applications(process: &Process) -> bool {
+fn load_applications(process: &ProcessContext) -> bool {
     process.spec.applications.iter().all(|application| {
         let request = SyntheticRequest::to_load(process, application);
         let exchange = DiscardExchange::new("preload", process.log.clone());
@@ -125,7 +125,7 @@ fn load_applications(process: &Process) -> bool {
 
 /// Runs a request that nobody has sent; gives its outcome and the status of its answer.
 fn rehearse(
-    process: &Process,
+    process: &ProcessContext,
     exchange: DiscardExchange,
     run: impl FnOnce(Box<DiscardExchange>) -> Outcome,
 ) -> (Outcome, Option<u16>) {
@@ -171,7 +171,7 @@ fn other_threads(py: Attached<'_>, threads: usize) -> String {
 /// Puts the memory into the state in which it is shared best.
 fn prepare_for_sharing<'py>(
     py: Attached<'py>,
-    process: &Process,
+    process: &ProcessContext,
     usual: python::Result<'py, [i64; 3]>,
 ) {
     let immortal = process.spec.group.preload_immortal;

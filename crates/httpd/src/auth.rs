@@ -7,7 +7,7 @@ use core::ptr;
 
 use httpd_sys as sys;
 
-use crate::log::Log;
+use crate::log::ErrorLog;
 use crate::module::{ERROR, Module, Order, Status};
 use crate::pool::Pool;
 use crate::request::Request;

@@ -31,7 +31,7 @@ pub use body::ReadError;
 pub use child::{OtherChild, watch_process};
 pub use command::{Command, CommandRecord, Context, Override, Read, Table as CommandTable};
 pub use config_tree::config_tree;
-pub use log::{Log, Place, startup_line};
+pub use log::{ErrorLog, SourceLine, startup_line};
 pub use module::{Module, Order, Record, Status};
 pub use pool::{Pool, with_scratch_pool};
 pub use regex::{Groups, Regex};

@@ -15,29 +15,29 @@ use crate::text;
 /// `level` is httpd's number (`APLOG_ERR` is 3). The text is passed as data, never as a format, and
 /// httpd escapes its control characters. Lines below the configured `LogLevel` are dropped before
 /// anything is formatted.
-pub trait Log {
+pub trait ErrorLog {
     /// The most talkative level that is written for the module with this index.
     fn log_level(&self, module_index: c_int) -> u8;
 
     /// Writes one line that comes from a place in some source.
-    fn line_from(&self, module_index: c_int, level: u8, place: Place<'_>, text: &[u8]);
+    fn line_from(&self, module_index: c_int, level: u8, place: SourceLine<'_>, text: &[u8]);
 
     /// Writes one line.
     fn line(&self, module_index: c_int, level: u8, text: &[u8]) {
-        self.line_from(module_index, level, Place::default(), text);
+        self.line_from(module_index, level, SourceLine::default(), text);
     }
 }
 
 /// A place in a source, for the log format `%F`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Place<'a> {
+pub struct SourceLine<'a> {
     /// The file; empty for this library.
     pub file: &'a [u8],
     /// The line.
     pub line: u32,
 }
 
-impl Place<'_> {
+impl SourceLine<'_> {
     /// The file as a C string.
     fn file(self) -> Cow<'static, CStr> {
         if self.file.is_empty() {
@@ -59,14 +59,14 @@ fn length(text: &[u8]) -> c_int {
     c_int::try_from(text.len()).unwrap_or(c_int::MAX)
 }
 
-impl Log for Request<'_> {
+impl ErrorLog for Request<'_> {
     fn log_level(&self, module_index: c_int) -> u8 {
         // SAFETY: the request is live.
         let level = unsafe { sys::ap_get_request_module_loglevel(self.as_ptr(), module_index) };
         u8::try_from(level).unwrap_or(0)
     }
 
-    fn line_from(&self, module_index: c_int, level: u8, place: Place<'_>, text: &[u8]) {
+    fn line_from(&self, module_index: c_int, level: u8, place: SourceLine<'_>, text: &[u8]) {
         if level > self.log_level(module_index) {
             return;
         }
@@ -89,14 +89,14 @@ impl Log for Request<'_> {
     }
 }
 
-impl Log for Server<'_> {
+impl ErrorLog for Server<'_> {
     fn log_level(&self, module_index: c_int) -> u8 {
         // SAFETY: the server record is live.
         let level = unsafe { sys::ap_get_server_module_loglevel(self.as_ptr(), module_index) };
         u8::try_from(level).unwrap_or(0)
     }
 
-    fn line_from(&self, module_index: c_int, level: u8, place: Place<'_>, text: &[u8]) {
+    fn line_from(&self, module_index: c_int, level: u8, place: SourceLine<'_>, text: &[u8]) {
         if level > self.log_level(module_index) {
             return;
         }

@@ -9,7 +9,7 @@ use httpd_sys as sys;
 
 use crate::auth::{self, Guard};
 use crate::command::{Command, Read, Table};
-use crate::log::{Log, startup_line};
+use crate::log::{ErrorLog, startup_line};
 use crate::pool::Pool;
 use crate::request::Request;
 use crate::server::Server;

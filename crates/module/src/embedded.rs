@@ -26,11 +26,11 @@ use crate::relay;
 use crate::request::file_part::{FileError, FilePart};
 use crate::request::response;
 use crate::scoreboard;
-use crate::sys::{self, Engine, Serve};
+use crate::sys::{self, LoadedEngine, Serve};
 use crate::wsgid::findings;
 
 /// The engine of this process. A child serves one configuration, so it never changes.
-static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+static ENGINE: OnceLock<Result<LoadedEngine, String>> = OnceLock::new();
 
 /// Called in each new child: has Python end with it, if it comes to that, and starts it if something is
 /// to be imported at once.
@@ -79,7 +79,7 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
 
 /// The engine of this process, which is loaded if it is not there yet; `None` if it cannot be, which the
 /// request's log is told.
-pub(crate) fn engine(request: &Request<'_>) -> Option<Engine> {
+pub(crate) fn engine(request: &Request<'_>) -> Option<LoadedEngine> {
     match ENGINE.get_or_init(load) {
         Ok(engine) => Some(*engine),
         Err(error) => {
@@ -105,7 +105,7 @@ pub(crate) fn scoreboard() -> Option<Vec<u8>> {
     Some(board)
 }
 
-fn load() -> Result<Engine, String> {
+fn load() -> Result<LoadedEngine, String> {
     let (engine, python) = if let Some(started) = parent::started() {
         started
     } else {
@@ -133,7 +133,7 @@ fn load() -> Result<Engine, String> {
 }
 
 /// Loads the library of this Python and the engine into the process.
-pub(crate) fn load_engine(python: &PythonFacts) -> Result<Engine, String> {
+pub(crate) fn load_engine(python: &PythonFacts) -> Result<LoadedEngine, String> {
     sys::load(&python.library, &sys::own_directory().join("_mod_wsgi.abi3.so"))
 }
 

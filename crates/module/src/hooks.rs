@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 
-use httpd::{Authorization, Guard, Log, Order, Password, RealmHash, Request, Requirement, Status};
+use httpd::{
+    Authorization, ErrorLog, Guard, Order, Password, RealmHash, Request, Requirement, Status,
+};
 use wsgi::config::group_name;
 use wsgi::level::Level;
 use wsgi::protocol::codec::Pairs;
@@ -28,7 +30,7 @@ mod delegate;
 mod route;
 mod target;
 
-pub(crate) use authz::Memory;
+pub(crate) use authz::KnownGroups;
 
 pub(crate) use target::target;
 

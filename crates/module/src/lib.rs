@@ -19,7 +19,7 @@ mod scoreboard;
 mod sys;
 mod wsgid;
 
-use httpd::{Command, Module, Order, Place, Pool, Record, Request, Server, Status};
+use httpd::{Command, Module, Order, Pool, Record, Request, Server, SourceLine, Status};
 use wsgi::level::Level;
 use wsgi::printable::printable;
 use wsgi::protocol::log_line::LogLine;
@@ -35,7 +35,7 @@ pub(crate) struct Wsgi;
 impl Module for Wsgi {
     type Server = ServerConfig;
     type Dir = DirConfig;
-    type Request = hooks::Memory;
+    type Request = hooks::KnownGroups;
 
     const TRANSLATE_ORDER: Order = sys::TRANSLATE_ORDER;
 
@@ -107,7 +107,7 @@ impl Module for Wsgi {
 }
 
 /// Writes a line into a request's or server's error log as this module.
-pub(crate) fn log(to: &impl httpd::Log, level: Level, text: &str) {
+pub(crate) fn log(to: &impl httpd::ErrorLog, level: Level, text: &str) {
     log_line(to, &LogLine::new(level, text.as_bytes()));
 }
 
@@ -124,9 +124,9 @@ pub(crate) fn log_of(request: &Request<'_>, script: &[u8], line: &LogLine<'_>) {
 }
 
 /// Writes a line of the engine's into a request's or server's error log.
-pub(crate) fn log_line(to: &impl httpd::Log, line: &LogLine<'_>) {
+pub(crate) fn log_line(to: &impl httpd::ErrorLog, line: &LogLine<'_>) {
     // httpd escapes the text, and not the place.
     let file = &*printable(line.source.file, &[]);
-    let place = Place { file, line: line.source.line };
+    let place = SourceLine { file, line: line.source.line };
     to.line_from(sys::record().index(), line.level.number(), place, line.text);
 }

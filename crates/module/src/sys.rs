@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use httpd::{CommandTable, Log, Order, Record};
+use httpd::{CommandTable, ErrorLog, Order, Record};
 use wsgi::level::Level;
 use wsgi::protocol::embed_abi::{
     Api, EmbedOutcome, ErrorText, Host, Line, SYMBOL, Server as ServerCalls, Take,
@@ -233,7 +233,7 @@ pub(crate) fn python_runs() -> bool {
 
 /// Loads Python's library and the engine into this process. Where Python runs already, its library is
 /// the one that is used.
-pub(crate) fn load(library: &Path, engine: &Path) -> Result<Engine, String> {
+pub(crate) fn load(library: &Path, engine: &Path) -> Result<LoadedEngine, String> {
     // Python's extension modules take their symbols from whoever has them, so these must be visible.
     if !python_runs() {
         open(library, libc::RTLD_NOW | libc::RTLD_GLOBAL)?;
@@ -243,7 +243,8 @@ pub(crate) fn load(library: &Path, engine: &Path) -> Result<Engine, String> {
     // the type that the contract says; it is a constant of a library that is never unloaded.
     let api = unsafe { libc::dlsym(engine, SYMBOL.as_ptr()).cast::<Api>().as_ref() };
     let name = SYMBOL.to_string_lossy();
-    api.map(Engine).ok_or_else(|| format!("the engine has no {name}; it is of another version"))
+    api.map(LoadedEngine)
+        .ok_or_else(|| format!("the engine has no {name}; it is of another version"))
 }
 
 fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
@@ -263,7 +264,7 @@ fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
 
 /// The engine, loaded into this process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Engine(&'static Api);
+pub(crate) struct LoadedEngine(&'static Api);
 
 /// What the engine may do to a request while it serves it.
 pub(crate) trait Serve {
@@ -283,7 +284,7 @@ pub(crate) trait Serve {
     fn variable(&mut self, name: &[u8]) -> Option<Vec<u8>>;
 }
 
-impl Engine {
+impl LoadedEngine {
     /// Starts Python in httpd's parent; `python` is a [`wsgi::process::plan::PythonFacts`] as JSON.
     pub(crate) fn initialize(self, python: &[u8]) -> Result<(), String> {
         let mut error = ErrorText::EMPTY;

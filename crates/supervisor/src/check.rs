@@ -14,7 +14,7 @@ use wsgi::process::plan::{GroupReport, MappedScript, Plan, PlannedGroup, PythonQ
 use crate::start::credentials::Credentials;
 use crate::start::obstacle::{Obstacle, Want, obstacle};
 use crate::start::program;
-use crate::start::pythons::{Pythons, Question};
+use crate::start::pythons::{PythonProbe, Pythons};
 use crate::sys;
 
 use children::Children;
@@ -37,7 +37,7 @@ fn examine(plan: &Plan) -> Report {
     let children = Children::new(plan);
     let embedded = children.as_ref().map(|children| children.question.clone()).ok();
     let of_groups = groups.iter().filter_map(|prepared| prepared.question.clone());
-    let questions: Vec<Question> = of_groups.chain(embedded).collect();
+    let questions: Vec<PythonProbe> = of_groups.chain(embedded).collect();
     let known = &plan.findings.pythons;
     let pythons = Pythons::ask(questions.clone(), known, plan.answer_limit);
     for (group, prepared) in plan.groups.iter().zip(groups) {
@@ -72,7 +72,7 @@ fn examine(plan: &Plan) -> Report {
 /// What is known of a group before its Python is asked.
 struct Prepared {
     identity: Result<Credentials, String>,
-    question: Option<Question>,
+    question: Option<PythonProbe>,
     /// What keeps it from being asked.
     problem: Option<String>,
 }
@@ -93,7 +93,7 @@ impl Prepared {
         prepared
     }
 
-    fn question(&self, plan: &Plan, group: &PlannedGroup) -> Result<Question, String> {
+    fn question(&self, plan: &Plan, group: &PlannedGroup) -> Result<PythonProbe, String> {
         let spec = &group.spec;
         let root = spec.chroot.as_deref();
         let identity = self.identity.clone()?;
@@ -102,7 +102,7 @@ impl Prepared {
         let program =
             program::python(home, root).map_err(|error| format!("python-home: {error}"))?;
         let kind = PythonQuestion::Version;
-        Ok(Question { program, identity, root: root.map(Path::to_owned), kind })
+        Ok(PythonProbe { program, identity, root: root.map(Path::to_owned), kind })
     }
 }
 
@@ -134,10 +134,10 @@ impl Examined {
         &mut self,
         plan: &Plan,
         group: &PlannedGroup,
-        question: &Question,
+        question: &PythonProbe,
         pythons: &Pythons,
     ) -> Result<(), String> {
-        let Question { program, identity, root, .. } = question;
+        let PythonProbe { program, identity, root, .. } = question;
         self.report.program.clone_from(program);
         if let Some(answer) = pythons.answer(question) {
             let answer = answer.map_err(|problem| format!("python-home: {problem}"))?;

@@ -62,7 +62,7 @@ pub struct RequestFacts<'a> {
     /// The request that an internal redirect came from.
     pub redirected_from: Option<Redirect<'a>>,
     /// Which headers with credentials the application sees.
-    pub credentials: Credentials,
+    pub credentials: HttpCredentials,
     /// The URI after internal redirects, if `CGIVar REQUEST_URI current-uri` wants it.
     pub current_uri: Option<&'a [u8]>,
     /// Whether a `HEAD` is shown as `GET`, because a filter needs the body.
@@ -73,7 +73,7 @@ pub struct RequestFacts<'a> {
 
 /// Which headers with credentials an application sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Credentials {
+pub enum HttpCredentials {
     /// None.
     None,
     /// `Authorization` (`WSGIPassAuthorization On`).
@@ -165,11 +165,11 @@ impl<'a> Environ<'a> {
             return;
         }
         let needed = if name.eq_ignore_ascii_case(b"proxy-authorization") {
-            Credentials::All
+            HttpCredentials::All
         } else if name.eq_ignore_ascii_case(b"authorization") {
-            Credentials::Authorization
+            HttpCredentials::Authorization
         } else {
-            Credentials::None
+            HttpCredentials::None
         };
         if facts.credentials < needed {
             return;
@@ -343,7 +343,7 @@ mod tests {
             auth_type: None,
             tls: false,
             redirected_from: None,
-            credentials: Credentials::None,
+            credentials: HttpCredentials::None,
             current_uri: None,
             head_as_get: true,
             trust: None,
@@ -399,11 +399,11 @@ mod tests {
         for hidden in ["HTTP_PROXY", "HTTP_UNDER_SCORE", "HTTP_AUTHORIZATION"] {
             assert!(!environ.contains_key(hidden), "{hidden}");
         }
-        let passing = RequestFacts { credentials: Credentials::Authorization, ..facts() };
+        let passing = RequestFacts { credentials: HttpCredentials::Authorization, ..facts() };
         let environ = built(&passing, &[], &headers);
         assert_eq!(environ["HTTP_AUTHORIZATION"], "Basic x");
         assert!(!environ.contains_key("HTTP_PROXY_AUTHORIZATION"));
-        let passing = RequestFacts { credentials: Credentials::All, ..facts() };
+        let passing = RequestFacts { credentials: HttpCredentials::All, ..facts() };
         let environ = built(&passing, &[], &headers);
         assert_eq!(environ["HTTP_AUTHORIZATION"], "Basic x");
         assert_eq!(environ["HTTP_PROXY_AUTHORIZATION"], "Basic y");

@@ -5,7 +5,7 @@ use wsgi::level::Level;
 
 use super::Job;
 use crate::request::lease::Live;
-use crate::request::response::SendError;
+use crate::request::response::ResponseError;
 
 /// Why a response was not sent to its end.
 pub(super) enum Stop<'py> {
@@ -64,10 +64,10 @@ impl Job<'_> {
     fn sent<'py>(
         &self,
         py: Attached<'py>,
-        result: std::result::Result<(), SendError>,
+        result: std::result::Result<(), ResponseError>,
     ) -> std::result::Result<(), Stop<'py>> {
         result.map_err(|error| match error {
-            SendError::Gone(_) => {
+            ResponseError::Gone(_) => {
                 let text = "The client has closed the connection.".to_owned();
                 self.log(py, &vec![(Level::Trace1, text)]);
                 Stop::Gone

@@ -54,7 +54,7 @@ impl Lines {
 }
 
 /// The Python class `mod_wsgi.Log`.
-pub(crate) struct Log {
+pub(crate) struct LogStream {
     name: &'static str,
     target: Target,
     /// Whether anybody has asked it for anything.
@@ -70,7 +70,7 @@ enum Target {
     },
 }
 
-impl Log {
+impl LogStream {
     /// `wsgi.errors` of a request.
     pub(crate) fn of_request(lease: Arc<Lease>) -> Self {
         Self {
@@ -159,7 +159,7 @@ impl Log {
     }
 }
 
-impl Class for Log {
+impl Class for LogStream {
     const NAME: &'static CStr = c"mod_wsgi.Log";
     const DOC: &'static CStr = c"A binary stream into Apache's error log, one record per line.";
 
@@ -182,12 +182,12 @@ impl Class for Log {
 struct Write;
 
 impl Method for Write {
-    type Class = Log;
+    type Class = LogStream;
     const NAME: &'static CStr = c"write";
     const DOC: &'static CStr = c"Writes bytes; the number of them is returned.";
 
     fn call<'py>(
-        this: &Log,
+        this: &LogStream,
         object: &Object<'py>,
         arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
@@ -200,12 +200,12 @@ impl Method for Write {
 struct WriteLines;
 
 impl Method for WriteLines {
-    type Class = Log;
+    type Class = LogStream;
     const NAME: &'static CStr = c"writelines";
     const DOC: &'static CStr = c"Writes each of an iterable's items; no ends of lines are added.";
 
     fn call<'py>(
-        this: &Log,
+        this: &LogStream,
         object: &Object<'py>,
         arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
@@ -230,12 +230,12 @@ fn encoded<'py>(text: &Object<'py>) -> Result<'py, Object<'py>> {
 struct Flush;
 
 impl Method for Flush {
-    type Class = Log;
+    type Class = LogStream;
     const NAME: &'static CStr = c"flush";
     const DOC: &'static CStr = c"Writes out a line that has no end yet.";
 
     fn call<'py>(
-        this: &Log,
+        this: &LogStream,
         object: &Object<'py>,
         arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
@@ -248,12 +248,12 @@ impl Method for Flush {
 struct Close;
 
 impl Method for Close {
-    type Class = Log;
+    type Class = LogStream;
     const NAME: &'static CStr = c"close";
     const DOC: &'static CStr = c"Writes out a line that has no end yet; the stream stays open.";
 
     fn call<'py>(
-        this: &Log,
+        this: &LogStream,
         object: &Object<'py>,
         arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
@@ -267,12 +267,12 @@ macro_rules! answer {
         struct $type;
 
         impl Method for $type {
-            type Class = Log;
+            type Class = LogStream;
             const NAME: &'static CStr = $name;
             const DOC: &'static CStr = c"As of every raw stream.";
 
             fn call<'py>(
-                this: &Log,
+                this: &LogStream,
                 object: &Object<'py>,
                 _arguments: Arguments<'py>,
             ) -> Result<'py, Object<'py>> {
@@ -291,12 +291,12 @@ answer!(Writable, c"writable", true);
 struct FileNo;
 
 impl Method for FileNo {
-    type Class = Log;
+    type Class = LogStream;
     const NAME: &'static CStr = c"fileno";
     const DOC: &'static CStr = c"Raises OSError: there is no descriptor.";
 
     fn call<'py>(
-        _this: &Log,
+        _this: &LogStream,
         object: &Object<'py>,
         _arguments: Arguments<'py>,
     ) -> Result<'py, Object<'py>> {
@@ -308,11 +308,11 @@ impl Method for FileNo {
 struct Closed;
 
 impl Getter for Closed {
-    type Class = Log;
+    type Class = LogStream;
     const NAME: &'static CStr = c"closed";
     const DOC: &'static CStr = c"Always False.";
 
-    fn get<'py>(_this: &Log, py: Attached<'py>) -> Result<'py, Object<'py>> {
+    fn get<'py>(_this: &LogStream, py: Attached<'py>) -> Result<'py, Object<'py>> {
         Ok(py.bool(false))
     }
 }
@@ -320,11 +320,11 @@ impl Getter for Closed {
 struct Name;
 
 impl Getter for Name {
-    type Class = Log;
+    type Class = LogStream;
     const NAME: &'static CStr = c"name";
     const DOC: &'static CStr = c"Which stream this is.";
 
-    fn get<'py>(this: &Log, py: Attached<'py>) -> Result<'py, Object<'py>> {
+    fn get<'py>(this: &LogStream, py: Attached<'py>) -> Result<'py, Object<'py>> {
         py.text(this.name)
     }
 }

@@ -10,7 +10,7 @@ use crate::events::subscribers::Subscribers;
 use crate::hook::TlsFunction;
 use crate::interpreter::fault::Sink;
 use crate::interpreter::fork_notice;
-use crate::interpreter::log::Log;
+use crate::interpreter::log::LogStream;
 use crate::interpreter::module;
 use crate::interpreter::path;
 use crate::interpreter::signal;
@@ -28,7 +28,7 @@ use crate::settings::Settings;
 pub(crate) struct Classes {
     pub(crate) file_wrapper: ClassHandle<FileWrapper>,
     pub(crate) input: ClassHandle<Input>,
-    pub(crate) log: ClassHandle<Log>,
+    pub(crate) log: ClassHandle<LogStream>,
     pub(crate) start_response: ClassHandle<StartResponse>,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use python::{Attached, Attribute, Class, Error, Exception, Members, Object, Result};
 use wsgi::config::interpreter_options::Rules;
 
-use crate::interpreter::log::Log;
+use crate::interpreter::log::LogStream;
 use crate::interpreter::setup::Classes;
 use crate::settings::Settings;
 
@@ -19,7 +19,7 @@ pub(crate) fn install<'py>(
 ) -> Result<'py, ()> {
     let sys = py.import(c"sys")?;
     let log = |name| {
-        let stream = Log::of_server(name, Arc::clone(&settings.log));
+        let stream = LogStream::of_server(name, Arc::clone(&settings.log));
         text_over(&classes.log.bind(py).instance(stream)?)
     };
     sys.set_attr(c"stderr", &log("<stderr>")?)?;

@@ -7,7 +7,7 @@ use python::{Attached, Object, Result};
 use super::phase::Phase;
 use super::{Recorder, Report, Totals};
 use crate::objects::environ::now;
-use crate::usage::{Cpu, Memory};
+use crate::usage::{Cpu, MemoryUsage};
 
 /// `request_metrics()` of a period that is over.
 pub(super) fn requests<'py>(
@@ -65,7 +65,7 @@ pub(super) fn process<'py>(
 }
 
 /// What both reports say of the process.
-fn add_process<'py>(dict: &Object<'py>, memory: Memory) -> Result<'py, ()> {
+fn add_process<'py>(dict: &Object<'py>, memory: MemoryUsage) -> Result<'py, ()> {
     let py = dict.py();
     dict.set("pid", &int(py, std::process::id().into())?)?;
     dict.set("memory_rss", &int(py, memory.resident)?)?;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use python::{Attached, ClassHandle, Handle, Object, Result};
 
-use crate::interpreter::log::Log;
+use crate::interpreter::log::LogStream;
 use crate::interpreter::streams;
 use crate::lock::lock;
 use crate::request::lease::Lease;
@@ -39,7 +39,7 @@ impl Unused {
     pub(crate) fn take<'py>(
         &self,
         py: Attached<'py>,
-        class: &ClassHandle<Log>,
+        class: &ClassHandle<LogStream>,
         lease: &Arc<Lease>,
     ) -> Result<'py, Errors<'py>> {
         let class = class.bind(py);
@@ -51,7 +51,7 @@ impl Unused {
                 return Ok(errors);
             }
         }
-        let binary = class.instance(Log::of_request(Arc::clone(lease)))?;
+        let binary = class.instance(LogStream::of_request(Arc::clone(lease)))?;
         let text = streams::text_over(&binary)?;
         if let Some(log) = class.get(&binary) {
             log.forget_use();
@@ -61,12 +61,12 @@ impl Unused {
 
     /// Keeps the stream for another request if this one has left no trace on it. The request's own
     /// references are gone.
-    pub(crate) fn give_back(&self, class: &ClassHandle<Log>, errors: Errors<'_>) {
+    pub(crate) fn give_back(&self, class: &ClassHandle<LogStream>, errors: Errors<'_>) {
         let Errors { text, binary } = errors;
         // The text stream has the other reference.
         let is_kept = text.references() > 1 || binary.references() > 2;
         let log = class.bind(text.py());
-        let is_unused = log.get(&binary).is_some_and(Log::is_unused);
+        let is_unused = log.get(&binary).is_some_and(LogStream::is_unused);
         if is_kept || !is_unused || has_attributes(&text) {
             return;
         }

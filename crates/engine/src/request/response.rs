@@ -31,7 +31,7 @@ pub(crate) struct Head {
 
 /// Why nothing could be sent.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum SendError {
+pub(crate) enum ResponseError {
     #[error("the application has not called start_response() before its first output")]
     NotStarted,
     #[error("the value of the Content-Length header must be digits only: {0:?}")]
@@ -40,7 +40,7 @@ pub(crate) enum SendError {
     Gone(#[from] Gone),
 }
 
-impl SendError {
+impl ResponseError {
     pub(crate) fn raise(self, py: Attached<'_>) -> Error<'_> {
         let class = match self {
             Self::NotStarted => Exception::RuntimeError,
@@ -53,12 +53,12 @@ impl SendError {
 
 impl Response {
     /// The length that the application has given. Its header holds no blanks afterwards.
-    fn length_header(&mut self) -> std::result::Result<Option<u64>, SendError> {
-        let headers = &mut self.head.as_mut().ok_or(SendError::NotStarted)?.headers;
+    fn length_header(&mut self) -> std::result::Result<Option<u64>, ResponseError> {
+        let headers = &mut self.head.as_mut().ok_or(ResponseError::NotStarted)?.headers;
         let is_length = |name: &[u8]| name.eq_ignore_ascii_case(b"content-length");
         let given = headers.iter_mut().rfind(|(name, _)| is_length(name));
         let Some((_, value)) = given else { return Ok(None) };
-        let wrong = || SendError::Length(String::from_utf8_lossy(value).into_owned());
+        let wrong = || ResponseError::Length(String::from_utf8_lossy(value).into_owned());
         let length = content_length(value).ok_or_else(wrong)?;
         *value = trimmed(value).to_vec();
         Ok(Some(length))
@@ -77,13 +77,13 @@ impl Response {
 
 impl Live {
     /// Sends the head if it has not gone out yet.
-    pub(crate) fn send_head(&mut self) -> std::result::Result<(), SendError> {
+    pub(crate) fn send_head(&mut self) -> std::result::Result<(), ResponseError> {
         if self.response.gone {
             return Err(Gone.into());
         }
         if !self.response.sent {
             self.response.left = self.response.length_header()?;
-            let head = self.response.head.as_ref().ok_or(SendError::NotStarted)?;
+            let head = self.response.head.as_ref().ok_or(ResponseError::NotStarted)?;
             let result = self.exchange.head(&head.status, &head.headers);
             self.note(result)?;
             self.response.sent = true;
@@ -92,14 +92,14 @@ impl Live {
     }
 
     /// Sends a piece of the body, as much of it as the Content-Length allows.
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> std::result::Result<(), SendError> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> std::result::Result<(), ResponseError> {
         if bytes.is_empty() {
             return Ok(());
         }
         self.metered(bytes.len(), |live| live.send_allowed(bytes))
     }
 
-    fn send_allowed(&mut self, mut bytes: &[u8]) -> std::result::Result<(), SendError> {
+    fn send_allowed(&mut self, mut bytes: &[u8]) -> std::result::Result<(), ResponseError> {
         self.send_head()?;
         if let Some(left) = &mut self.response.left {
             let allowed = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
@@ -120,7 +120,7 @@ impl Live {
         file: &std::fs::File,
         offset: u64,
         size: u64,
-    ) -> std::result::Result<(), SendError> {
+    ) -> std::result::Result<(), ResponseError> {
         use std::os::fd::AsFd;
         let rest = size.saturating_sub(offset);
         let length = match self.response.length_header()? {
@@ -159,8 +159,8 @@ impl Live {
     fn note(
         &mut self,
         result: std::result::Result<(), Gone>,
-    ) -> std::result::Result<(), SendError> {
+    ) -> std::result::Result<(), ResponseError> {
         self.response.gone |= result.is_err();
-        result.map_err(SendError::from)
+        result.map_err(ResponseError::from)
     }
 }

@@ -5,10 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
 
-use crate::start::Process;
+use crate::start::ProcessContext;
 
 /// One line about each socket of this process that is not one of its own.
-pub(super) fn left_open(process: &Process) -> Vec<String> {
+pub(super) fn left_open(process: &ProcessContext) -> Vec<String> {
     let own = [process.queue.as_fd().as_raw_fd(), process.control.as_fd().as_raw_fd()];
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return Vec::new() };
     let mut numbers: Vec<RawFd> = entries

@@ -11,7 +11,7 @@ use wsgi::level::Level;
 use wsgi::process::plan::Application;
 
 use super::{line, rehearse, sharing};
-use crate::start::Process;
+use crate::start::ProcessContext;
 use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 use crate::sys;
 
@@ -25,7 +25,7 @@ const LAST_PASSES: u32 = 2;
 
 /// Asks for each path, and prepares the code for being shared if the group wants that. What goes wrong
 /// is logged and stops nothing.
-pub(super) fn run(py: Attached<'_>, process: &Process) {
+pub(super) fn run(py: Attached<'_>, process: &ProcessContext) {
     let paths: Vec<_> = py.detach(|| {
         let answered = |path: &&String| ask(process, path);
         process.spec.group.warm_up.iter().filter(answered).collect()
@@ -62,7 +62,7 @@ pub(super) fn run(py: Attached<'_>, process: &Process) {
 }
 
 /// Asks the application that a path leads to, and logs how that went; whether it went well.
-fn ask(process: &Process, path: &str) -> bool {
+fn ask(process: &ProcessContext, path: &str) -> bool {
     let Some(application) = application(process, path) else {
         let text = format!("warm-up={path}: no application of the group is mounted there");
         line(process, Level::Warning, &text);
@@ -88,14 +88,14 @@ fn ask(process: &Process, path: &str) -> bool {
 }
 
 /// Asks once more. What the application logs was logged the first time.
-fn ask_again(process: &Process, path: &str) {
+fn ask_again(process: &ProcessContext, path: &str) {
     if let Some(application) = application(process, path) {
         send(process, application, path, DiscardExchange::silent());
     }
 }
 
 fn send(
-    process: &Process,
+    process: &ProcessContext,
     application: &Application,
     path: &str,
     exchange: DiscardExchange,
@@ -107,7 +107,7 @@ fn send(
 }
 
 /// The application that is mounted there.
-fn application<'p>(process: &'p Process, path: &str) -> Option<&'p Application> {
+fn application<'p>(process: &'p ProcessContext, path: &str) -> Option<&'p Application> {
     let applications = process.spec.applications.iter();
     applications
         .filter(|application| SyntheticRequest::matches(application, path))

@@ -21,7 +21,7 @@ use crate::control_socket::{ControlSocket, Incoming};
 use crate::imports;
 use crate::log::ProcessLog;
 use crate::rlimits;
-use crate::start::Process;
+use crate::start::ProcessContext;
 use crate::sys;
 use crate::thread_stack;
 use crate::worker::idle::Idle;
@@ -40,8 +40,8 @@ const FORCED: i32 = 255;
 const BROKEN: i32 = 1;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
-pub(crate) fn run(py: Attached<'_>, process: Process) -> Result<Infallible, String> {
-    let Process { spec, log, engine, queue, control, .. } = process;
+pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallible, String> {
+    let ProcessContext { spec, log, engine, queue, control, .. } = process;
     sys::set_title(&spec.display_name());
     rlimits::set(&spec.group)?;
     let no_event = |error: nix::Error| format!("no event counter: {error}");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use httpd::{Log, Server};
+use httpd::{ErrorLog, Server};
 use wsgi::process::plan::{Account, Findings, MappedScript, Plan, PlannedGroup, ServerFacts};
 
 use crate::Wsgi;

@@ -14,7 +14,7 @@ use crate::Wsgi;
 use crate::config::store::ServerConfig;
 use crate::embedded;
 use crate::log;
-use crate::sys::{self, Engine};
+use crate::sys::{self, LoadedEngine};
 
 /// Python of this process, or of the parent that this process was forked from. It belongs to the
 /// process: configurations come and go, and each is told if it wanted another one.
@@ -22,13 +22,13 @@ static STARTED: OnceLock<Started> = OnceLock::new();
 
 struct Started {
     python: PythonFacts,
-    engine: Engine,
+    engine: LoadedEngine,
     /// The process that started it.
     process: u32,
 }
 
 /// The engine and the Python that the parent has started, if it has.
-pub(crate) fn started() -> Option<(Engine, PythonFacts)> {
+pub(crate) fn started() -> Option<(LoadedEngine, PythonFacts)> {
     STARTED.get().map(|started| (started.engine, started.python.clone()))
 }
 

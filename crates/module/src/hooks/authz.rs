@@ -12,7 +12,7 @@ use crate::log;
 
 /// What is known of users' groups, for the life of one request.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Vec<Known>);
+pub(crate) struct KnownGroups(Vec<Known>);
 
 #[derive(Debug)]
 struct Known {
@@ -66,7 +66,7 @@ fn groups(
     script: &Arc<HookScript>,
     user: &[u8],
 ) -> Option<Arc<[Vec<u8>]>> {
-    let Memory(known) = request.state::<Wsgi>();
+    let KnownGroups(known) = request.state::<Wsgi>();
     if let Some(known) = known.iter().find(|known| known.script == *script && known.user == user) {
         return known.groups.clone();
     }

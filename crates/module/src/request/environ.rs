@@ -5,7 +5,7 @@ use std::path::Path;
 use httpd::{LookUp, Request};
 use wsgi::config::proxy::Trust;
 use wsgi::config::settings::MapHead;
-use wsgi::environ::{Credentials, Environ, HookFacts, Redirect, RequestFacts};
+use wsgi::environ::{Environ, HookFacts, HttpCredentials, Redirect, RequestFacts};
 
 use crate::Wsgi;
 use crate::config::store::DirConfig;
@@ -41,7 +41,7 @@ pub(crate) fn for_hook<'e>(request: &'e Request<'_>) -> Environ<'e> {
         root: None,
         handler_script: b"",
     };
-    let facts = RequestFacts { credentials: Credentials::None, ..facts(request, choices) };
+    let facts = RequestFacts { credentials: HttpCredentials::None, ..facts(request, choices) };
     let more = HookFacts {
         server_signature: request.server_signature(),
         remote_host: request.client_name(LookUp::AsConfigured),
@@ -108,11 +108,11 @@ fn facts<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> RequestFacts<'e>
         tls: request.is_tls(),
         redirected_from,
         credentials: if request.cgi_pass_auth() {
-            Credentials::All
+            HttpCredentials::All
         } else if choices.pass_authorization {
-            Credentials::Authorization
+            HttpCredentials::Authorization
         } else {
-            Credentials::None
+            HttpCredentials::None
         },
         current_uri: request.cgi_uri_is_current().then(|| request.uri()),
         head_as_get: match choices.map_head {

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use httpd::{Log, ReadError, Request};
+use httpd::{ErrorLog, ReadError, Request};
 use wsgi::config::settings::MapHead;
 use wsgi::environ::is_header_name;
 use wsgi::protocol::codec::Pairs;

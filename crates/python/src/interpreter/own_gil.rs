@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 
 use pyo3_ffi as ffi;
 
-use crate::interpreter::status::Status;
+use crate::interpreter::status::InitStatus;
 use crate::symbol;
 
 /// CPython's `PyInterpreterConfig`.
@@ -39,7 +39,7 @@ static ISOLATED: Config = Config {
     gil: OWN_GIL,
 };
 
-type New = unsafe extern "C" fn(*mut *mut ffi::PyThreadState, *const Config) -> Status;
+type New = unsafe extern "C" fn(*mut *mut ffi::PyThreadState, *const Config) -> InitStatus;
 
 /// Whether this CPython can make such interpreters.
 pub(super) fn is_possible() -> bool {

@@ -10,14 +10,14 @@ use std::mem::transmute;
 use std::ptr::NonNull;
 
 use crate::interpreter::initialize::{InitializeError, require};
-use crate::interpreter::status::Status;
+use crate::interpreter::status::InitStatus;
 
 /// Room for CPython's `PyPreConfig`, of which only CPython knows the fields: ten numbers in 3.10 to 3.15.
 #[repr(C)]
 struct Room([c_int; 64]);
 
 type Fill = unsafe extern "C" fn(*mut Room);
-type Apply = unsafe extern "C" fn(*const Room) -> Status;
+type Apply = unsafe extern "C" fn(*const Room) -> InitStatus;
 
 /// Does it. A CPython that is initialised already stays as it is.
 ///

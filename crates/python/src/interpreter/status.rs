@@ -4,14 +4,14 @@ use std::ffi::{CStr, c_char, c_int};
 
 /// CPython's `PyStatus`, laid out so since 3.8.
 #[repr(C)]
-pub(crate) struct Status {
+pub(crate) struct InitStatus {
     kind: c_int,
     function: *const c_char,
     message: *const c_char,
     exit_code: c_int,
 }
 
-impl Status {
+impl InitStatus {
     /// The error is CPython's own, where it has one.
     pub(crate) fn outcome(&self) -> Result<(), String> {
         if self.kind == 0 {

@@ -6,11 +6,11 @@ use super::engine_problem;
 use crate::start::credentials::Credentials;
 use crate::start::probe;
 use crate::start::program;
-use crate::start::pythons::{self, Pythons, Question};
+use crate::start::pythons::{self, PythonProbe, Pythons};
 
 /// The Python that httpd's children would load.
 pub(super) struct Children {
-    pub(super) question: Question,
+    pub(super) question: PythonProbe,
 }
 
 impl Children {
@@ -24,7 +24,7 @@ impl Children {
             return Err(problem);
         }
         let kind = PythonQuestion::Library;
-        Ok(Self { question: Question { program, identity, root: None, kind } })
+        Ok(Self { question: PythonProbe { program, identity, root: None, kind } })
     }
 
     /// What is known of it. If there was no time for an answer, what it has answered before will do, as long as

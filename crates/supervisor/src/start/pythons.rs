@@ -22,14 +22,14 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// What a Python is to be asked, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct PythonProbe {
     pub(crate) program: PathBuf,
     pub(crate) identity: Credentials,
     pub(crate) root: Option<PathBuf>,
     pub(crate) kind: PythonQuestion,
 }
 
-impl Question {
+impl PythonProbe {
     /// Whether this answers it, whenever it was given.
     fn is_answered_by(&self, answer: &PythonAnswer) -> bool {
         answer.program == self.program
@@ -57,19 +57,19 @@ impl Question {
 /// What Pythons have answered.
 #[derive(Debug, Default)]
 pub(crate) struct Pythons {
-    answers: Vec<(Question, Result<PythonAnswer, String>)>,
+    answers: Vec<(PythonProbe, Result<PythonAnswer, String>)>,
 }
 
 impl Pythons {
     /// Asks all questions, unless `known` has their answers. `limit` holds for all of them together, if it is
     /// given; what has not answered by then has no answer.
     pub(crate) fn ask(
-        questions: Vec<Question>,
+        questions: Vec<PythonProbe>,
         known: &[PythonAnswer],
         limit: Option<Duration>,
     ) -> Self {
         let deadline = limit.map(|limit| Instant::now() + limit);
-        let (mut pythons, mut open) = (Self::default(), Vec::<Question>::new());
+        let (mut pythons, mut open) = (Self::default(), Vec::<PythonProbe>::new());
         for question in questions {
             if open.contains(&question) || pythons.answer(&question).is_some() {
                 continue;
@@ -81,8 +81,8 @@ impl Pythons {
                 None => open.push(question),
             }
         }
-        let mut waiting: VecDeque<&Question> = open.iter().collect();
-        let mut running: Vec<(&Question, Option<PythonFiles>, Probe<'_>)> = Vec::new();
+        let mut waiting: VecDeque<&PythonProbe> = open.iter().collect();
+        let mut running: Vec<(&PythonProbe, Option<PythonFiles>, Probe<'_>)> = Vec::new();
         let mut decided = Vec::new();
         while !waiting.is_empty() || !running.is_empty() {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -118,7 +118,7 @@ impl Pythons {
     }
 
     /// The answer to a question, or why there is none; `None` if there was no time for one.
-    pub(crate) fn answer(&self, question: &Question) -> Option<Result<&PythonAnswer, String>> {
+    pub(crate) fn answer(&self, question: &PythonProbe) -> Option<Result<&PythonAnswer, String>> {
         let (_, answer) = self.answers.iter().find(|(asked, _)| asked == question)?;
         Some(answer.as_ref().map_err(String::clone))
     }
@@ -128,7 +128,7 @@ impl Pythons {
     pub(crate) fn into_known(
         self,
         before: &[PythonAnswer],
-        questions: &[Question],
+        questions: &[PythonProbe],
     ) -> Vec<PythonAnswer> {
         let unanswered = |answer: &&PythonAnswer| {
             let mut open = questions.iter().filter(|question| self.answer(question).is_none());
@@ -140,7 +140,7 @@ impl Pythons {
 }
 
 /// What was answered before, when the files may have been others.
-pub(crate) fn outdated<'k>(known: &'k [PythonAnswer], question: &Question) -> Option<&'k str> {
+pub(crate) fn outdated<'k>(known: &'k [PythonAnswer], question: &PythonProbe) -> Option<&'k str> {
     known.iter().find(|answer| question.is_answered_by(answer)).map(|answer| answer.text.as_str())
 }
 
@@ -161,7 +161,7 @@ fn wait<'p>(probes: impl Iterator<Item = &'p Probe<'p>> + Clone, deadline: Optio
 
 /// The files that decide the answer; `None` if that is not known. What links lead to below another root is
 /// not.
-fn files(question: &Question) -> Option<PythonFiles> {
+fn files(question: &PythonProbe) -> Option<PythonFiles> {
     if question.root.is_some() {
         return None;
     }
@@ -189,7 +189,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    fn question(program: impl Into<PathBuf>) -> Question {
+    fn question(program: impl Into<PathBuf>) -> PythonProbe {
         let identity = Credentials {
             name: "me".into(),
             uid: Uid::effective(),
@@ -199,7 +199,7 @@ mod tests {
             change: false,
         };
         let kind = PythonQuestion::Version;
-        Question { program: program.into(), identity, root: None, kind }
+        PythonProbe { program: program.into(), identity, root: None, kind }
     }
 
     /// A folder with programs, which is removed in the end.
@@ -212,7 +212,7 @@ mod tests {
             Self(path)
         }
 
-        fn program(&self, name: &str, script: &str) -> Question {
+        fn program(&self, name: &str, script: &str) -> PythonProbe {
             let path = self.0.join("bin").join(name);
             // By another process: a test that forks meanwhile must not hold it open for writing, for then it
             // cannot be executed.
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    fn text(pythons: &Pythons, question: &Question) -> Option<Result<String, String>> {
+    fn text(pythons: &Pythons, question: &PythonProbe) -> Option<Result<String, String>> {
         pythons.answer(question).map(|answer| answer.map(|answer| answer.text.clone()))
     }
 
@@ -285,7 +285,7 @@ mod tests {
         // Each waits for all the others, and one hangs: one after the other none would answer.
         let folder = Folder::new("many");
         let meet = "touch \"$0.here\"; until [ $(ls \"${0%/*}\" | grep -c here) = 10 ]; do sleep 0.01; done";
-        let questions: Vec<Question> = (0..10)
+        let questions: Vec<PythonProbe> = (0..10)
             .map(|number| folder.program(&format!("p{number}"), &format!("{meet}; echo 3.11")))
             .collect();
         let pythons = Pythons::ask(questions.clone(), &[], None);
