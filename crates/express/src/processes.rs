@@ -51,13 +51,13 @@ impl Machine {
     pub(crate) fn server(&self, parent: i32) -> Vec<Process> {
         let Some(first) = self.0.get(&parent) else { return Vec::new() };
         let mut found: Vec<Process> = Process::read(parent, Role::Parent).into_iter().collect();
-        let mut place = 0;
-        while let Some(up) = found.get(place).map(|process| process.pid) {
+        let mut index = 0;
+        while let Some(up) = found.get(index).map(|process| process.pid) {
             for (pid, entry) in self.0.iter().filter(|(_, entry)| entry.parent == up) {
                 let role = self.role(*pid, entry, up == parent, &first.name);
                 found.extend(Process::read(*pid, role));
             }
-            place += 1;
+            index += 1;
         }
         found.sort_by(|a, b| (&a.role, a.pid).cmp(&(&b.role, b.pid)));
         found

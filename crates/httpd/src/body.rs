@@ -156,11 +156,11 @@ impl Request<'_> {
                         return Err(status);
                     }
                     let piece = core::slice::from_raw_parts(data.cast::<u8>(), length);
-                    let Some(place) = buffer.get_mut(filled..filled + length) else {
+                    let Some(room) = buffer.get_mut(filled..filled + length) else {
                         // The filters gave more than was asked for, which breaks their contract.
                         return Err(APR_EGENERAL);
                     };
-                    place.copy_from_slice(piece);
+                    room.copy_from_slice(piece);
                     filled += length;
                 }
                 bucket = sys::bucket_next(bucket);

@@ -91,11 +91,11 @@ impl Scoreboard {
         unsigned(unsafe { ptr::read_volatile(&raw const (*self.global.as_ptr()).restart_time) })
     }
 
-    /// The child at `place`; `None` beyond [`Self::server_limit`].
-    pub fn child(self, place: u32) -> Option<ChildSlot> {
+    /// The child at `index`; `None` beyond [`Self::server_limit`].
+    pub fn child(self, index: u32) -> Option<ChildSlot> {
         // SAFETY: httpd gives null for places that do not exist; the fields as above.
         unsafe {
-            let slot = sys::ap_get_scoreboard_process(c_int::try_from(place).ok()?);
+            let slot = sys::ap_get_scoreboard_process(c_int::try_from(index).ok()?);
             if slot.is_null() {
                 return None;
             }

@@ -36,11 +36,11 @@ impl<'t> Table<'t> {
             let array = sys::apr_table_elts(self.raw);
             ((*array).elts.cast::<sys::apr_table_entry_t>(), (*array).nelts)
         };
-        (0..usize::try_from(count).unwrap_or(0)).filter_map(move |place| {
-            // SAFETY: `place` is below the number of entries, and nobody changes the table during
+        (0..usize::try_from(count).unwrap_or(0)).filter_map(move |index| {
+            // SAFETY: `index` is below the number of entries, and nobody changes the table during
             // 't, so the array stays where it is.
             unsafe {
-                let entry = entries.add(place);
+                let entry = entries.add(index);
                 Some((text::bytes((*entry).key)?, text::bytes((*entry).val).unwrap_or_default()))
             }
         })

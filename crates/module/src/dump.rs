@@ -52,18 +52,18 @@ struct Groups<'s> {
 }
 
 impl Groups<'_> {
-    fn report(&self, place: usize) -> GroupReport {
-        self.report.groups.get(place).cloned().unwrap_or_default()
+    fn report(&self, index: usize) -> GroupReport {
+        self.report.groups.get(index).cloned().unwrap_or_default()
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
+    fn index(&self, name: &str) -> Option<usize> {
         self.definitions.iter().position(|definition| definition.spec.name == name)
     }
 
     /// Python, user and number of processes of a group.
-    fn summary(&self, place: usize) -> String {
-        let spec = self.definitions[place].spec;
-        let GroupReport { user, program, version } = self.report(place);
+    fn summary(&self, index: usize) -> String {
+        let spec = self.definitions[index].spec;
+        let GroupReport { user, program, version } = self.report(index);
         let pool = spec.pool();
         let processes = match (pool.least, pool.most) {
             (least, most) if least == most => most.to_string(),
@@ -79,11 +79,11 @@ impl Groups<'_> {
     }
 
     fn write(&self, text: &mut String) {
-        for (place, definition) in self.definitions.iter().enumerate() {
+        for (index, definition) in self.definitions.iter().enumerate() {
             let name = &definition.spec.name;
             let _ = writeln!(text, "* process group {name:?} ({})", definition.place);
-            let _ = writeln!(text, "    {}", self.summary(place));
-            let Some(planned) = self.plan.groups.get(place) else { continue };
+            let _ = writeln!(text, "    {}", self.summary(index));
+            let Some(planned) = self.plan.groups.get(index) else { continue };
             for import in &planned.imports {
                 let group = interpreter(&import.application_group);
                 let _ = writeln!(text, "    imports {} ({group})", import.script.display());
@@ -98,7 +98,7 @@ impl Groups<'_> {
         let _ = writeln!(text, "    {what} {} ({file}:{line})", alias.url);
         let script = mapping.script.as_ref().map_or(&alias.target, |script| &script.path);
         let _ = writeln!(text, "        script             {script}");
-        let (place, python) = match mapping.group() {
+        let (runs_in, python) = match mapping.group() {
             Some("") if main.config::<Wsgi>().settings.global.allows_embedded() => {
                 let python = match &self.report.embedded {
                     Some(Ok(facts)) => {
@@ -116,7 +116,7 @@ impl Groups<'_> {
                 (why.to_owned(), "none".to_owned())
             }
             Some(group) => {
-                let known = self.place(group).map(|place| self.summary(place));
+                let known = self.index(group).map(|index| self.summary(index));
                 (format!("process group {group:?}"), known.unwrap_or_default())
             }
             None => {
@@ -124,7 +124,7 @@ impl Groups<'_> {
                 (format!("process group {written}, decided by each request"), "its own".to_owned())
             }
         };
-        let _ = writeln!(text, "        runs in            {place}");
+        let _ = writeln!(text, "        runs in            {runs_in}");
         let _ = writeln!(text, "        with               {python}");
         let _ = writeln!(text, "        application group  {}", application_group(main, mapping));
     }

@@ -7,9 +7,9 @@ use crate::request::head::now;
 /// What the scoreboard says now; `None` in a process without one.
 pub(crate) fn snapshot() -> Option<Scoreboard> {
     let board = httpd::Scoreboard::of_this_process()?;
-    let process = |place| {
-        let child = board.child(place)?;
-        let threads = (0..board.thread_limit()).map_while(|thread| board.thread(place, thread));
+    let process = |index| {
+        let child = board.child(index)?;
+        let threads = (0..board.thread_limit()).map_while(|thread| board.thread(index, thread));
         Some(ScoreboardProcess {
             pid: child.pid,
             generation: child.generation,

@@ -79,10 +79,10 @@ fn start(shared: &Arc<Shared>, found: &Sender<(usize, Lead)>) -> std::io::Result
     let (shared, found) = (Arc::clone(shared), found.clone());
     let look = move || {
         loop {
-            let place = shared.taken.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = shared.paths.get(place) else { return };
+            let index = shared.taken.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = shared.paths.get(index) else { return };
             let is_directory = |path: &str| Some(std::fs::metadata(path).ok()?.is_dir());
-            if found.send((place, Lead::follow(path, is_directory))).is_err() {
+            if found.send((index, Lead::follow(path, is_directory))).is_err() {
                 return;
             }
         }

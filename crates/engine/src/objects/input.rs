@@ -65,8 +65,8 @@ impl Input {
         while bytes.length() < limit {
             let step = STEP.min(limit - bytes.length());
             bytes = bytes.with_room(step)?;
-            let place = bytes.rest(step);
-            let read = |live: &mut Live| live.body.read_into(&mut *live.exchange, place);
+            let room = bytes.rest(step);
+            let read = |live: &mut Live| live.body.read_into(&mut *live.exchange, room);
             let count = self.part(py, false, |count| *count, read)?;
             bytes.fill(count);
             if count < step {
@@ -196,8 +196,8 @@ impl Method for ReadInto {
         }
         let bytes = this.read(py, Some(view.length()?))?;
         let count = py.int(i64::try_from(bytes.length()?).unwrap_or(i64::MAX))?;
-        let place = builtins.call_method(c"slice", &[&py.int(0)?, &count])?;
-        view.set_item(&place, &bytes)?;
+        let slice = builtins.call_method(c"slice", &[&py.int(0)?, &count])?;
+        view.set_item(&slice, &bytes)?;
         Ok(count)
     }
 }

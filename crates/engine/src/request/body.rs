@@ -50,20 +50,20 @@ impl Body {
         Ok(bytes)
     }
 
-    /// Fills `place`, or less of it at the end; the number of bytes is returned.
+    /// Fills `room`, or less of it at the end; the number of bytes is returned.
     pub(crate) fn read_into(
         &mut self,
         exchange: &mut dyn Exchange,
-        place: &mut [u8],
+        room: &mut [u8],
     ) -> Result<usize, BodyError> {
         self.check()?;
         let mut filled = 0;
         loop {
-            let rest = &mut place[filled..];
+            let rest = &mut room[filled..];
             let waiting = self.take(rest.len());
             rest[..waiting.len()].copy_from_slice(&waiting);
             filled += waiting.len();
-            let rest = &mut place[filled..];
+            let rest = &mut room[filled..];
             if rest.is_empty() || !self.more {
                 return Ok(filled);
             }

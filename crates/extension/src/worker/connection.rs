@@ -181,11 +181,11 @@ impl Exchange for ChildConnection {
         let (kind, payload) = self.ask(buffer.len())?;
         match kind {
             FrameType::Body => {
-                let place = buffer.get_mut(..payload.len()).ok_or_else(|| BodyError {
+                let room = buffer.get_mut(..payload.len()).ok_or_else(|| BodyError {
                     fault: BodyFault::Broken,
                     text: "httpd sent more than was asked for".into(),
                 })?;
-                place.copy_from_slice(&payload);
+                room.copy_from_slice(&payload);
                 Ok(payload.len())
             }
             FrameType::BodyFailed => Err(match BodyFault::decode(&payload) {

@@ -116,16 +116,16 @@ impl Monitor {
         shutdown: &Shutdown,
     ) -> Option<ProcessAction> {
         match action {
-            Action::Note(place) => {
-                let seen = &running[place];
+            Action::Note(index) => {
+                let seen = &running[index];
                 requests.mark(seen.number, |running| running.is_noted = true);
                 let text =
                     format!("WSGISlowRequests {}: {} is still running", self.slow, seen.name());
                 self.tell(Level::Warning, &text, &self.stack_of(seen));
                 None
             }
-            Action::Interrupt(place) => {
-                let seen = &running[place];
+            Action::Interrupt(index) => {
+                let seen = &running[index];
                 let now = requests.now();
                 requests.mark(seen.number, |running| running.interrupted = Some(now));
                 let text = format!(
@@ -138,8 +138,8 @@ impl Monitor {
                 self.interrupt(seen);
                 None
             }
-            Action::GiveUp(place) => {
-                let seen = &running[place];
+            Action::GiveUp(index) => {
+                let seen = &running[index];
                 requests.mark(seen.number, |running| running.is_stale = true);
                 let text = format!(
                     "request-timeout={}: {} has taken too long; the process is replaced",

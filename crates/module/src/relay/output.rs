@@ -92,8 +92,8 @@ impl Output {
     }
 
     /// Takes from what waits. If it cannot be read again, the client must not take the rest for the whole.
-    fn take(&mut self, request: &mut Request<'_>, place: &mut [u8]) -> Result<usize, SendError> {
-        self.spool.take(place).map_err(|_| give_up(request))
+    fn take(&mut self, request: &mut Request<'_>, room: &mut [u8]) -> Result<usize, SendError> {
+        self.spool.take(room).map_err(|_| give_up(request))
     }
 
     /// Passes bytes on to httpd.

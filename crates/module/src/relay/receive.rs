@@ -14,11 +14,11 @@ const MOST_FILES: usize = 2;
 /// with more than one descriptor at a time, or with too many that wait, the error is `EPROTO`.
 pub(super) fn receive(
     stream: BorrowedFd<'_>,
-    place: &mut [u8],
+    room: &mut [u8],
     files: &mut Vec<OwnedFd>,
 ) -> nix::Result<usize> {
     // With more, the kernel closes those that do not fit, and says so.
-    let received = sockets::receive(stream, place, Room { files: 2, sender: false }, true)?;
+    let received = sockets::receive(stream, room, Room { files: 2, sender: false }, true)?;
     if received.is_cut || received.files.len() > 1 {
         return Err(nix::Error::EPROTO);
     }

@@ -28,10 +28,10 @@ pub(crate) fn translate(request: &mut Request<'_>) -> Status {
         let from_main = || main_config(|main| find(main, request.uri()));
         if server.is_virtual() { from_main().map(|found| ('m', found)) } else { None }
     });
-    let Some((list, (place, path))) = found else { return Status::Declined };
+    let Some((list, (index, path))) = found else { return Status::Declined };
     request.set_filename(&path);
     request.set_handler(c"wsgi-script");
-    request.notes_mut().set(ALIAS_NOTE.to_bytes(), format!("{list}{place}").as_bytes());
+    request.notes_mut().set(ALIAS_NOTE.to_bytes(), format!("{list}{index}").as_bytes());
     Status::Ok
 }
 
@@ -47,16 +47,16 @@ fn find(config: &ServerConfig, uri: &[u8]) -> Option<(usize, Vec<u8>)> {
         .iter()
         .zip(&config.patterns)
         .enumerate()
-        .find_map(|(place, alias)| Some((place, mapped(alias)?)))
+        .find_map(|(index, alias)| Some((index, mapped(alias)?)))
 }
 
 /// The options of the alias that mapped the request; `None` if none did.
 fn alias_options(request: &Request<'_>) -> Option<AliasOptions> {
     let notes = request.notes();
     let note = str::from_utf8(notes.get(ALIAS_NOTE)?).ok()?;
-    let (list, place) = note.split_at_checked(1)?;
-    let place: usize = place.parse().ok()?;
-    let options = |config: &ServerConfig| Some(config.settings.aliases.get(place)?.options.clone());
+    let (list, index) = note.split_at_checked(1)?;
+    let index: usize = index.parse().ok()?;
+    let options = |config: &ServerConfig| Some(config.settings.aliases.get(index)?.options.clone());
     if list == "v" { options(request.server().config::<Wsgi>()) } else { main_config(options) }
 }
 
@@ -149,7 +149,7 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
         return Rejection::new(413, text).answer(request);
     }
     let mut frame = Vec::with_capacity(payload.len() + frame::HEADER);
-    frame::write(&mut frame, FrameType::RequestHead, |place| place.extend_from_slice(&payload));
+    frame::write(&mut frame, FrameType::RequestHead, |buffer| buffer.extend_from_slice(&payload));
     // Only the frame is kept until the answer comes.
     drop(payload);
     relay::serve(request, &target.group, route, &mut frame, body)

@@ -53,12 +53,12 @@ impl Spool {
         Ok(())
     }
 
-    /// Takes bytes from the front into `place`; gives how many. 0 if none waits.
-    pub(crate) fn take(&mut self, place: &mut [u8]) -> std::io::Result<usize> {
+    /// Takes bytes from the front into `room`; gives how many. 0 if none waits.
+    pub(crate) fn take(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
         let rest = &self.memory[self.taken..];
         if !rest.is_empty() {
-            let count = rest.len().min(place.len());
-            place[..count].copy_from_slice(&rest[..count]);
+            let count = rest.len().min(room.len());
+            room[..count].copy_from_slice(&rest[..count]);
             self.taken += count;
             if self.taken == self.memory.len() {
                 (self.memory, self.taken) = (Vec::new(), 0);
@@ -67,8 +67,8 @@ impl Spool {
         }
         let Some(overflow) = &mut self.file else { return Ok(0) };
         let left = usize::try_from(overflow.length - overflow.taken).unwrap_or(usize::MAX);
-        let length = left.min(place.len());
-        overflow.file.read_exact_at(&mut place[..length], overflow.taken)?;
+        let length = left.min(room.len());
+        overflow.file.read_exact_at(&mut room[..length], overflow.taken)?;
         overflow.taken += length as u64;
         if overflow.taken == overflow.length {
             self.file = None;

@@ -79,8 +79,8 @@ pub(crate) fn leads(
     let mut leads = vec![None; paths.len()];
     for line in answer.split_inclusive(|byte| *byte == b'\n') {
         // The last line may be cut.
-        let Ok((place, lead)) = serde_json::from_slice::<(usize, Lead)>(line) else { continue };
-        if let Some(known) = leads.get_mut(place) {
+        let Ok((index, lead)) = serde_json::from_slice::<(usize, Lead)>(line) else { continue };
+        if let Some(known) = leads.get_mut(index) {
             *known = Some(lead);
         }
     }

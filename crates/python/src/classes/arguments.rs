@@ -102,14 +102,14 @@ impl<'py> Arguments<'py> {
             ));
         }
         let mut values = [const { None }; N];
-        for (place, value) in values.iter_mut().zip(self.positional) {
-            *place = Some(value);
+        for (slot, value) in values.iter_mut().zip(self.positional) {
+            *slot = Some(value);
         }
         for (name, value) in self.keywords {
-            let Some(place) = names.iter().position(|known| *known == name) else {
+            let Some(index) = names.iter().position(|known| *known == name) else {
                 return wrong(format!("{function}() got an unexpected keyword argument '{name}'"));
             };
-            if values[place].replace(value).is_some() {
+            if values[index].replace(value).is_some() {
                 return wrong(format!("{function}() got multiple values for argument '{name}'"));
             }
         }

@@ -140,8 +140,8 @@ impl<'py> Types<'py> {
     fn functions(&self, py: Attached<'py>) -> Result<'py, Vec<Object<'py>>> {
         let all = py.import(c"gc")?.call_method(c"get_objects", &[])?;
         let mut functions = Vec::new();
-        for place in 0..all.length()? {
-            let object = all.at(place)?;
+        for index in 0..all.length()? {
+            let object = all.at(index)?;
             if is_exactly(&object, &self.function) {
                 functions.push(object);
             }
@@ -156,7 +156,7 @@ impl<'py> Types<'py> {
 
 fn constants<'py>(code: &Object<'py>) -> Result<'py, Vec<Object<'py>>> {
     let constants = code.attr(c"co_consts")?;
-    (0..constants.length()?).map(|place| constants.at(place)).collect()
+    (0..constants.length()?).map(|index| constants.at(index)).collect()
 }
 
 fn is_exactly(object: &Object<'_>, kind: &Object<'_>) -> bool {

@@ -46,8 +46,8 @@ impl<'py> Attached<'py> {
         let gc = self.import(c"gc")?;
         let mut reached = Reached { way, known: HashSet::new(), open: Vec::new() };
         let all = gc.call_method(c"get_objects", &[])?;
-        for place in 0..all.length()? {
-            reached.add(&all.at(place)?);
+        for index in 0..all.length()? {
+            reached.add(&all.at(index)?);
         }
         drop(all);
         let code = self.code_type()?;
@@ -57,8 +57,8 @@ impl<'py> Attached<'py> {
             let batch: Vec<Object<'py>> = reached.open.split_off(first);
             let arguments: Vec<&Object<'py>> = batch.iter().collect();
             let found = referents.call(&arguments)?;
-            for place in 0..found.length()? {
-                reached.add(&found.at(place)?);
+            for index in 0..found.length()? {
+                reached.add(&found.at(index)?);
             }
             for object in &batch {
                 reached.add_unseen_parts(object, &code)?;
@@ -95,10 +95,10 @@ impl<'py> Reached<'py> {
         unsafe {
             let kind = ffi::Py_TYPE(object.as_ptr());
             if ffi::PyType_GetFlags(kind) & ffi::Py_TPFLAGS_DICT_SUBCLASS != 0 {
-                let (mut place, mut key, mut value) = (0, null_mut(), null_mut());
+                let (mut index, mut key, mut value) = (0, null_mut(), null_mut());
                 while ffi::PyDict_Next(
                     object.as_ptr(),
-                    &raw mut place,
+                    &raw mut index,
                     &raw mut key,
                     &raw mut value,
                 ) != 0

@@ -67,8 +67,8 @@ impl Group {
 
     /// A process has ended; false if it is none of this group.
     pub(crate) fn ended(&mut self, pid: i32, status: ExitStatus) -> bool {
-        if let Some(place) = self.workers.iter().position(|worker| worker.pid() == Some(pid)) {
-            let mut worker = self.workers.swap_remove(place);
+        if let Some(index) = self.workers.iter().position(|worker| worker.pid() == Some(pid)) {
+            let mut worker = self.workers.swap_remove(index);
             self.launch.queue.pass_on();
             let failure = worker.failure().filter(|_| !self.ending && !worker.is_draining());
             match failure {
@@ -84,8 +84,8 @@ impl Group {
     }
 
     /// Kills a worker that says what makes no sense, again and again: nothing that it may say can be believed.
-    pub(super) fn end_nonsense(&mut self, place: usize) {
-        let worker = &mut self.workers[place];
+    pub(super) fn end_nonsense(&mut self, index: usize) {
+        let worker = &mut self.workers[index];
         if !worker.control().is_to_report() {
             return;
         }

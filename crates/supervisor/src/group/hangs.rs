@@ -32,8 +32,8 @@ impl Group {
             };
             self.note_hanging(what.name(), &pid.to_string(), &doing, next);
         }
-        for place in 0..self.workers.len() {
-            let worker = &mut self.workers[place];
+        for index in 0..self.workers.len() {
+            let worker = &mut self.workers[index];
             if worker.age() < limit || worker.killed().is_some() {
                 continue;
             }

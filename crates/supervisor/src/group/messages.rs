@@ -11,13 +11,13 @@ impl Group {
     /// Hears what its processes have to say.
     pub(crate) fn read_messages(&mut self) {
         self.launch.log.copy();
-        for place in 0..self.workers.len() {
-            for (news, speaker) in self.workers[place].control().read_messages() {
-                if !self.workers[place].listens().has_ended() {
-                    self.heard(place, news, speaker);
+        for index in 0..self.workers.len() {
+            for (news, speaker) in self.workers[index].control().read_messages() {
+                if !self.workers[index].listens().has_ended() {
+                    self.heard(index, news, speaker);
                 }
             }
-            self.end_nonsense(place);
+            self.end_nonsense(index);
         }
         // One whose process is not known and whose control socket has ended was never forked.
         let before = self.workers.len();
@@ -28,8 +28,8 @@ impl Group {
         self.read_template_messages();
     }
 
-    fn heard(&mut self, place: usize, news: WorkerMessage, speaker: i32) {
-        let worker = &mut self.workers[place];
+    fn heard(&mut self, index: usize, news: WorkerMessage, speaker: i32) {
+        let worker = &mut self.workers[index];
         match news {
             WorkerMessage::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
                 let text = format!(
@@ -54,14 +54,14 @@ impl Group {
                 self.launch.queue.pass_on();
             }
             WorkerMessage::RequestPassedOn => self.launch.queue.pass_on(),
-            WorkerMessage::Idle => self.on_idle(place),
+            WorkerMessage::Idle => self.on_idle(index),
             WorkerMessage::Busy => self.demand.busy(Instant::now()),
             WorkerMessage::ReplacementRequested => worker.request_replacement(),
             WorkerMessage::Draining if worker.is_draining() => self.launch.queue.pass_on(),
             WorkerMessage::Draining => {
                 self.launch.queue.pass_on();
                 let (served, grace) = (worker.served(), self.kill_deadline());
-                self.workers[place].leave(grace);
+                self.workers[index].leave(grace);
                 match served {
                     Some(served) => self.pause(served),
                     // It has served nothing: one that says so again and again must not be replaced at once.
@@ -76,10 +76,10 @@ impl Group {
     }
 
     /// A worker has nothing to do: it may go if there are more than there have to be.
-    fn on_idle(&mut self, place: usize) {
+    fn on_idle(&mut self, index: usize) {
         let staying = self.workers.iter().filter(|worker| !worker.is_draining()).count();
         let grace = self.kill_deadline();
-        let worker = &mut self.workers[place];
+        let worker = &mut self.workers[index];
         if !worker.is_draining() && self.demand.spare(Instant::now(), staying) {
             worker.ask_to_end(Some(SupervisorMessage::StopIdle), grace);
         }

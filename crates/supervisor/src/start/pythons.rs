@@ -240,7 +240,7 @@ mod tests {
     fn what_is_no_python_is_told() {
         let questions = ["/bin/false", "/no/python", "/etc/passwd"].map(question);
         let pythons = Pythons::ask(questions.to_vec(), &[], None);
-        let error = |place: usize| text(&pythons, &questions[place]).unwrap().unwrap_err();
+        let error = |index: usize| text(&pythons, &questions[index]).unwrap().unwrap_err();
         assert!(error(0).starts_with("\"/bin/false\" is not a Python that works"), "{}", error(0));
         assert_eq!(error(1), "\"/no/python\" cannot be run as user \"me\": \"/no\" does not exist");
         assert!(error(2).starts_with("\"/etc/passwd\" cannot be run as user"), "{}", error(2));

@@ -31,19 +31,19 @@ pub struct Alias {
 /// How many bytes of `uri` are covered by the URL path `alias`, by mod_alias's rules: runs of slashes
 /// are alike, and unless the alias ends in a slash the match ends at one or at the URI's end.
 pub fn matched_length(uri: &[u8], alias: &[u8]) -> Option<usize> {
-    let (mut at, mut place) = (0, 0);
-    while place < alias.len() {
-        if alias[place] == b'/' {
+    let (mut at, mut index) = (0, 0);
+    while index < alias.len() {
+        if alias[index] == b'/' {
             if uri.get(at) != Some(&b'/') {
                 return None;
             }
-            place += run_of_slashes(&alias[place..]);
+            index += run_of_slashes(&alias[index..]);
             at += run_of_slashes(&uri[at..]);
         } else {
-            if uri.get(at) != Some(&alias[place]) {
+            if uri.get(at) != Some(&alias[index]) {
                 return None;
             }
-            place += 1;
+            index += 1;
             at += 1;
         }
     }

@@ -22,13 +22,13 @@ pub(crate) const fn count<T>(categories: &[Category<T>]) -> usize {
 /// All entries, category by category; `N` is their [`count`].
 pub(crate) const fn join<T: Copy, const N: usize>(categories: &[Category<T>]) -> [T; N] {
     let mut all = [categories[0].entries[0]; N];
-    let (mut place, mut category) = (0, 0);
+    let (mut index, mut category) = (0, 0);
     while category < categories.len() {
         let entries = categories[category].entries;
         let mut one = 0;
         while one < entries.len() {
-            all[place] = entries[one];
-            place += 1;
+            all[index] = entries[one];
+            index += 1;
             one += 1;
         }
         category += 1;

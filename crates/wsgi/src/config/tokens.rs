@@ -22,13 +22,13 @@ pub fn next_word<'t>(text: &mut &'t str) -> Option<std::borrow::Cow<'t, str>> {
     };
     let body = &rest[1..];
     let mut escaped = false;
-    let end = body.char_indices().find_map(|(place, c)| {
+    let end = body.char_indices().find_map(|(index, c)| {
         if escaped {
             escaped = false;
             return None;
         }
         escaped = c == '\\';
-        (c == quote).then_some(place)
+        (c == quote).then_some(index)
     });
     let (word, behind) = match end {
         Some(end) => (&body[..end], &body[end + 1..]),

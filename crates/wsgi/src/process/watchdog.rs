@@ -103,19 +103,19 @@ impl Watchdog {
     #[must_use]
     pub fn actions(&self, seen: &Observation<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
-        for (place, request) in seen.running.iter().enumerate() {
+        for (index, request) in seen.running.iter().enumerate() {
             if request.is_stale {
                 continue;
             }
             let age = seen.now.saturating_sub(request.since);
             if self.slow.is_some_and(|slow| age >= slow) && !request.is_noted {
-                actions.push(Action::Note(place));
+                actions.push(Action::Note(index));
             }
             if self.request.is_some_and(|limit| age >= limit) {
                 match request.interrupted {
-                    None if self.interrupt > 0 => actions.push(Action::Interrupt(place)),
+                    None if self.interrupt > 0 => actions.push(Action::Interrupt(index)),
                     Some(at) if seen.now.saturating_sub(at) < self.interrupt => {}
-                    _ => actions.push(Action::GiveUp(place)),
+                    _ => actions.push(Action::GiveUp(index)),
                 }
             }
         }
