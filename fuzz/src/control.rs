@@ -1,7 +1,8 @@
 //! What `wsgid`, templates and workers tell each other in bytes and shared words.
 
 use wsgi::process::control::{SupervisorMessage, WorkerMessage};
-use wsgi::protocol::embed_abi::{EmbedOutcome, ErrorText, fault_code, fault_from_code};
+use wsgi::protocol::embed_abi::{ErrorText, fault_code, fault_from_code};
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::queue::{GroupState, MAX_MESSAGE, send_buffer, split};
 
 /// Each byte is a message or nothing; what is shared in memory means something whatever it is.
@@ -18,8 +19,8 @@ pub(crate) fn control(bytes: &[u8]) {
         assert_eq!(GroupState::from_shared(word) == GroupState::Down, word == 1);
         assert!(send_buffer(word) <= 512 << 20);
         let code = word.cast_signed();
-        let answer = EmbedOutcome::from_code(code);
-        assert_eq!(EmbedOutcome::from_code(answer.code()), answer);
+        let outcome = Outcome::from_code(code);
+        assert_eq!(Outcome::from_code(outcome.code()), outcome);
         let fault = fault_from_code(code as isize);
         assert_eq!(fault_from_code(fault_code(fault)), fault);
     }

@@ -1,6 +1,6 @@
 //! The environ of a request, of what a client has sent.
 
-use wsgi::environ::{HttpCredentials, Environ, RequestFacts};
+use wsgi::environ::{Environ, HttpCredentials, RequestFacts};
 
 /// Pieces with form feeds between: request line, path, path info, the client's address, and headers as
 /// `name:value`. No header becomes a variable that is not its own.

@@ -10,7 +10,6 @@ use wsgi::protocol::request::RequestHead;
 
 use crate::control::Control;
 use crate::events::request_events::{RequestEvents, Start};
-use crate::exchange::Outcome;
 use crate::interpreter::fault;
 use crate::interpreter::setup::HostedInterpreter;
 use crate::metrics::Recorder;
@@ -22,6 +21,7 @@ use crate::request::current::{self, Inside};
 use crate::request::lease::{Lease, Live};
 use crate::request::timing::{RequestTiming, Stamps, seconds};
 use crate::settings::Settings;
+use wsgi::protocol::outcome::Outcome;
 
 mod answer;
 

@@ -8,9 +8,10 @@ use python::{Attached, ThreadIdent};
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::response::ResponseStatus;
 
-use crate::exchange::{BodyError, Exchange, Gone, Outcome};
+use crate::exchange::{BodyError, Exchange, Gone};
 use crate::interpreter::setup::HostedInterpreter;
 use crate::request::lease::Lease;
+use wsgi::protocol::outcome::Outcome;
 
 /// A hold on one request, from before it runs until it is over. It keeps nothing of the
 /// request alive.

@@ -15,7 +15,7 @@ use wsgi::protocol::request::RequestHead;
 use crate::call::{Job, Records};
 use crate::control::Control;
 use crate::events::subscribers;
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::Exchange;
 use crate::interpreter::setup::HostedInterpreter;
 use crate::interpreter::signal;
 use crate::lock::lock;
@@ -24,6 +24,7 @@ use crate::objects::environ::now;
 use crate::preload::Preloaded;
 use crate::request::lease::Lease;
 use crate::settings::Settings;
+use wsgi::protocol::outcome::Outcome;
 
 mod script;
 

@@ -13,6 +13,7 @@ use std::os::fd::BorrowedFd;
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::hook::Answer;
 use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::response::ResponseStatus;
 use wsgi::protocol::scoreboard::Scoreboard;
 
@@ -85,19 +86,4 @@ pub trait Exchange: Send {
     fn finish(&mut self, outcome: Outcome) {
         let _ = outcome;
     }
-}
-
-/// How a request ended, for whoever has to finish the response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The head and the whole body were sent.
-    Complete,
-    /// Nothing was sent; Apache makes the response, with this status.
-    Failed(u16),
-    /// Something was sent, and the rest will not come: the client must be able to see that.
-    Aborted,
-    /// The client went away; there is nobody to tell.
-    Gone,
-    /// Nothing was run: the script has changed, and this process must be replaced first.
-    Declined,
 }

@@ -13,11 +13,11 @@ use wsgi::protocol::frame::MAX_PAYLOAD;
 use wsgi::protocol::hook::{Answer, Query, Question};
 
 use crate::call::{Job, Records};
-use crate::exchange::Outcome;
 use crate::interpreter::fault;
 use crate::objects::environ;
 use crate::objects::errors::Errors;
 use crate::request::current::Inside;
+use wsgi::protocol::outcome::Outcome;
 
 mod answer;
 mod tls;

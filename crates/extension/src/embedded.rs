@@ -6,16 +6,16 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use engine::exchange::{BodyError, Exchange, Gone, Outcome};
+use engine::exchange::{BodyError, Exchange, Gone};
 use engine::{Control, Engine, ReadScoreboard, ServerLog, Settings};
 use python::{Initialized, Options};
 use wsgi::config::settings::PythonOptions;
 use wsgi::level::Level;
 use wsgi::process::plan::{EmbeddedSpec, PythonFacts, PythonStart};
-use wsgi::protocol::embed_abi::EmbedOutcome;
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::hook::Question;
 use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::request::RequestHead;
 use wsgi::protocol::response::{ResponseHead, ResponseStatus};
 
@@ -122,26 +122,20 @@ fn settings(spec: &EmbeddedSpec, log: Arc<dyn ServerLog>, scoreboard: ReadScoreb
 }
 
 /// Serves a request; `payload` is that of a request frame.
-pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> EmbedOutcome {
-    let Some(engine) = ENGINE.get() else { return EmbedOutcome::Failed(500) };
+pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Outcome {
+    let Some(engine) = ENGINE.get() else { return Outcome::Failed(500) };
     let request = match RequestHead::decode(payload) {
         Ok(request) => request,
         Err(error) => {
             complain(host, &format!("WSGI0080: {error}"));
-            return EmbedOutcome::Failed(500);
+            return Outcome::Failed(500);
         }
     };
-    match caught(|| engine.handle(&request, Box::new(InHttpd(host)), &Control::default()).0) {
-        Ok(Outcome::Complete | Outcome::Gone) => EmbedOutcome::Done,
-        Ok(Outcome::Aborted) => EmbedOutcome::Aborted,
-        Ok(Outcome::Failed(status)) => EmbedOutcome::Failed(status),
-        // Not in embedded mode: a changed script is loaded anew.
-        Ok(Outcome::Declined) => EmbedOutcome::Failed(503),
-        Err(panic) => {
+    caught(|| engine.handle(&request, Box::new(InHttpd(host)), &Control::default()).0)
+        .unwrap_or_else(|panic| {
             complain(host, &format!("internal error while serving the request: {panic}"));
-            EmbedOutcome::Failed(500)
-        }
-    }
+            Outcome::Failed(500)
+        })
 }
 
 /// Asks a hook; `payload` is that of a question frame. Gives the payload of an answer frame, or `None`

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use engine::exchange::Outcome;
 use engine::{Engine, ServerLog};
 use wsgi::level::Level;
 use wsgi::process::plan::ImportedScript;
+use wsgi::protocol::outcome::Outcome;
 
 use crate::panics::caught;
 use crate::synthetic_request::{DiscardExchange, SyntheticRequest};

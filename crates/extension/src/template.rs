@@ -10,12 +10,12 @@ mod warm_up;
 use std::fmt::Write as _;
 
 use engine::ServerLog;
-use engine::exchange::Outcome;
 use python::{Attached, Fork};
 use wsgi::config::daemon_process::Preload;
 use wsgi::level::Level;
 use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 use wsgi::process::plan::TEMPLATE_TITLE;
+use wsgi::protocol::outcome::Outcome;
 
 use crate::control_socket::{ControlSocket, Incoming};
 use crate::panics::caught;

@@ -12,8 +12,9 @@ use std::sync::OnceLock;
 use httpd::{Flush, Pool, Request, SendError, Sendfile, Server, Status};
 use wsgi::level::Level;
 use wsgi::process::plan::{EmbeddedSpec, PythonFacts};
-use wsgi::protocol::embed_abi::{EmbedOutcome, fault_code};
+use wsgi::protocol::embed_abi::fault_code;
 use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::response::ResponseHead;
 
 use crate::Wsgi;
@@ -60,21 +61,16 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
     let record = visible_record(request);
     let sendfile = response::sendfile(request, request.dir_config::<Wsgi>());
     let mut served = Served { request, record, head_sent: false, file: None, sendfile };
-    let answer = engine.handle(&mut served, payload);
-    // Whether the client has taken it is nobody's concern any more.
-    let _ = served.send_file(if answer == EmbedOutcome::Done { Flush::AtEnd } else { Flush::Now });
-    match answer {
-        EmbedOutcome::Done => Status::Ok,
-        EmbedOutcome::Aborted => {
-            served.request.cut_short();
-            Status::Ok
-        }
-        EmbedOutcome::Failed(_) if served.head_sent => {
-            served.request.cut_short();
-            Status::Ok
-        }
-        EmbedOutcome::Failed(status) => Status::Http(status),
+    let outcome = engine.handle(&mut served, payload);
+    let is_complete = outcome == Outcome::Complete;
+    // The response is over whether the client takes the rest or not.
+    let _ = served.send_file(if is_complete { Flush::AtEnd } else { Flush::Now });
+    match outcome {
+        Outcome::Failed(status) if !served.head_sent => return Status::Http(status),
+        Outcome::Failed(_) | Outcome::Aborted => served.request.cut_short(),
+        Outcome::Complete | Outcome::Gone | Outcome::Declined => {}
     }
+    Status::Ok
 }
 
 /// The engine of this process, which is loaded if it is not there yet; `None` if it cannot be, which the

@@ -2,3 +2,4 @@
 
 pub(crate) mod generation;
 pub(crate) mod queue;
+pub(crate) mod route;

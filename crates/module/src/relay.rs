@@ -4,6 +4,7 @@
 //! another worker only where nothing of the request can have been used: the worker declined, or was gone
 //! before it had all of the request's head.
 
+mod attempts;
 pub(crate) mod log_budget;
 
 use std::time::Duration;
@@ -16,10 +17,11 @@ use wsgi::protocol::frame::{
 };
 use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::request::Attempts;
 use wsgi::protocol::response::ResponseHead;
 
-use crate::config::servers::Route;
+use crate::lifecycle::route::Route;
 use crate::log;
 use crate::log_of_script;
 use crate::relay::log_budget::{LogBudget, Verdict};
@@ -34,6 +36,7 @@ mod output;
 mod receive;
 mod response;
 
+pub(crate) use attempts::{Attempt, ask_workers, was_not_begun};
 pub(crate) use body::body_fault;
 pub(crate) use connection::{HandOver, WorkerConnection, socket_timeout};
 pub(crate) use error::RelayError;
@@ -41,30 +44,6 @@ use response::RelayedResponse;
 
 /// Room for the beginning of an answer in bytes: every request that waits for its worker holds it.
 pub(crate) const FIRST_ROOM: usize = 1024;
-
-/// How one attempt ended.
-enum Attempt {
-    /// The worker has answered (or the client is gone): nothing is left to do.
-    Done,
-    /// The application failed before it sent anything; httpd answers with this status.
-    Failed(u16),
-    /// Another worker has to be asked; nothing was used up.
-    Again,
-}
-
-/// What a worker has ended a request with.
-enum End {
-    /// The response is complete.
-    Complete,
-    /// It is cut short, and the client must see that.
-    Aborted,
-    /// The client does not take it any more.
-    ClientGone,
-    /// httpd makes the response, with this status.
-    Failed(u16),
-    /// Nothing was used up: another worker has to be asked.
-    Again,
-}
 
 /// Has a worker of a group serve the request whose frame is `frame`, and whose body goes on with `body`.
 pub(crate) fn serve(
@@ -74,21 +53,12 @@ pub(crate) fn serve(
     frame: &mut [u8],
     body: BodyRead,
 ) -> Status {
-    let attempts = route.processes.saturating_mul(2).saturating_add(1);
     let response = RelayedResponse::new(request);
     let mut relay =
         Relay { request, route, response, body, body_taken: false, log_budget: LogBudget::new() };
-    let status = relay.run(group, attempts, frame);
+    let status = relay.run(group, frame);
     relay.end();
     status
-}
-
-/// Waits before a request is sent for the third time and later: its workers may be about to be replaced, or to notice
-/// that they have no descriptor for it.
-pub(crate) fn pause(restarts: u32) {
-    if restarts > 1 {
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// How long a write to the client may take, if the group says so.
@@ -112,19 +82,13 @@ struct Relay<'a, 'r> {
 
 impl Relay<'_, '_> {
     /// Asks one worker after the other, until one serves the request.
-    fn run(&mut self, group: &str, attempts: u32, frame: &mut [u8]) -> Status {
+    fn run(&mut self, group: &str, frame: &mut [u8]) -> Status {
         let mut tried = Attempts::default();
-        for restarts in 0..attempts {
+        let served = ask_workers(self.route, |restarts| {
             tried.restarts = restarts;
-            pause(restarts);
-            match self.attempt(frame, &mut tried) {
-                Ok(Attempt::Done) => return Status::Ok,
-                Ok(Attempt::Failed(status)) => return Status::Http(status),
-                Ok(Attempt::Again) => {}
-                Err(error) => return self.fail(group, &error),
-            }
-        }
-        self.fail(group, &RelayError::Declined(attempts))
+            self.attempt(frame, &mut tried)
+        });
+        served.unwrap_or_else(|error| self.fail(group, &error))
     }
 
     fn fail(&mut self, group: &str, error: &RelayError) -> Status {
@@ -148,7 +112,11 @@ impl Relay<'_, '_> {
         }
     }
 
-    fn attempt(&mut self, frame: &mut [u8], tried: &mut Attempts) -> Result<Attempt, RelayError> {
+    fn attempt(
+        &mut self,
+        frame: &mut [u8],
+        tried: &mut Attempts,
+    ) -> Result<Attempt<Status>, RelayError> {
         let timeout = socket_timeout(self.request, self.route);
         // The frame tells of the attempt that it is sent with.
         let connects = tried.connects.saturating_add(1);
@@ -158,26 +126,21 @@ impl Relay<'_, '_> {
                 HandOver::Sent(connection) => connection,
                 HandOver::Again => return Ok(Attempt::Again),
             };
-        let end = self.exchange(&mut connection)?;
+        let outcome = self.exchange(&mut connection)?;
         // The worker may go on, however long the client takes for the rest.
         drop(connection);
-        Ok(match end {
-            End::Complete => {
-                self.complete()?;
-                Attempt::Done
-            }
-            End::Aborted => {
-                self.cut_short();
-                Attempt::Done
-            }
-            End::ClientGone => Attempt::Done,
-            End::Failed(status) => Attempt::Failed(status),
-            End::Again => Attempt::Again,
-        })
+        match outcome {
+            Outcome::Complete => self.complete()?,
+            Outcome::Aborted => self.cut_short(),
+            Outcome::Gone => {}
+            Outcome::Failed(status) => return Ok(Attempt::Done(Status::Http(status))),
+            Outcome::Declined => return Ok(Attempt::Again),
+        }
+        Ok(Attempt::Done(Status::Ok))
     }
 
     /// Does what the worker asks until it has said all.
-    fn exchange(&mut self, connection: &mut WorkerConnection<'_>) -> Result<End, RelayError> {
+    fn exchange(&mut self, connection: &mut WorkerConnection<'_>) -> Result<Outcome, RelayError> {
         let (mut inbox, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut answered = false;
         loop {
@@ -185,11 +148,9 @@ impl Relay<'_, '_> {
                 match self.more(connection, &mut inbox, &mut files) {
                     Ok(true) => {}
                     // The client does not take the response any more.
-                    Ok(false) => return Ok(End::ClientGone),
-                    // A Unix socket is reset when its other end is closed with data in it that was not
-                    // read: the request's head was not read to its end, so nothing was begun.
-                    Err(RelayError::Lost(nix::Error::ECONNRESET)) if !answered => {
-                        return Ok(End::Again);
+                    Ok(false) => return Ok(Outcome::Gone),
+                    Err(error) if !answered && was_not_begun(&error) => {
+                        return Ok(Outcome::Declined);
                     }
                     Err(error) => return Err(error),
                 }
@@ -231,18 +192,18 @@ impl Relay<'_, '_> {
                     self.log(&line);
                     Ok(())
                 }
-                FrameType::End if begun => return Ok(self.response.end(End::Complete)),
-                FrameType::Abort => return Ok(self.response.end(End::Aborted)),
+                FrameType::End if begun => return Ok(self.response.end(Outcome::Complete)),
+                FrameType::Abort => return Ok(self.response.end(Outcome::Aborted)),
                 FrameType::Fail if !begun => {
                     let status = decode_failure(frame.payload).map_err(FrameError::from)?;
-                    return Ok(End::Failed(status));
+                    return Ok(Outcome::Failed(status));
                 }
-                FrameType::Decline if !begun && !self.body_taken => return Ok(End::Again),
+                FrameType::Decline if !begun && !self.body_taken => return Ok(Outcome::Declined),
                 FrameType::Unavailable if !begun => return Err(RelayError::Unavailable),
                 kind => return Err(FrameError::Turn(kind).into()),
             };
             if passed == Err(SendError) {
-                return Ok(End::ClientGone);
+                return Ok(Outcome::Gone);
             }
         }
     }

@@ -6,6 +6,7 @@ pub mod frame;
 pub mod frame_decoder;
 pub mod hook;
 pub mod log_line;
+pub mod outcome;
 pub mod queue;
 pub mod request;
 pub mod response;

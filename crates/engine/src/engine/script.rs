@@ -9,10 +9,10 @@ use wsgi::level::Level;
 use wsgi::protocol::request::RequestHead;
 
 use crate::call::{Job, Records};
-use crate::exchange::Outcome;
 use crate::interpreter::fault;
 use crate::lock::lock;
 use crate::script::{self, Found, LoadError, Reload};
+use wsgi::protocol::outcome::Outcome;
 
 /// The script of a request.
 pub(super) struct Script<'a> {

@@ -15,11 +15,12 @@ use wsgi::protocol::request::{BodyRest, RequestHead};
 
 use crate::control::ClosedExchange;
 use crate::events::request_events::RequestEvents;
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::Exchange;
 use crate::interpreter::log::{Lines, RECORD};
 use crate::request::body::Body;
 use crate::request::meter::{GilWaits, Meter};
 use crate::request::response::Response;
+use wsgi::protocol::outcome::Outcome;
 
 /// A request that may have ended.
 pub(crate) struct Lease {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use python::Attached;
 use wsgi::protocol::request::RequestHead;
 
-use crate::exchange::Outcome;
 use crate::metrics::Running;
 use crate::objects::environ::now;
 use crate::request::lease::Lease;
 use crate::request::meter::{Flow, Meter};
 use crate::usage::Cpu;
+use wsgi::protocol::outcome::Outcome;
 
 /// When a request came to where, in seconds of the epoch.
 #[derive(Clone, Copy, Debug)]

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use engine::exchange::{BodyError, Exchange, Gone, Outcome};
+use engine::exchange::{BodyError, Exchange, Gone};
 use engine::{ApacheFacts, Control, Engine, ReadScoreboard, ServerLog, Settings};
 use wsgi::config::interpreter_options::{InterpreterOptions, InterpreterRules};
 use wsgi::level::Level;
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::request::{BodyRest, RequestHead};
 use wsgi::protocol::response::ResponseStatus;
 use wsgi::protocol::scoreboard::{self, Scoreboard};

@@ -5,10 +5,10 @@
 //! to see and some to make it quick again.
 
 use engine::Control;
-use engine::exchange::Outcome;
 use python::Attached;
 use wsgi::level::Level;
 use wsgi::process::plan::Application;
+use wsgi::protocol::outcome::Outcome;
 
 use super::{line, rehearse, sharing};
 use crate::start::ProcessContext;

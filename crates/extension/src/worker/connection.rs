@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use engine::ServerLog;
-use engine::exchange::{BodyError, Exchange, Gone, Outcome};
+use engine::exchange::{BodyError, Exchange, Gone};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use wsgi::level::Level;
@@ -15,6 +15,7 @@ use wsgi::protocol::frame::{self, BodyFault, FileRange, FrameType, HEADER, Heade
 use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::hook::{Answer, decode_variable};
 use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::response::{ResponseHead, ResponseStatus};
 use wsgi::protocol::scoreboard::Scoreboard;
 

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::exchange::{Exchange, Outcome};
+use engine::exchange::Exchange;
 use engine::{Control, Engine, ServerLog};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use wsgi::level::Level;
@@ -13,6 +13,7 @@ use wsgi::process::plan::WorkerSpec;
 use wsgi::protocol::frame::{self, FrameType};
 use wsgi::protocol::hook::Question;
 use wsgi::protocol::log_line::LogLine;
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::request::RequestHead;
 
 use crate::log::ProcessLog;

@@ -14,12 +14,13 @@ use wsgi::protocol::hook::encode_variable;
 use wsgi::protocol::log_line::LogLine;
 
 use super::route::HookTarget;
-use crate::config::servers::Route;
+use crate::lifecycle::route::Route;
 use crate::log;
 use crate::log_of;
 use crate::relay::log_budget::{LogBudget, Verdict};
 use crate::relay::{
-    FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, WorkerConnection, pause, socket_timeout,
+    Attempt, FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, WorkerConnection, ask_workers,
+    socket_timeout, was_not_begun,
 };
 
 /// Asks a worker the question whose frame's payload is `payload`; gives the payload of the answer's
@@ -40,35 +41,13 @@ pub(super) fn ask(
     let mut question = Vec::with_capacity(payload.len() + HEADER);
     frame::write(&mut question, FrameType::Question, |place| place.extend_from_slice(payload));
     let timeout = socket_timeout(request, route);
-    let attempts = route.processes.saturating_mul(2).saturating_add(1);
-    for restarts in 0..attempts {
-        pause(restarts);
-        match (Asking { request, script }).attempt(route, &question, timeout) {
-            Ok(Attempt::Answered(answer)) => return Some(answer),
-            // The worker has logged why.
-            Ok(Attempt::Failed) => return None,
-            Ok(Attempt::Again) => {}
-            Err(error) => {
-                let text =
-                    format!("process group {group:?}, which was asked for {name:?}: {error}");
-                log(request, Level::Error, &text);
-                return None;
-            }
-        }
-    }
-    let error = RelayError::Declined(attempts);
-    log(request, Level::Error, &format!("process group {group:?}, asked for {name:?}: {error}"));
-    None
-}
-
-/// How one attempt ended.
-enum Attempt {
-    /// With this answer.
-    Answered(Vec<u8>),
-    /// Without an answer.
-    Failed,
-    /// Another worker has to be asked.
-    Again,
+    let mut asking = Asking { request, script };
+    let answer = ask_workers(route, |_| asking.attempt(route, &question, timeout));
+    answer.unwrap_or_else(|error| {
+        let text = format!("process group {group:?}, which was asked for {name:?}: {error}");
+        log(request, Level::Error, &text);
+        None
+    })
 }
 
 struct Asking<'a, 'r> {
@@ -82,24 +61,25 @@ impl Asking<'_, '_> {
         route: &Route,
         question: &[u8],
         timeout: Duration,
-    ) -> Result<Attempt, RelayError> {
+    ) -> Result<Attempt<Option<Vec<u8>>>, RelayError> {
         match WorkerConnection::open(route, question, timeout, &mut 0)? {
             HandOver::Sent(mut connection) => self.exchange(&mut connection),
             HandOver::Again => Ok(Attempt::Again),
         }
     }
 
-    fn exchange(&mut self, connection: &mut WorkerConnection<'_>) -> Result<Attempt, RelayError> {
+    /// Does what the worker asks until it has answered; `None` if it could not, which it has logged.
+    fn exchange(
+        &mut self,
+        connection: &mut WorkerConnection<'_>,
+    ) -> Result<Attempt<Option<Vec<u8>>>, RelayError> {
         let (mut inbox, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut heard = false;
         let mut budget = LogBudget::new();
         loop {
             let Some(frame) = inbox.next_frame()? else {
                 match connection.receive(&mut inbox, &mut files) {
-                    // As for requests: the question was not read to its end.
-                    Err(RelayError::Lost(nix::Error::ECONNRESET)) if !heard => {
-                        return Ok(Attempt::Again);
-                    }
+                    Err(error) if !heard && was_not_begun(&error) => return Ok(Attempt::Again),
                     received => received?,
                 }
                 // Nobody here takes files.
@@ -125,8 +105,8 @@ impl Asking<'_, '_> {
                     });
                     connection.answer(&answer)?;
                 }
-                FrameType::Answer => return Ok(Attempt::Answered(frame.payload.to_vec())),
-                FrameType::Fail => return Ok(Attempt::Failed),
+                FrameType::Answer => return Ok(Attempt::Done(Some(frame.payload.to_vec()))),
+                FrameType::Fail => return Ok(Attempt::Done(None)),
                 FrameType::Decline => return Ok(Attempt::Again),
                 FrameType::Unavailable => return Err(RelayError::Unavailable),
                 kind => return Err(FrameError::Turn(kind).into()),

@@ -7,8 +7,9 @@ use wsgi::config::group_name;
 use wsgi::protocol::hook::HookScript;
 
 use crate::Wsgi;
-use crate::config::servers::{Route, server_name};
+use crate::config::servers::server_name;
 use crate::lifecycle::generation::with_route;
+use crate::lifecycle::route::Route;
 use crate::request::rejection::{self, Rejection};
 use crate::request::target::{Names, inside};
 

@@ -16,12 +16,11 @@ use crate::Wsgi;
 use crate::config::plan;
 use crate::config::script_owner::Owner;
 use crate::config::scripts::{Scripts, scripts};
-use crate::config::servers::{
-    GroupDefinition, Route, Routes, definitions, main_config, server_name,
-};
+use crate::config::servers::{GroupDefinition, definitions, main_config, server_name};
 use crate::config::store::Runtime;
 use crate::embedded::parent;
 use crate::lifecycle::queue::Queue;
+use crate::lifecycle::route::{Route, Routes};
 use crate::log;
 use crate::sys;
 use crate::sys::States;

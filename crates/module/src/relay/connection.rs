@@ -14,8 +14,8 @@ use wsgi::protocol::queue::{GroupState, split};
 
 use super::RelayError;
 use super::receive::receive;
-use crate::config::servers::Route;
 use crate::lifecycle::queue::{InFlight, QueueError, STALL};
+use crate::lifecycle::route::Route;
 
 /// As much of a frame is on the stream before its request can be taken. A stream's buffer has room for it.
 const AHEAD: usize = 64 * 1024;

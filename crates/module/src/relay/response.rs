@@ -7,10 +7,11 @@ use std::time::Duration;
 use httpd::{Flush, Request, SendError, Sendfile};
 use wsgi::config::daemon_process::{DEFAULT_HEADER_BUFFER, DEFAULT_RESPONSE_BUFFER};
 use wsgi::protocol::frame_decoder::FrameDecoder;
+use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::response::ResponseHead;
 
 use super::output::{Client, Output};
-use super::{End, Relay, RelayError, WorkerConnection, client_timeout};
+use super::{Relay, RelayError, WorkerConnection, client_timeout};
 use crate::Wsgi;
 use crate::request::file_part::FilePart;
 use crate::request::response;
@@ -75,8 +76,8 @@ impl RelayedResponse {
     }
 
     /// How the request ends that the worker has ended so.
-    pub(super) fn end(&self, end: End) -> End {
-        self.overridden.map_or(end, End::Failed)
+    pub(super) fn end(&self, outcome: Outcome) -> Outcome {
+        self.overridden.map_or(outcome, Outcome::Failed)
     }
 }
 

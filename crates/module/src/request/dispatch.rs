@@ -6,10 +6,11 @@ use wsgi::config::daemon_process::DEFAULT_REQUEST_BUFFER;
 use wsgi::protocol::frame::{self, FrameType, MAX_REQUEST};
 
 use crate::Wsgi;
-use crate::config::servers::{Route, main_config, server_name};
+use crate::config::servers::{main_config, server_name};
 use crate::config::store::ServerConfig;
 use crate::embedded;
 use crate::lifecycle::generation::with_route;
+use crate::lifecycle::route::Route;
 use crate::relay;
 use crate::request::head::{now, payload};
 use crate::request::rejection::{self, Rejection};

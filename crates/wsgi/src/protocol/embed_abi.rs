@@ -113,7 +113,7 @@ pub struct Api {
     /// Makes the process ready for requests.
     pub start: Start,
     /// Serves a request: `payload` is that of a request frame. Returns when the application is done;
-    /// see [`EmbedOutcome`].
+    /// see [`super::outcome::Outcome::code`].
     pub handle: unsafe extern "C" fn(
         host: *const Host,
         context: *mut c_void,
@@ -178,37 +178,6 @@ impl ErrorText {
     }
 }
 
-/// What [`Api::handle`] returns, as a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmbedOutcome {
-    /// The response is complete, or nobody wants it any more.
-    Done,
-    /// The response is cut short, and the client must see that.
-    Aborted,
-    /// Nothing was sent; httpd makes the response with this status.
-    Failed(u16),
-}
-
-impl EmbedOutcome {
-    /// The answer as a number.
-    pub fn code(self) -> i32 {
-        match self {
-            Self::Done => 0,
-            Self::Aborted => -1,
-            Self::Failed(status) => i32::from(status),
-        }
-    }
-
-    /// The answer behind a number.
-    pub fn from_code(code: i32) -> Self {
-        match code {
-            0 => Self::Done,
-            -1 => Self::Aborted,
-            status => Self::Failed(u16::try_from(status).unwrap_or(500)),
-        }
-    }
-}
-
 /// A body fault as a negative number.
 pub fn fault_code(fault: BodyFault) -> isize {
     -(fault as isize)
@@ -228,14 +197,6 @@ mod tests {
 
     #[test]
     fn numbers_round_trip() {
-        for answer in [
-            EmbedOutcome::Done,
-            EmbedOutcome::Aborted,
-            EmbedOutcome::Failed(500),
-            EmbedOutcome::Failed(404),
-        ] {
-            assert_eq!(EmbedOutcome::from_code(answer.code()), answer);
-        }
         let faults = [BodyFault::Gone, BodyFault::Timeout, BodyFault::TooLarge, BodyFault::Broken];
         for fault in faults {
             assert_eq!(fault_from_code(fault_code(fault)), fault);

@@ -1,6 +1,6 @@
 //! What is iterated and closed: `close()` once, whatever happens; generators; odd items.
 
-use engine::exchange::Outcome;
+use wsgi::protocol::outcome::Outcome;
 
 use super::{Ask, Reply};
 

@@ -1,6 +1,6 @@
 //! Events: which ones a request has, and what they say.
 
-use engine::exchange::Outcome;
+use wsgi::protocol::outcome::Outcome;
 
 use super::{Ask, Reply, script};
 

@@ -1,7 +1,7 @@
 //! What happens when something goes wrong: the table of outcomes.
 
-use engine::exchange::Outcome;
 use wsgi::level::Level;
+use wsgi::protocol::outcome::Outcome;
 
 use super::{Ask, says};
 

@@ -1,6 +1,6 @@
 //! What `start_response` refuses, and how it names the fault.
 
-use engine::exchange::Outcome;
+use wsgi::protocol::outcome::Outcome;
 
 use super::Ask;
 

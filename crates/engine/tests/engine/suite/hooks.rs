@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use engine::Control;
-use engine::exchange::Outcome;
 use wsgi::protocol::hook::{Answer, DispatchTarget, Query, Question};
+use wsgi::protocol::outcome::Outcome;
 
 use super::{Ask, Memory, Seen, process, script};
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use engine::exchange::Outcome;
+use wsgi::protocol::outcome::Outcome;
 
 use super::{Ask, says, script};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use engine::exchange::Outcome;
+use wsgi::protocol::outcome::Outcome;
 
 use super::{Ask, directory};
 
