@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, found when it was read, also by `apachectl -t`.
 
+mod groups;
 pub(crate) mod hooks;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use crate::config::plan::plan;
 use crate::config::preload::applications;
 use crate::config::script_owner::Owner;
 use crate::config::scripts::scripts;
-use crate::config::servers::{GroupDefinition, definitions, server_name, servers_with_own_config};
+use crate::config::servers::{GroupDefinition, definitions, servers_with_own_config};
 use crate::log;
 use crate::wsgid::findings;
 
@@ -25,7 +26,7 @@ use crate::wsgid::findings;
 pub(crate) fn check(main: Server<'_>) -> Result<(), Vec<String>> {
     let definitions = definitions(main);
     let mut problems = duplicates(&definitions);
-    problems.extend(unreachable_groups(main, &definitions));
+    problems.extend(groups::unreachable(main, &definitions));
     problems.extend(imports_in_vain(main));
     problems.extend(unknown_owners(&definitions));
     problems.extend(not_preloadable(main, &definitions));
@@ -142,60 +143,6 @@ fn duplicates(definitions: &[GroupDefinition<'_>]) -> Vec<String> {
         ))
     };
     definitions.iter().filter_map(duplicate).collect()
-}
-
-/// Process groups that something is sent to and that nobody defines, or that are another virtual
-/// host's.
-fn unreachable_groups(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut look = |server: Server<'_>, directive: String, group: &str| {
-        let definition = definitions.iter().find(|one| one.spec.name == group);
-        let (name, definition) = match definition {
-            _ if group.is_empty() || group.starts_with('%') => return,
-            None => {
-                let server = server_name(server);
-                let text = format!(
-                    "{directive} (server {server:?}): there is no process group {group:?}; define it with \
-                     WSGIDaemonProcess {group:?}"
-                );
-                return problems.push(text);
-            }
-            Some(definition) => (server_name(server), definition),
-        };
-        let owner = definition.server.is_virtual().then(|| server_name(definition.server));
-        if let Some(owner) = owner.filter(|owner| server.is_virtual() && *owner != name) {
-            problems.push(format!(
-                "{directive} (server {name:?}): the process group {group:?} belongs to the virtual host \
-                 {owner:?}, which defines it at {}; define it in the main server to use it from others",
-                definition.place
-            ));
-        }
-    };
-    for server in servers_with_own_config(main) {
-        let config = server.config::<Wsgi>();
-        if let Some(group) = server.dir_defaults::<Wsgi>().process_group.as_deref() {
-            look(server, format!("WSGIProcessGroup {group:?}"), group);
-        }
-        for group in config.sections.iter().filter_map(|section| section.process_group.as_deref()) {
-            look(server, format!("WSGIProcessGroup {group:?}"), group);
-        }
-        for alias in &config.settings.aliases {
-            if let Some(group) = alias.options.process_group.as_deref() {
-                look(server, format!("WSGIScriptAlias ... process-group={group:?}"), group);
-            }
-        }
-        for import in &config.settings.imports {
-            let group = &import.process_group;
-            look(server, format!("WSGIImportScript ... process-group={group:?}"), group);
-        }
-        for script in server.dir_defaults::<Wsgi>().handler_scripts.iter().flat_map(|all| &**all) {
-            if let Some(group) = script.process_group.as_deref() {
-                look(server, format!("WSGIHandlerScript ... process-group={group:?}"), group);
-            }
-        }
-    }
-    problems.dedup();
-    problems
 }
 
 /// Imports into httpd's children, which the configuration keeps without Python.

@@ -16,9 +16,10 @@ use wsgi::protocol::hook::{Answer, HookScript, Query, Question};
 use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 
 use crate::Wsgi;
+use crate::clock::now;
 use crate::log;
 use crate::request::environ;
-use crate::request::head::{choices, now};
+use crate::request::head::choices;
 use crate::request::target::{Names, Target};
 use crate::sys;
 
@@ -27,12 +28,12 @@ mod authn;
 mod authz;
 mod child;
 mod delegate;
+mod dispatch;
 mod route;
-mod target;
 
 pub(crate) use authz::KnownGroups;
 
-pub(crate) use target::target;
+pub(crate) use dispatch::dispatched;
 
 impl Guard for Wsgi {
     const AUTHN_PROVIDER: &'static core::ffi::CStr = c"wsgi";
@@ -76,8 +77,8 @@ fn ask_with(
     #[cfg(feature = "panic-hook")]
     assert!(request.headers_in().get(c"X-Dormouse-Panic") != Some(b"hook"), "asked to panic");
     let path = path(script);
-    let place = match route::place(request, script, &path) {
-        Ok(place) => place,
+    let target = match route::hook_target(request, script, &path) {
+        Ok(target) => target,
         Err(rejection) => {
             let text = format!("the script {path:?} is not asked: {}", rejection.text);
             log(request, Level::Error, &text);
@@ -92,8 +93,8 @@ fn ask_with(
         let dir = request.dir_config::<Wsgi>();
         let head = RequestHead {
             attempts: Attempts::default(),
-            script: place.as_ref().map_or(&*path, |place| place.script(&path)).as_bytes(),
-            process_group: place.as_ref().map_or("", |place| &place.group).as_bytes(),
+            script: target.as_ref().map_or(&*path, |target| target.script(&path)).as_bytes(),
+            process_group: target.as_ref().map_or("", |target| &target.group).as_bytes(),
             application_group: application_group.as_bytes(),
             main_interpreter: false,
             callable: b"",
@@ -101,7 +102,7 @@ fn ask_with(
             ignore_activity: dir.ignore_activity.unwrap_or(false),
             log_level: request.log_level(sys::record().index()),
             request_start: request.time(),
-            queue_start: if place.is_some() { now() } else { 0 },
+            queue_start: if target.is_some() { now() } else { 0 },
             environ: Pairs::NONE,
             body: b"",
             body_rest: BodyRest::None,
@@ -109,14 +110,14 @@ fn ask_with(
         let question = Question { request: head, tls: request.is_tls(), query: *query };
         let mut payload = Vec::with_capacity(2048);
         let environ = match planned {
-            Some(target) => environ::build(request, choices(request, target)),
+            Some(planned) => environ::build(request, choices(request, planned)),
             None => environ::for_hook(request),
         };
         question.encode(environ.iter(), &mut payload);
         payload
     };
-    let answer = match &place {
-        Some(place) => delegate::ask(request, path.as_bytes(), place, &payload),
+    let answer = match &target {
+        Some(target) => delegate::ask(request, path.as_bytes(), target, &payload),
         None => child::ask(request, path.as_bytes(), &payload),
     }?;
     let answer = Answer::decode(&answer).ok().filter(|answer| answer.answers(query));

@@ -7,6 +7,7 @@
 //! from its parent (`parent`).
 
 mod check;
+mod clock;
 mod config;
 mod dump;
 mod embedded;
@@ -19,7 +20,9 @@ mod scoreboard;
 mod sys;
 mod wsgid;
 
-use httpd::{Command, Module, Order, Pool, Record, Request, Server, SourceLine, Status};
+use httpd::{
+    Command, Module, Order, Pool, Record, Request, RunMode, Server, SourceLine, StartPass, Status,
+};
 use wsgi::level::Level;
 use wsgi::printable::printable;
 use wsgi::protocol::log_line::LogLine;
@@ -85,11 +88,17 @@ impl Module for Wsgi {
 
     fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {
         sys::keep_heap_over_forks();
+        if httpd::start_pass() == StartPass::Check || httpd::run_mode() == RunMode::Test {
+            return Ok(());
+        }
+        embedded::parent::begin(server)?;
         lifecycle::generation::begin(pool, server)
     }
 
     fn child_init(pool: Pool<'_>, server: Server<'_>) {
-        lifecycle::generation::enter_child(pool, server);
+        lifecycle::generation::enter_child(server);
+        embedded::parent::enter_child(server);
+        embedded::enter_child(pool, server);
     }
 
     fn monitor(server: Server<'_>) {

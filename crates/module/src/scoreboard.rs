@@ -2,7 +2,7 @@
 
 use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker};
 
-use crate::request::head::now;
+use crate::clock::now;
 
 /// What the scoreboard says now; `None` in a process without one.
 pub(crate) fn snapshot() -> Option<Scoreboard> {

@@ -4,7 +4,8 @@ use httpd::Server;
 use wsgi::protocol::hook::PlacedHook;
 
 use crate::Wsgi;
-use crate::config::servers::{GroupDefinition, server_name, servers_with_own_config};
+use crate::check::groups;
+use crate::config::servers::{GroupDefinition, servers_with_own_config};
 
 /// The hooks of a configuration, each with the server that it stands in.
 fn hooks(main: Server<'_>) -> impl Iterator<Item = (Server<'_>, &PlacedHook)> {
@@ -17,30 +18,15 @@ fn hooks(main: Server<'_>) -> impl Iterator<Item = (Server<'_>, &PlacedHook)> {
 pub(crate) fn problems(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<String> {
     let problem = |(server, hook): (Server<'_>, &PlacedHook)| {
         let group = hook.script.process_group.as_deref()?;
-        let named = |definition: &&GroupDefinition<'_>| definition.spec.name == group;
-        let Some(definition) = definitions.iter().find(named) else {
-            return Some(format!(
-                "{}: there is no process group {group:?}; define it with WSGIDaemonProcess {group:?}",
-                at(hook)
-            ));
-        };
-        if definition.spec.is_service() {
-            return Some(format!(
+        match groups::find(definitions, server, group) {
+            Err(problem) => Some(format!("{}: {problem}", at(hook))),
+            Ok(definition) if definition.spec.is_service() => Some(format!(
                 "{}: the process group {group:?} has no request threads (threads=0), and answers nothing; \
                  name another one",
                 at(hook)
-            ));
+            )),
+            Ok(_) => None,
         }
-        let owner = server_name(definition.server);
-        let foreign =
-            definition.server.is_virtual() && server.is_virtual() && owner != server_name(server);
-        foreign.then(|| {
-            format!(
-                "{}: the process group {group:?} belongs to the virtual host {owner:?}; define it in the \
-                 main server to use it from others",
-                at(hook)
-            )
-        })
     };
     hooks(main).filter_map(problem).collect()
 }

@@ -9,8 +9,6 @@ use std::path::Path;
 use nix::unistd::{Group, User};
 use wsgi::config::daemon_process::{GroupSpec, Principal};
 
-use crate::request::rejection::Rejection;
-
 /// Whom scripts must belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -58,23 +56,21 @@ impl Owner {
         ))
     }
 
-    /// Whether a script and the directory that it is in belong to whom they must.
-    pub(crate) fn check(&self, script: &[u8]) -> Result<(), Rejection> {
+    /// Whether a script and the directory that it is in belong to whom they must; what is wrong in words.
+    pub(crate) fn check(&self, script: &[u8]) -> Result<(), String> {
         let script = Path::new(OsStr::from_bytes(script));
         let directory = script.parent().unwrap_or(Path::new("/"));
         let (first, second) = match self {
             Self::User { .. } => (162, 165),
             Self::Group { .. } => (153, 156),
-            Self::Invalid(text) => return Err(Rejection::new(403, text.as_str())),
+            Self::Invalid(text) => return Err(text.clone()),
         };
         self.check_one(script, first).and_then(|()| self.check_one(directory, second))
     }
 
     /// Checks a file or directory; codes of what is wrong count from `code`.
-    fn check_one(&self, path: &Path, code: u16) -> Result<(), Rejection> {
-        let refuse = |offset: u16, text: String| {
-            Err(Rejection::new(403, format!("WSGI{:04}: {text}", code + offset)))
-        };
+    fn check_one(&self, path: &Path, code: u16) -> Result<(), String> {
+        let refuse = |offset: u16, text: String| Err(format!("WSGI{:04}: {text}", code + offset));
         let data = match metadata(path) {
             Ok(data) => data,
             Err(error) => return refuse(0, format!("{path:?} cannot be looked at: {error}")),
@@ -86,7 +82,7 @@ impl Owner {
             Self::Group { gid, name } => {
                 ("script-group", name, data.gid() == *gid, 0o002, "everybody")
             }
-            Self::Invalid(text) => return Err(Rejection::new(403, text.as_str())),
+            Self::Invalid(text) => return Err(text.clone()),
         };
         if !belongs {
             return refuse(

@@ -32,6 +32,19 @@ pub(crate) struct GroupDefinition<'s> {
     pub(crate) server: Server<'s>,
 }
 
+impl GroupDefinition<'_> {
+    /// Name of the virtual host that the group belongs to; `None` where the main server defines it.
+    pub(crate) fn owner(&self) -> Option<String> {
+        self.server.is_virtual().then(|| server_name(self.server))
+    }
+}
+
+/// Whether requests to `server`, and what its configuration says, may use a process group that belongs to `owner`:
+/// a virtual host's own are for itself and the main server, the main server's are for all.
+pub(crate) fn may_use(server: Server<'_>, owner: Option<&str>) -> bool {
+    owner.is_none_or(|owner| !server.is_virtual() || server_name(server) == owner)
+}
+
 /// The servers that have something to say themselves. httpd gives a virtual host without any directive of
 /// this module the very configuration of the main server.
 pub(crate) fn servers_with_own_config(main: Server<'_>) -> impl Iterator<Item = Server<'_>> {

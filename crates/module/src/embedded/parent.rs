@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use httpd::Server;
+use httpd::{Server, StartKind};
 use wsgi::level::Level;
 use wsgi::process::plan::{PythonFacts, PythonStart};
 
@@ -32,8 +32,20 @@ pub(crate) fn started() -> Option<(LoadedEngine, PythonFacts)> {
     STARTED.get().map(|started| (started.engine, started.python.clone()))
 }
 
-/// Starts Python if a configuration that comes into use wants that, and says what it cannot have.
+/// Starts Python if a configuration that comes into use wants that, and says what it cannot have. Where Python
+/// cannot be started, httpd does not start either, but a server that runs goes on.
 pub(crate) fn begin(main: Server<'_>) -> Result<(), String> {
+    match start(main) {
+        Err(error) if httpd::start_kind() == StartKind::Cold => Err(error),
+        Err(error) => {
+            log(&main, Level::Error, &error);
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn start(main: Server<'_>) -> Result<(), String> {
     let config = main.config::<Wsgi>();
     let global = &config.settings.global;
     if global.lazy_initialization == Some(false) && !global.allows_embedded() {
@@ -60,7 +72,7 @@ pub(crate) fn begin(main: Server<'_>) -> Result<(), String> {
     }
     // If there is none, that was said when the configuration was checked.
     let Some(Ok(python)) = config.runtime.embedded.get() else { return Ok(()) };
-    let start = || {
+    let load = || {
         let engine = embedded::load_engine(python)?;
         let options = global.python.clone();
         let start = PythonStart { python: python.clone(), options };
@@ -70,7 +82,7 @@ pub(crate) fn begin(main: Server<'_>) -> Result<(), String> {
         started.map(|()| engine)
     };
     let failed = |error| format!("WSGILazyInitialization Off: Python cannot be started: {error}");
-    let engine = start().map_err(failed)?;
+    let engine = load().map_err(failed)?;
     let process = std::process::id();
     STARTED.get_or_init(|| Started { python: python.clone(), engine, process });
     Ok(())

@@ -28,10 +28,10 @@ use crate::relay::{
 pub(super) fn ask(
     request: &mut Request<'_>,
     script: &[u8],
-    place: &HookTarget,
+    target: &HookTarget,
     payload: &[u8],
 ) -> Option<Vec<u8>> {
-    let HookTarget { group, route } = place;
+    let HookTarget { group, route } = target;
     let name = String::from_utf8_lossy(script);
     if payload.len() > MAX_REQUEST {
         let text = format!("the question to {name:?} is longer than {MAX_REQUEST} bytes");
@@ -39,7 +39,7 @@ pub(super) fn ask(
         return None;
     }
     let mut question = Vec::with_capacity(payload.len() + HEADER);
-    frame::write(&mut question, FrameType::Question, |place| place.extend_from_slice(payload));
+    frame::write(&mut question, FrameType::Question, |frame| frame.extend_from_slice(payload));
     let timeout = socket_timeout(request, route);
     let mut asking = Asking { request, script };
     let answer = ask_workers(route, |_| asking.attempt(route, &question, timeout));

@@ -1,17 +1,16 @@
 //! Where a hook is asked.
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
 
 use httpd::Request;
-use wsgi::config::group_name;
 use wsgi::protocol::hook::HookScript;
 
-use crate::Wsgi;
-use crate::config::servers::server_name;
-use crate::lifecycle::generation::with_route;
 use crate::lifecycle::route::Route;
-use crate::request::rejection::{self, Rejection};
-use crate::request::target::{Names, inside};
+use crate::request::access;
+use crate::request::rejection::Rejection;
+use crate::request::target::inside;
 
 /// A process group that a hook is asked in.
 #[derive(Debug)]
@@ -24,52 +23,35 @@ impl HookTarget {
     /// The path of a script as the processes find it, which may have another root directory. One that
     /// is not below that is taken as it is.
     pub(super) fn script<'p>(&self, path: &'p str) -> &'p str {
-        let inside = self.route.root.as_deref().and_then(|root| inside(root, path.as_bytes()));
-        inside.and_then(|inside| str::from_utf8(inside).ok()).unwrap_or(path)
-    }
-
-    /// The path of a script as this process finds it.
-    fn outside(&self, path: &str) -> PathBuf {
-        match &self.route.root {
-            Some(root) => root.join(self.script(path).trim_start_matches('/')),
-            None => path.into(),
-        }
+        below(&self.route, path)
     }
 }
 
 /// The process group that a hook's script is to be asked in, and the way there; `None` for this process.
-pub(super) fn place(
+pub(super) fn hook_target(
     request: &Request<'_>,
     script: &HookScript,
     path: &str,
 ) -> Result<Option<HookTarget>, Rejection> {
     let Some(group) = script.process_group.clone() else { return Ok(None) };
-    if script.in_htaccess && !is_permitted(request, &group) {
-        return Err(rejection::not_for_htaccess(&group));
+    if script.in_htaccess {
+        access::by_htaccess(request, &group)?;
     }
-    let route = with_route(&group, Clone::clone);
-    let place = match route {
-        Some(route) => HookTarget { group, route },
-        None => return Err(rejection::unknown_group(&group)),
-    };
-    if let Some(owner) = &place.route.owner
-        && request.server().is_virtual()
-        && *owner != server_name(request.server())
-    {
-        return Err(rejection::not_accessible(&place.group, owner));
-    }
-    if let Some(owner) = &place.route.script_owner {
-        use std::os::unix::ffi::OsStrExt as _;
-        let outside = place.outside(path);
-        owner.check(Path::new(&outside).as_os_str().as_bytes())?;
-    }
-    Ok(Some(place))
+    let file = |route: &Route| Cow::Owned(outside(route, path).into_os_string().into_vec());
+    let route = access::process_group(request, &group, file)?;
+    Ok(Some(HookTarget { group, route }))
 }
 
-/// Whether the server's configuration lets scripts of this directory run in a process group. Who writes
-/// `.htaccess` could run code as anybody otherwise.
-fn is_permitted(request: &Request<'_>, group: &str) -> bool {
-    let dir = request.dir_config::<Wsgi>();
-    group_name::process_group(dir.process_group.as_deref(), &Names(request)) == group
-        || (dir.restrict_process.is_some() && dir.allows_process(group))
+/// The path of a script of a group as this process finds it.
+fn outside(route: &Route, path: &str) -> PathBuf {
+    match &route.root {
+        Some(root) => root.join(below(route, path).trim_start_matches('/')),
+        None => path.into(),
+    }
+}
+
+/// The path of a script as the processes of a group find it.
+fn below<'p>(route: &Route, path: &'p str) -> &'p str {
+    let inside = route.root.as_deref().and_then(|root| inside(root, path.as_bytes()));
+    inside.and_then(|inside| str::from_utf8(inside).ok()).unwrap_or(path)
 }

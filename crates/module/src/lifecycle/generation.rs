@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use httpd::{OtherChild, Pool, RunMode, Server, StartKind, StartPass, main_server, watch_process};
+use httpd::{OtherChild, Pool, Server, StartKind, main_server, watch_process};
 use wsgi::level::Level;
 use wsgi::process::plan::Plan;
 
@@ -16,9 +16,8 @@ use crate::Wsgi;
 use crate::config::plan;
 use crate::config::script_owner::Owner;
 use crate::config::scripts::{Scripts, scripts};
-use crate::config::servers::{GroupDefinition, definitions, main_config, server_name};
+use crate::config::servers::{GroupDefinition, definitions, main_config};
 use crate::config::store::Runtime;
-use crate::embedded::parent;
 use crate::lifecycle::queue::Queue;
 use crate::lifecycle::route::{Route, Routes};
 use crate::log;
@@ -65,17 +64,8 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(8);
 
 /// Starts what the configuration needs. Called when it comes into use.
 pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
-    if httpd::start_pass() == StartPass::Check || httpd::run_mode() == RunMode::Test {
-        return Ok(());
-    }
     for component in BANNER {
         httpd::add_version_component(pool, component);
-    }
-    if let Err(error) = parent::begin(main) {
-        if httpd::start_kind() == StartKind::Cold {
-            return Err(error);
-        }
-        log(&main, Level::Error, &error);
     }
     let runtime = &main.config::<Wsgi>().runtime;
     let mut plan = plan::plan(main);
@@ -120,7 +110,7 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
 }
 
 /// Called in each new child of httpd.
-pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
+pub(crate) fn enter_child(main: Server<'_>) {
     if let Some(generation) = main.config::<Wsgi>().runtime.generation.get()
         && generation.parent != std::process::id()
     {
@@ -128,8 +118,6 @@ pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
         sys::end_with_parent(generation.parent);
         generation.queues.iter().for_each(|queue| queue.close_receiver());
     }
-    parent::enter_child(main);
-    crate::embedded::enter_child(pool, main);
 }
 
 /// Called in the parent every now and then: starts `wsgid` again if that was put off.
@@ -173,7 +161,7 @@ fn routes(main: Server<'_>, queues: &[Arc<Queue>]) -> Routes {
                 buffers: definition.spec.socket.clone(),
                 root: definition.spec.chroot.clone(),
                 script_owner: Owner::of(definition.spec),
-                owner: definition.server.is_virtual().then(|| server_name(definition.server)),
+                owner: definition.owner(),
                 only_script: scripts.get(&name).and_then(Scripts::only).map(str::to_owned),
             };
             (name, route)

@@ -6,13 +6,15 @@ use wsgi::config::daemon_process::DEFAULT_REQUEST_BUFFER;
 use wsgi::protocol::frame::{self, FrameType, MAX_REQUEST};
 
 use crate::Wsgi;
-use crate::config::servers::{main_config, server_name};
+use crate::clock::now;
+use crate::config::servers::main_config;
 use crate::config::store::ServerConfig;
 use crate::embedded;
-use crate::lifecycle::generation::with_route;
+use crate::hooks::dispatched;
 use crate::lifecycle::route::Route;
 use crate::relay;
-use crate::request::head::{now, payload};
+use crate::request::access::way_to;
+use crate::request::head::payload;
 use crate::request::rejection::{self, Rejection};
 use crate::request::target::Target;
 
@@ -85,49 +87,20 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
         let takes_chunks = request.dir_config::<Wsgi>().chunked_request.unwrap_or(false);
         rejection::of_request(request, takes_chunks).map(|()| target)
     });
-    let target = match target.map(|target| target.dispatched(request)) {
-        Ok(Some(target)) => Ok(target),
-        // The log knows why.
-        Ok(None) => return Status::Http(500),
-        Err(rejection) => Err(rejection),
+    let target = match target {
+        Ok(target) => dispatched(request, target),
+        Err(rejection) => return rejection.answer(request),
     };
-    match target.and_then(|target| permit(request, target)) {
-        Ok((target, None)) => {
+    // Where the dispatch script has no answer, the log knows why.
+    let Some(target) = target else { return Status::Http(500) };
+    match way_to(request, &target) {
+        Ok(None) => {
             let (payload, _) = payload(request, &target, 0, || 0);
             embedded::serve(request, &payload)
         }
-        Ok((target, Some(route))) => relay(request, target, &route),
+        Ok(Some(route)) => relay(request, target, &route),
         Err(rejection) => rejection.answer(request),
     }
-}
-
-/// Makes sure that a request may run where it is to run; gives the way there, if it is to a process
-/// group.
-fn permit(request: &Request<'_>, target: Target) -> Result<(Target, Option<Route>), Rejection> {
-    if !request.dir_config::<Wsgi>().allows_process(&target.group) {
-        return Err(rejection::not_permitted(&target));
-    }
-    if target.group.is_empty() {
-        return if main_config(|main| main.settings.global.allows_embedded()) {
-            Ok((target, None))
-        } else {
-            Err(rejection::restricted(request, &target))
-        };
-    }
-    let group = &target.group;
-    let route = with_route(group, Clone::clone);
-    let route = route.ok_or_else(|| rejection::unknown_group(group))?;
-    if let Some(owner) = &route.owner
-        && request.server().is_virtual()
-        && *owner != server_name(request.server())
-    {
-        return Err(rejection::not_accessible(group, owner));
-    }
-    if let Some(owner) = &route.script_owner {
-        // The file that the request is for, also where a handler script serves it.
-        owner.check(request.filename().unwrap_or_default())?;
-    }
-    Ok((target, Some(route)))
 }
 
 /// Has a worker serve the request.

@@ -1,7 +1,5 @@
 //! A request as it travels to the engine: its head, and the first bytes of its body.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use httpd::{ErrorLog, ReadError, Request};
 use wsgi::config::settings::MapHead;
 use wsgi::environ::is_header_name;
@@ -161,10 +159,4 @@ fn long_body(request: &mut Request<'_>, length: u64) -> BodyRead {
         }
     }
     read
-}
-
-/// The present in microseconds of the Unix epoch.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -7,11 +7,10 @@ use httpd::Request;
 use wsgi::config::alias::AliasOptions;
 use wsgi::config::group_name::{self, with_port};
 use wsgi::config::settings::HandlerScript;
+use wsgi::protocol::hook::DispatchTarget;
 
 use crate::Wsgi;
 use crate::config::servers::{main_config, server_with_port};
-use crate::hooks;
-use crate::request::head::prepare;
 
 /// What a handler script's function is called.
 const HANDLE_REQUEST: &str = "handle_request";
@@ -94,26 +93,21 @@ impl Target {
         }
     }
 
-    /// The target after the dispatch script was asked, if there is one; `None` if that has no answer.
-    pub(crate) fn dispatched(mut self, request: &mut Request<'_>) -> Option<Self> {
-        if request.dir_config::<Wsgi>().hooks.dispatch.is_none() {
-            return Some(self);
-        }
-        prepare(request);
-        let wish = hooks::target(request, &self)?;
+    /// The target with what a dispatch script has answered.
+    pub(crate) fn with(mut self, request: &Request<'_>, answer: DispatchTarget) -> Self {
         let names = Names(request);
-        if let Some(group) = wish.process_group.map(text) {
+        if let Some(group) = answer.process_group.map(text) {
             self.group = group_name::process_group(Some(&group), &names).into_owned();
         }
-        if let Some(group) = wish.application_group.map(text) {
+        if let Some(group) = answer.application_group.map(text) {
             self.application_group =
                 group_name::application_group(Some(&group), &names).into_owned();
             self.interpreter = ApplicationGroup::Chosen;
         }
-        if let Some(callable) = wish.callable.map(text) {
+        if let Some(callable) = answer.callable.map(text) {
             self.callable = group_name::callable(Some(&callable), &names).into_owned();
         }
-        Some(self)
+        self
     }
 
     /// The target in processes that have another root directory; `None` if the file that the request is
