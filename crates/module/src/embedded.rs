@@ -23,10 +23,9 @@ use crate::config::plan;
 use crate::config::servers::main_config;
 use crate::log;
 use crate::log_of_script;
-use crate::relay;
+use crate::request::body::body_fault;
 use crate::request::file_part::{FileError, FilePart};
 use crate::request::response;
-use crate::scoreboard;
 use crate::sys::{self, LoadedEngine, Serve};
 use crate::wsgid::findings;
 
@@ -91,16 +90,6 @@ pub(crate) fn visible_record(request: &Request<'_>) -> *mut c_void {
     if passes { request.record() } else { core::ptr::null_mut() }
 }
 
-/// What the scoreboard says, encoded, if applications in embedded mode may see it.
-pub(crate) fn scoreboard() -> Option<Vec<u8>> {
-    if !main_config(|config| config.settings.global.server_metrics) {
-        return None;
-    }
-    let mut board = Vec::new();
-    scoreboard::snapshot()?.encode(&mut board);
-    Some(board)
-}
-
 fn load() -> Result<LoadedEngine, String> {
     let (engine, python) = if let Some(started) = parent::started() {
         started
@@ -161,7 +150,7 @@ impl Serve for Served<'_, '_> {
     fn read(&mut self, place: &mut [u8]) -> isize {
         match self.request.read(place) {
             Ok(count) => isize::try_from(count).unwrap_or(isize::MAX),
-            Err(error) => fault_code(relay::body_fault(&error)),
+            Err(error) => fault_code(body_fault(&error)),
         }
     }
 

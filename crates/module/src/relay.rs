@@ -25,8 +25,8 @@ use crate::lifecycle::route::Route;
 use crate::log;
 use crate::log_of_script;
 use crate::relay::log_budget::{LogBudget, Verdict};
+use crate::request::body::BodyRead;
 use crate::request::file_part::FilePart;
-use crate::request::head::BodyRead;
 use crate::scoreboard;
 
 mod body;
@@ -37,7 +37,6 @@ mod receive;
 mod response;
 
 pub(crate) use attempts::{Attempt, ask_workers, was_not_begun};
-pub(crate) use body::body_fault;
 pub(crate) use connection::{HandOver, WorkerConnection, socket_timeout};
 pub(crate) use error::RelayError;
 use response::RelayedResponse;

@@ -3,6 +3,17 @@
 use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker};
 
 use crate::clock::now;
+use crate::config::servers::main_config;
+
+/// What the scoreboard says now, encoded, if applications in embedded mode may see it.
+pub(crate) fn for_embedded() -> Option<Vec<u8>> {
+    if !main_config(|config| config.settings.global.server_metrics) {
+        return None;
+    }
+    let mut board = Vec::new();
+    snapshot()?.encode(&mut board);
+    Some(board)
+}
 
 /// What the scoreboard says now; `None` in a process without one.
 pub(crate) fn snapshot() -> Option<Scoreboard> {

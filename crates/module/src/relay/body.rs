@@ -1,7 +1,8 @@
 //! The body of a request on its way to a worker.
 
-use httpd::ReadError;
-use wsgi::protocol::frame::{self, BodyFault, FrameType, MAX_PAYLOAD};
+use wsgi::protocol::frame::{self, FrameType, MAX_PAYLOAD};
+
+use crate::request::body::body_fault;
 
 use super::{Relay, RelayError, WorkerConnection};
 
@@ -40,15 +41,5 @@ impl Relay<'_, '_> {
             payload.extend_from_slice(&piece[..read]);
         });
         connection.answer(&answer)
-    }
-}
-
-/// The fault in the terms of the frames.
-pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
-    match error {
-        ReadError::Gone(_) => BodyFault::Gone,
-        ReadError::Timeout(_) => BodyFault::Timeout,
-        ReadError::TooLarge(_) => BodyFault::TooLarge,
-        ReadError::Broken(_) => BodyFault::Broken,
     }
 }

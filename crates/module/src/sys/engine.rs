@@ -13,8 +13,8 @@ use wsgi::protocol::embed_abi::{Api, ErrorText, Host, Line, SYMBOL, Server as Se
 use wsgi::protocol::log_line::{LogLine, Source};
 use wsgi::protocol::outcome::Outcome;
 
-use crate::embedded;
 use crate::log_line;
+use crate::scoreboard;
 use crate::sys::{python_runs, record};
 
 /// Loads Python's library and the engine into this process. Where Python runs already, its library is
@@ -268,7 +268,7 @@ unsafe fn read_line<'l>(line: *const Line) -> LogLine<'l> {
 /// # Safety
 /// The engine calls it with a function and what that function takes.
 unsafe extern "C" fn server_scoreboard(take: Take, receiver: *mut c_void) {
-    if let Some(board) = guarded(None, embedded::scoreboard) {
+    if let Some(board) = guarded(None, scoreboard::for_embedded) {
         // SAFETY: see above; the bytes live during the call.
         unsafe { take(receiver, board.as_ptr(), board.len()) };
     }

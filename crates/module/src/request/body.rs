@@ -1,0 +1,103 @@
+//! The body of a request, as far as it is read before a worker is asked for.
+
+use httpd::{ReadError, Request};
+use wsgi::protocol::frame::BodyFault;
+use wsgi::protocol::request::BodyRest;
+
+use crate::request::spool::Spool;
+
+/// A body up to this length travels with the request's head.
+const SMALL_BODY: usize = 64 * 1024;
+
+/// What was read of a body beyond what the head holds, and what went wrong then.
+#[derive(Debug, Default)]
+pub(crate) struct BodyRead {
+    pub(crate) spool: Spool,
+    /// What came behind that and found no room there, as on a full disk.
+    pub(crate) beyond: Vec<u8>,
+    /// Met by the application when it has read what there is.
+    pub(crate) fault: Option<ReadError>,
+}
+
+/// Reads a body before a worker is asked for: a short one whole, a longer one into a spool.
+pub(crate) fn first_of_body(
+    request: &mut Request<'_>,
+    buffer: u64,
+) -> (Vec<u8>, BodyRest, BodyRead) {
+    let headers = request.headers_in();
+    let length = headers.get(c"Content-Length").and_then(wsgi::protocol::response::content_length);
+    let chunked = headers.get(c"Transfer-Encoding").is_some();
+    // The client's question whether to send the body at all is the application's to answer.
+    let asks_first = headers.get(c"Expect").is_some();
+    let length = match length {
+        _ if chunked || asks_first => return (Vec::new(), BodyRest::Pull, BodyRead::default()),
+        None | Some(0) => return (Vec::new(), BodyRest::None, BodyRead::default()),
+        Some(length) => length,
+    };
+    match usize::try_from(length) {
+        Ok(length) if length <= SMALL_BODY => short_body(request, length),
+        _ => (Vec::new(), BodyRest::Pull, long_body(request, length.min(buffer))),
+    }
+}
+
+/// Reads a body of `length` bytes.
+fn short_body(request: &mut Request<'_>, length: usize) -> (Vec<u8>, BodyRest, BodyRead) {
+    // A filter may make more of it than the client has sent; usually the last byte meets the end.
+    let mut body = vec![0; length + 1];
+    let (mut filled, mut read) = (0, BodyRead::default());
+    let rest = loop {
+        match request.read(&mut body[filled..]) {
+            Ok(0) => break BodyRest::None,
+            Ok(count) if filled + count > length => {
+                filled += count;
+                break BodyRest::Pull;
+            }
+            Ok(count) => filled += count,
+            Err(fault) => {
+                read.fault = Some(fault);
+                break BodyRest::Pull;
+            }
+        }
+    };
+    body.truncate(filled);
+    (body, rest, read)
+}
+
+/// Reads up to `length` bytes of a body, as long as there is room for them.
+fn long_body(request: &mut Request<'_>, length: u64) -> BodyRead {
+    let mut read = BodyRead::default();
+    if length == 0 {
+        return read;
+    }
+    // Not on the stack: each thread of a child would keep its pages.
+    let mut piece = vec![0; 16 * 1024];
+    while read.spool.len() < length {
+        let left = usize::try_from(length - read.spool.len()).unwrap_or(usize::MAX);
+        let room = left.min(piece.len());
+        match request.read(&mut piece[..room]) {
+            Ok(0) => break,
+            Ok(count) => {
+                if read.spool.push(&piece[..count]).is_err() {
+                    // No more is read ahead: a worker takes what follows as it comes.
+                    read.beyond.extend_from_slice(&piece[..count]);
+                    break;
+                }
+            }
+            Err(fault) => {
+                read.fault = Some(fault);
+                break;
+            }
+        }
+    }
+    read
+}
+
+/// The fault in the terms of the frames.
+pub(crate) fn body_fault(error: &ReadError) -> BodyFault {
+    match error {
+        ReadError::Gone(_) => BodyFault::Gone,
+        ReadError::Timeout(_) => BodyFault::Timeout,
+        ReadError::TooLarge(_) => BodyFault::TooLarge,
+        ReadError::Broken(_) => BodyFault::Broken,
+    }
+}
