@@ -19,9 +19,9 @@ use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::request::RequestHead;
 use wsgi::protocol::response::{ResponseHead, ResponseStatus};
 
+use crate::engine_settings::apache_facts;
 use crate::imports;
 use crate::panics::caught;
-use crate::start::apache_facts;
 use crate::sys::HostCalls;
 use crate::thread_stack;
 

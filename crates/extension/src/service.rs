@@ -9,8 +9,8 @@ use wsgi::level::Level;
 use wsgi::process::control::{Cause, WorkerMessage};
 
 use crate::imports;
+use crate::process_context::ProcessContext;
 use crate::rlimits;
-use crate::start::ProcessContext;
 use crate::sys;
 
 /// SIGTERM ends what runs, as it would end a program: by `SystemExit` in the main thread.

@@ -6,33 +6,23 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use engine::{ApacheFacts, Engine, Settings};
+use engine::Engine;
 use python::Attached;
 use wsgi::config::daemon_process::Preload;
 use wsgi::process::plan::{
-    GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, ServerFacts, WorkerSpec, descriptor,
+    GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, WorkerSpec, descriptor,
 };
 
 use crate::control_socket::ControlSocket;
+use crate::engine_settings::settings;
 use crate::log::ProcessLog;
+use crate::process_context::ProcessContext;
+use crate::queue::Queue;
 use crate::service;
 use crate::sys;
 use crate::template;
 use crate::worker::main_thread;
-use crate::worker::queue::Queue;
 use crate::worker::stacks;
-
-/// What a process of a group has from its beginning.
-pub(crate) struct ProcessContext {
-    pub(crate) spec: WorkerSpec,
-    pub(crate) log: Arc<ProcessLog>,
-    pub(crate) engine: Arc<Engine>,
-    /// Where requests wait.
-    pub(crate) queue: Queue,
-    pub(crate) control: ControlSocket,
-    /// `wsgid`, which is the parent.
-    pub(crate) supervisor: u32,
-}
 
 /// Turns this process into a worker or a template. Returns only if it cannot be one.
 pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
@@ -89,41 +79,4 @@ fn forget_start<'py>(py: Attached<'py>, spec: &WorkerSpec) -> python::Result<'py
     let globals = py.dict()?;
     globals.set("variables", &names)?;
     py.run(FORGET_START, "<start>", &globals)
-}
-
-fn settings(spec: &WorkerSpec, log: Arc<ProcessLog>) -> Settings {
-    let group = &spec.group;
-    Settings {
-        process_group: group.name.clone(),
-        python_path: group.python_path.clone(),
-        home: group.home.clone(),
-        python_eggs: group.python_eggs.clone(),
-        threads: group.threads,
-        multithread: group.threads != 1,
-        multiprocess: group.processes.is_some(),
-        run_once: group.threads == 1 && group.limits.maximum_requests == 1,
-        maximum_processes: group.pool().most,
-        apache: apache_facts(&spec.server),
-        daemon: true,
-        interpreters: spec.server.interpreters.clone(),
-        switch_interval: group.switch_interval,
-        case_insensitive: spec.server.case_insensitive,
-        keep_interpreters: spec.server.keep_interpreters,
-        slow_requests: spec.server.slow_requests,
-        single_process: false,
-        scoreboard: None,
-        log,
-    }
-}
-
-/// Facts about httpd in the engine's words.
-pub(crate) fn apache_facts(server: &ServerFacts) -> ApacheFacts {
-    ApacheFacts {
-        version: server.version,
-        description: server.description.clone(),
-        mpm_name: server.mpm.clone(),
-        build_date: server.build_date.clone(),
-        maximum_processes: server.children,
-        threads_per_process: server.threads,
-    }
 }

@@ -15,7 +15,7 @@ use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 use wsgi::protocol::response::ResponseStatus;
 
-use crate::start::ProcessContext;
+use crate::process_context::ProcessContext;
 
 /// The address that such a request seems to come from.
 const NEARBY: &[u8] = b"127.0.0.1";

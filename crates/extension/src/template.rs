@@ -19,7 +19,7 @@ use wsgi::protocol::outcome::Outcome;
 
 use crate::control_socket::{ControlSocket, Incoming};
 use crate::panics::caught;
-use crate::start::ProcessContext;
+use crate::process_context::ProcessContext;
 use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 use crate::sys;
 

@@ -7,7 +7,6 @@ pub(crate) mod in_flight;
 pub(crate) mod levels;
 pub(crate) mod main_thread;
 pub(crate) mod monitor;
-pub(crate) mod queue;
 pub(crate) mod recycling;
 pub(crate) mod request_thread;
 pub(crate) mod shutdown;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
 
-use crate::start::ProcessContext;
+use crate::process_context::ProcessContext;
 
 /// One line about each socket of this process that is not one of its own.
 pub(super) fn left_open(process: &ProcessContext) -> Vec<String> {

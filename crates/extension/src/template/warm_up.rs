@@ -11,7 +11,7 @@ use wsgi::process::plan::Application;
 use wsgi::protocol::outcome::Outcome;
 
 use super::{line, rehearse, sharing};
-use crate::start::ProcessContext;
+use crate::process_context::ProcessContext;
 use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 use crate::sys;
 

@@ -17,10 +17,10 @@ use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::request::RequestHead;
 
 use crate::log::ProcessLog;
+use crate::queue::Taken;
 use crate::synthetic_request::now;
 use crate::worker::connection::{ChildConnection, receive};
 use crate::worker::in_flight::{InFlight, RequestInfo, Serving};
-use crate::worker::queue::Taken;
 use crate::worker::shutdown::Shutdown;
 
 /// What an httpd child wants.
