@@ -2,51 +2,26 @@
 //! `close()` is called exactly once. Whoever wants to know is told of it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use python::{Attached, Capsule, Error, Exception, Object, Result};
+use python::{Attached, Capsule, Error, Object, Result};
 use wsgi::level::Level;
-use wsgi::protocol::request::RequestHead;
 
-use crate::control::Control;
+use crate::clock::now;
+use crate::clock::seconds;
 use crate::events::request_events::{RequestEvents, Start};
-use crate::interpreter::fault;
-use crate::interpreter::setup::HostedInterpreter;
-use crate::metrics::Recorder;
-use crate::objects::environ::{self, now};
+use crate::fault::Records;
+use crate::job::{Job, TIMED_OUT};
+use crate::metrics::Running;
+use crate::objects::environ;
 use crate::objects::errors::Errors;
 use crate::objects::start_response::StartResponse;
-use crate::preload::Preloaded;
 use crate::request::current::{self, Inside};
-use crate::request::lease::{Lease, Live};
-use crate::request::timing::{RequestTiming, Stamps, seconds};
-use crate::settings::Settings;
+use crate::request::timing::{RequestTiming, Stamps};
 use wsgi::protocol::outcome::Outcome;
 
 mod answer;
 
 use answer::{Stop, close};
-
-/// A request, and all that belongs to it.
-pub(crate) struct Job<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) hosted: &'a Arc<HostedInterpreter>,
-    pub(crate) request: &'a RequestHead<'a>,
-    pub(crate) lease: &'a Arc<Lease>,
-    pub(crate) recorder: &'a Arc<Recorder>,
-    pub(crate) preloaded: &'a Preloaded,
-    /// Set once an application was loaded.
-    pub(crate) loaded: &'a AtomicBool,
-    pub(crate) control: &'a Control,
-    /// When the engine took the request, in seconds of the epoch.
-    pub(crate) arrived: f64,
-}
-
-/// Records for the request's error log.
-pub(crate) type Records = Vec<(Level, String)>;
-
-/// The status of a request that has taken too long.
-const TIMED_OUT: u16 = 504;
 
 /// What is passed to the application.
 struct Call<'py> {
@@ -75,10 +50,10 @@ impl Job<'_> {
         let inside = Inside::enter(Arc::clone(self.lease), &call.data);
         self.control.enter(self.hosted);
         let id = self.register(py, &call).ok().flatten();
-        let account = self.open_account(py, &mut call, id.as_ref());
+        let measured = self.begin_measuring(py, &mut call, id.as_ref());
         let outcome = self.perform(py, &call);
-        if let Some(account) = account {
-            self.close_account(py, account, outcome);
+        if let Some((timing, running)) = measured {
+            self.end_measuring(py, &timing, running, outcome);
         }
         if let Some(id) = id {
             // The dict is the application's to change; a missing entry is no fault.
@@ -97,29 +72,6 @@ impl Job<'_> {
         outcome
     }
 
-    /// Logs an exception and says which status it means while nothing has been sent.
-    pub(crate) fn report<'py>(&self, py: Attached<'py>, error: &Error<'py>) -> u16 {
-        let what = self.what();
-        let mut records = Records::new();
-        let timeout = error.matches(&self.hosted.request_timeout.bind(py));
-        if timeout {
-            records.push((Level::Info, format!("The request timed out in {what}.")));
-        } else if error.is_instance_of(Exception::OsError) && self.client_left(py) {
-            // The client has gone: no fault of the application, and no response to mend.
-            records.push((Level::Info, format!("The client went away from {what}: {error}")));
-        } else {
-            fault::log(py, &mut records, &what, error);
-        }
-        self.log(py, &records);
-        if timeout { TIMED_OUT } else { 500 }
-    }
-
-    /// Whether the client broke off, on its way here or back.
-    fn client_left(&self, py: Attached<'_>) -> bool {
-        let left = |live: &mut Live| live.response.gone || live.body.client_left();
-        self.lease.quick(py, left).unwrap_or(false)
-    }
-
     /// Logs what the application has raised, and tells the subscribers of events.
     fn raised<'py>(&self, py: Attached<'py>, error: &Error<'py>) -> u16 {
         let status = self.report(py, error);
@@ -131,11 +83,6 @@ impl Job<'_> {
             self.log(py, &records);
         }
         status
-    }
-
-    /// Writes records into the request's error log.
-    pub(crate) fn log(&self, py: Attached<'_>, records: &Records) {
-        self.lease.log_all(py, records).expect("the engine ends the request, after this");
     }
 
     /// Notes a request that has taken longer than `WSGISlowRequests` says.
@@ -160,13 +107,6 @@ impl Job<'_> {
             limit.as_secs_f64(),
         );
         self.log(py, &vec![(Level::Warning, text)]);
-    }
-
-    /// How messages call what is run.
-    pub(crate) fn what(&self) -> String {
-        let script = String::from_utf8_lossy(self.request.script);
-        let group = String::from_utf8_lossy(self.request.application_group);
-        format!("the WSGI script '{script}' in the application group '{group}'")
     }
 
     fn callable<'py>(
@@ -194,7 +134,8 @@ impl Job<'_> {
         let errors = hosted.errors(py, lease)?;
         let stamps = Stamps::now(request, settings.daemon, self.arrived);
         hosted.name_once(py, request.application_group)?;
-        let environ = environ::build(py, self, &errors, &stamps)?;
+        let environ =
+            environ::build(py, request, lease, &hosted.environ_parts(), &errors, &stamps)?;
         let record = lease.quick(py, |live| live.exchange.apache_request())?;
         let record = record.map(|address| Capsule::new(py, address)).transpose()?;
         if let Some(record) = &record {
@@ -220,12 +161,12 @@ impl Job<'_> {
 
     /// Begins to measure the request and tells the subscribers of events, who may want something
     /// else to be called. `None` if nobody wants to know anything.
-    fn open_account<'py>(
+    fn begin_measuring<'py>(
         &self,
         py: Attached<'py>,
         call: &mut Call<'py>,
         id: Option<&Object<'py>>,
-    ) -> Option<RequestTiming> {
+    ) -> Option<(RequestTiming, Option<Running>)> {
         let running = self.recorder.begin(current::number());
         let subscribers = &self.hosted.subscribers;
         let watched = subscribers.any(py);
@@ -233,7 +174,7 @@ impl Job<'_> {
             return None;
         }
         self.lease.measure(py).expect("the engine ends the request, after this");
-        let account = RequestTiming::open(call.stamps, running);
+        let timing = RequestTiming::begin(call.stamps);
         if watched {
             let events = Arc::new(RequestEvents::new(subscribers, self.request, id, &call.data));
             self.lease.set_events(Some(Arc::clone(&events)));
@@ -248,18 +189,27 @@ impl Job<'_> {
             self.log(py, &records);
             call.application = other.unwrap_or_else(|| call.application.clone());
         }
-        Some(account)
+        Some((timing, running))
     }
 
-    fn close_account(&self, py: Attached<'_>, account: RequestTiming, outcome: Outcome) {
-        let sample = account.sum(py, self.lease, outcome);
+    /// Tells the subscribers of events, and then the metrics, what the request took.
+    fn end_measuring(
+        &self,
+        py: Attached<'_>,
+        timing: &RequestTiming,
+        running: Option<Running>,
+        outcome: Outcome,
+    ) {
+        let sample = timing.sum(py, self.lease, outcome);
         if let Some(events) = self.lease.events() {
             let mut records = Records::new();
             events.request_finished(py, &sample, &mut records);
             self.log(py, &records);
             self.lease.set_events(None);
         }
-        account.close(&sample);
+        if let Some(running) = running {
+            running.finish(&sample);
+        }
     }
 
     fn perform<'py>(&self, py: Attached<'py>, call: &Call<'py>) -> Outcome {

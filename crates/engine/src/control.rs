@@ -1,17 +1,11 @@
 //! What others may do to a request while it runs: interrupt it, or give it up.
 
-use std::num::NonZeroUsize;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use python::{Attached, ThreadIdent};
-use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::response::ResponseStatus;
 
-use crate::exchange::{BodyError, Exchange, Gone};
 use crate::interpreter::setup::HostedInterpreter;
 use crate::request::lease::Lease;
-use wsgi::protocol::outcome::Outcome;
 
 /// A hold on one request, from before it runs until it is over. It keeps nothing of the
 /// request alive.
@@ -83,39 +77,4 @@ impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Control").finish_non_exhaustive()
     }
-}
-
-/// The exchange of a request that was given up: nobody is there any more.
-pub(crate) struct ClosedExchange;
-
-const GIVEN_UP: &str = "the request was given up";
-
-impl Exchange for ClosedExchange {
-    fn read(&mut self, _buffer: &mut [u8]) -> Result<usize, BodyError> {
-        Err(BodyError { fault: wsgi::protocol::frame::BodyFault::Gone, text: GIVEN_UP.into() })
-    }
-
-    fn head(
-        &mut self,
-        _status: &ResponseStatus,
-        _headers: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<(), Gone> {
-        Err(Gone)
-    }
-
-    fn data(&mut self, _bytes: &[u8]) -> Result<(), Gone> {
-        Err(Gone)
-    }
-
-    fn file(&mut self, _file: BorrowedFd<'_>, _offset: u64, _length: u64) -> Result<(), Gone> {
-        Err(Gone)
-    }
-
-    fn log(&mut self, _line: LogLine<'_>) {}
-
-    fn apache_request(&self) -> Option<NonZeroUsize> {
-        None
-    }
-
-    fn finish(&mut self, _outcome: Outcome) {}
 }

@@ -12,15 +12,16 @@ use wsgi::level::Level;
 use wsgi::protocol::hook::{Answer, Question};
 use wsgi::protocol::request::RequestHead;
 
-use crate::call::{Job, Records};
+use crate::clock::now;
 use crate::control::Control;
 use crate::events::subscribers;
 use crate::exchange::Exchange;
+use crate::fault::Records;
 use crate::interpreter::setup::HostedInterpreter;
 use crate::interpreter::signal;
+use crate::job::Job;
 use crate::lock::lock;
 use crate::metrics::Recorder;
-use crate::objects::environ::now;
 use crate::preload::Preloaded;
 use crate::request::lease::Lease;
 use crate::settings::Settings;

@@ -87,3 +87,38 @@ pub trait Exchange: Send {
         let _ = outcome;
     }
 }
+
+/// The exchange of a request that was given up: nobody is there any more.
+pub(crate) struct ClosedExchange;
+
+const GIVEN_UP: &str = "the request was given up";
+
+impl Exchange for ClosedExchange {
+    fn read(&mut self, _buffer: &mut [u8]) -> Result<usize, BodyError> {
+        Err(BodyError { fault: wsgi::protocol::frame::BodyFault::Gone, text: GIVEN_UP.into() })
+    }
+
+    fn head(
+        &mut self,
+        _status: &ResponseStatus,
+        _headers: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), Gone> {
+        Err(Gone)
+    }
+
+    fn data(&mut self, _bytes: &[u8]) -> Result<(), Gone> {
+        Err(Gone)
+    }
+
+    fn file(&mut self, _file: BorrowedFd<'_>, _offset: u64, _length: u64) -> Result<(), Gone> {
+        Err(Gone)
+    }
+
+    fn log(&mut self, _line: LogLine<'_>) {}
+
+    fn apache_request(&self) -> Option<NonZeroUsize> {
+        None
+    }
+
+    fn finish(&mut self, _outcome: Outcome) {}
+}

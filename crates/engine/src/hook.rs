@@ -12,18 +12,18 @@ use wsgi::level::Level;
 use wsgi::protocol::frame::MAX_PAYLOAD;
 use wsgi::protocol::hook::{Answer, Query, Question};
 
-use crate::call::{Job, Records};
-use crate::interpreter::fault;
+use crate::fault;
+use crate::fault::Records;
+use crate::job::Job;
 use crate::objects::environ;
 use crate::objects::errors::Errors;
+use crate::objects::tls_function::TlsFunction;
 use crate::request::current::Inside;
 use wsgi::protocol::outcome::Outcome;
 
 mod answer;
-mod tls;
 
 use answer::Refusal;
-pub(crate) use tls::TlsFunction;
 
 /// A function of a script as a hook knows it.
 #[derive(Clone, Copy)]
@@ -93,7 +93,7 @@ impl Job<'_> {
         let (environ, _) = environ::text(py, request)?;
         let errors = hosted.errors(py, lease)?;
         environ.set_named(c"wsgi.errors", errors.text())?;
-        environ::add_place(py, &environ, self)?;
+        environ::add_place(py, &environ, request, &hosted.constants)?;
         if question.query != Query::Dispatch {
             let class = hosted.tls_function(py)?;
             let is_https = TlsFunction::IsHttps(Arc::clone(lease), question.tls);

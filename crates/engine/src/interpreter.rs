@@ -1,8 +1,6 @@
 //! What an interpreter has before an application is loaded: streams, path, signals, the module `mod_wsgi`.
 
-pub(crate) mod fault;
 pub(crate) mod fork_notice;
-pub(crate) mod log;
 pub(crate) mod log_handler;
 pub(crate) mod module;
 pub(crate) mod path;

@@ -8,12 +8,15 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod clock;
 mod control;
 mod engine;
 mod events;
 pub mod exchange;
+mod fault;
 mod hook;
 mod interpreter;
+mod job;
 mod lock;
 mod metrics;
 mod objects;

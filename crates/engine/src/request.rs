@@ -2,7 +2,9 @@
 
 pub(crate) mod body;
 pub(crate) mod current;
+pub(crate) mod error_lines;
 pub(crate) mod lease;
 pub(crate) mod meter;
 pub(crate) mod response;
+pub(crate) mod stack_log;
 pub(crate) mod timing;

@@ -13,7 +13,7 @@ use std::path::Path;
 use md5::{Digest, Md5};
 use python::{Attached, Error, Exception, Object, Result};
 
-use crate::interpreter::fault::{self, Sink};
+use crate::fault::{self, Sink};
 
 /// What there is of a script in an interpreter.
 pub(crate) enum Found<'py> {

@@ -8,7 +8,7 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::objects::environ::now;
+use crate::clock::now;
 
 /// Processor time.
 #[derive(Clone, Copy, Debug, Default)]

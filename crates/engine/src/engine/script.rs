@@ -8,8 +8,9 @@ use python::{Attached, Exception, Object};
 use wsgi::level::Level;
 use wsgi::protocol::request::RequestHead;
 
-use crate::call::{Job, Records};
-use crate::interpreter::fault;
+use crate::fault;
+use crate::fault::Records;
+use crate::job::Job;
 use crate::lock::lock;
 use crate::script::{self, Found, LoadError, Reload};
 use wsgi::protocol::outcome::Outcome;

@@ -6,7 +6,7 @@ use python::{Attached, Error, Handle, Object, Result};
 use wsgi::protocol::request::{Attempts, RequestHead};
 
 use crate::events::subscribers::{Subscribers, not_published};
-use crate::interpreter::fault::Sink;
+use crate::fault::Sink;
 use crate::request::current;
 use crate::request::timing::{Sample, Stamps};
 

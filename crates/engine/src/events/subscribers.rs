@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use python::{Arguments, Attached, Class, Exception, Handle, Members, Method, Object, Result};
 
-use crate::interpreter::fault::{self, Sink};
-use crate::interpreter::signal;
+use crate::fault::{self, Sink};
+use crate::request::stack_log::log_with_stack;
 use crate::settings::ServerLog;
 
 /// The subscribers of an interpreter: the live lists that applications see.
@@ -221,7 +221,7 @@ impl Method for SubscribeSignals {
             signals.bind(py).append(&callback)?;
         } else {
             let text = "subscribe_signals() was ignored: it works in process groups only.";
-            signal::log_with_stack(py, &this.log, text)?;
+            log_with_stack(py, &this.log, text)?;
         }
         Ok(callback)
     }

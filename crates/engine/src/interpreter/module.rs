@@ -9,10 +9,10 @@ use python::{Arguments, Attached, Error, Exception, Function, Object, Result};
 
 use crate::MOD_WSGI_VERSION;
 use crate::events::subscribers::Subscribers;
-use crate::interpreter::fault::{self, Sink};
+use crate::fault::{self, Sink};
 use crate::interpreter::log_handler;
-use crate::interpreter::setup::Classes;
 use crate::metrics::{self, Recorder};
+use crate::objects::classes::Classes;
 use crate::objects::environ::version;
 use crate::request::current;
 use crate::settings::Settings;

@@ -7,7 +7,7 @@ use python::{Attached, Object, Result};
 use wsgi::config::interpreter_options::Rules;
 use wsgi::level::Level;
 
-use crate::interpreter::fault::Sink;
+use crate::fault::Sink;
 use crate::settings::Settings;
 
 /// Sets up `sys.argv`, `os.environ` and `sys.path`.

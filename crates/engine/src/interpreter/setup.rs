@@ -7,30 +7,19 @@ use wsgi::config::interpreter_options::Rules;
 use wsgi::level::Level;
 
 use crate::events::subscribers::Subscribers;
-use crate::hook::TlsFunction;
-use crate::interpreter::fault::Sink;
+use crate::fault::Sink;
 use crate::interpreter::fork_notice;
-use crate::interpreter::log::LogStream;
 use crate::interpreter::module;
 use crate::interpreter::path;
 use crate::interpreter::signal;
 use crate::interpreter::streams;
 use crate::metrics::Recorder;
+use crate::objects::classes::Classes;
 use crate::objects::environ;
 use crate::objects::errors::{Errors, Unused};
-use crate::objects::file_wrapper::FileWrapper;
-use crate::objects::input::Input;
-use crate::objects::start_response::StartResponse;
+use crate::objects::tls_function::TlsFunction;
 use crate::request::lease::Lease;
 use crate::settings::Settings;
-
-/// The classes of an interpreter.
-pub(crate) struct Classes {
-    pub(crate) file_wrapper: ClassHandle<FileWrapper>,
-    pub(crate) input: ClassHandle<Input>,
-    pub(crate) log: ClassHandle<LogStream>,
-    pub(crate) start_response: ClassHandle<StartResponse>,
-}
 
 /// An interpreter that has been set up. Its handles live as long as the process.
 pub(crate) struct HostedInterpreter {
@@ -89,6 +78,11 @@ impl HostedInterpreter {
             alias: OnceLock::new(),
             tls_function: OnceLock::new(),
         })
+    }
+
+    /// What its environs are made of.
+    pub(crate) fn environ_parts(&self) -> environ::Parts<'_> {
+        environ::Parts { constants: &self.constants, classes: &self.classes }
     }
 
     /// `wsgi.errors` of a request.

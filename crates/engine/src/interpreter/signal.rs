@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use python::{Arguments, Attached, Class, Handle, Members, Method, Object, Result};
-use wsgi::level::Level;
 
-use crate::request::current;
+use crate::request::stack_log::log_with_stack;
 use crate::settings::ServerLog;
 
 /// Puts the interceptor in front of `signal.signal`. The module `signal` calls the built-in
@@ -70,23 +69,4 @@ impl Method for Signal {
         log_with_stack(py, &this.log, &text)?;
         Ok(handler)
     }
-}
-
-/// Logs what was asked for in vain, and by whom: into the request's log, or the server's.
-pub(crate) fn log_with_stack<'py>(
-    py: Attached<'py>,
-    log: &Arc<dyn ServerLog>,
-    text: &str,
-) -> Result<'py, ()> {
-    let mut lines = vec![text.to_owned()];
-    let stack = py.import(c"traceback")?.call_method(c"format_stack", &[])?;
-    for entry in stack.iterate()? {
-        lines.extend(entry?.display().lines().map(str::to_owned));
-    }
-    let lines = lines.iter().map(String::as_bytes);
-    match current::lease() {
-        Some(lease) => lease.with(py, |live| lines.for_each(|line| live.log(Level::Info, line)))?,
-        None => py.detach(|| lines.for_each(|line| log.line(Level::Info, line))),
-    }
-    Ok(())
 }

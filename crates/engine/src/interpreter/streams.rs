@@ -6,8 +6,8 @@ use std::sync::Arc;
 use python::{Attached, Attribute, Class, Error, Exception, Members, Object, Result};
 use wsgi::config::interpreter_options::Rules;
 
-use crate::interpreter::log::LogStream;
-use crate::interpreter::setup::Classes;
+use crate::objects::classes::Classes;
+use crate::objects::log_stream::{LogStream, text_over};
 use crate::settings::Settings;
 
 /// Replaces the standard streams as the settings want.
@@ -37,18 +37,6 @@ pub(crate) fn install<'py>(
         sys.set_attr(c"stdin", &restricted.instance(Restricted("sys.stdin"))?)?;
     }
     Ok(())
-}
-
-/// A text stream that hands every write on to a binary one. The first that is made in an interpreter
-/// also looks up its first codec, so that applications find the registry of codecs set up.
-pub(crate) fn text_over<'py>(binary: &Object<'py>) -> Result<'py, Object<'py>> {
-    let py = binary.py();
-    let options = py.dict()?;
-    options.set("encoding", &py.text("utf-8")?)?;
-    options.set("errors", &py.text("replace")?)?;
-    options.set("line_buffering", &py.bool(true))?;
-    options.set("write_through", &py.bool(true))?;
-    py.import(c"io")?.attr(c"TextIOWrapper")?.call_with(&[binary], Some(&options))
 }
 
 /// A stream that nobody may use.

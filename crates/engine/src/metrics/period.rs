@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::phase::Phase;
-use crate::objects::environ::now;
+use crate::clock::now;
 use crate::request::meter::Flow;
 use crate::request::timing::Sample;
 use crate::usage::Cpu;

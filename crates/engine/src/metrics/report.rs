@@ -6,7 +6,7 @@ use python::{Attached, Object, Result};
 
 use super::phase::Phase;
 use super::{Recorder, Report, Totals};
-use crate::objects::environ::now;
+use crate::clock::now;
 use crate::usage::{Cpu, MemoryUsage};
 
 /// `request_metrics()` of a period that is over.

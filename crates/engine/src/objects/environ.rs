@@ -2,24 +2,18 @@
 
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use python::{Attached, Object, Result};
+use python::{Attached, Handle, Object, Result};
 use wsgi::protocol::request::RequestHead;
 
 use crate::MOD_WSGI_VERSION;
-use crate::call::Job;
-use crate::interpreter::setup::Classes;
+use crate::objects::classes::Classes;
 use crate::objects::errors::Errors;
 use crate::objects::input::Input;
 use crate::request::current;
+use crate::request::lease::Lease;
 use crate::request::timing::Stamps;
 use crate::settings::Settings;
-
-/// Seconds of the epoch, now.
-pub(crate) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
 
 /// What is the same in all environs of an interpreter, and the keys of what is not.
 pub(crate) fn constants<'py>(
@@ -59,22 +53,31 @@ const KEYS: [&CStr; 11] = [
     c"mod_wsgi.application_start",
 ];
 
+/// What an interpreter has for the environs of its requests.
+pub(crate) struct Parts<'a> {
+    /// The entries that are alike in all, and the keys of the others: see [`constants`].
+    pub(crate) constants: &'a Handle,
+    pub(crate) classes: &'a Classes,
+}
+
 /// Builds the environ of a request.
 pub(crate) fn build<'py>(
     py: Attached<'py>,
-    job: &Job<'_>,
+    request: &RequestHead<'_>,
+    lease: &Arc<Lease>,
+    parts: &Parts<'_>,
     errors: &Errors<'py>,
     stamps: &Stamps,
 ) -> Result<'py, Object<'py>> {
-    let (environ, https) = text(py, job.request)?;
-    environ.update(&job.hosted.constants.bind(py))?;
-    let input = Input::new(Arc::clone(job.lease));
-    let input = job.hosted.classes.input.bind(py).instance(input)?;
+    let (environ, https) = text(py, request)?;
+    environ.update(&parts.constants.bind(py))?;
+    let input = Input::new(Arc::clone(lease));
+    let input = parts.classes.input.bind(py).instance(input)?;
     environ.set_named(c"wsgi.url_scheme", &py.text(if https { "https" } else { "http" })?)?;
     environ.set_named(c"wsgi.input", &input)?;
     environ.set_named(c"wsgi.errors", errors.text())?;
-    add_groups(py, &environ, job.request)?;
-    environ.set_named(c"mod_wsgi.callable_object", &py.latin1(job.request.callable)?)?;
+    add_groups(py, &environ, request)?;
+    environ.set_named(c"mod_wsgi.callable_object", &py.latin1(request.callable)?)?;
     environ.set_named(c"mod_wsgi.thread_id", &py.int(current::number())?)?;
     environ.set_named(c"mod_wsgi.request_start", &py.float(stamps.request_start)?)?;
     environ.set_named(c"mod_wsgi.queue_start", &py.float(stamps.queue_start)?)?;
@@ -115,13 +118,14 @@ fn decode<'py>(py: Attached<'py>, name: &[u8], value: &[u8]) -> Result<'py, Obje
 pub(crate) fn add_place<'py>(
     py: Attached<'py>,
     environ: &Object<'py>,
-    job: &Job<'_>,
+    request: &RequestHead<'_>,
+    constants: &Handle,
 ) -> Result<'py, ()> {
-    let constants = job.hosted.constants.bind(py);
+    let constants = constants.bind(py);
     for key in [c"apache.version", c"mod_wsgi.version"] {
         environ.set_named(key, &constants.item(&py.name(key)?)?)?;
     }
-    add_groups(py, environ, job.request)
+    add_groups(py, environ, request)
 }
 
 fn add_groups<'py>(

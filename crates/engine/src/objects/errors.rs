@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use python::{Attached, ClassHandle, Handle, Object, Result};
 
-use crate::interpreter::log::LogStream;
-use crate::interpreter::streams;
 use crate::lock::lock;
+use crate::objects::log_stream::{LogStream, text_over};
 use crate::request::lease::Lease;
 
 /// The stream of a request.
@@ -52,7 +51,7 @@ impl Unused {
             }
         }
         let binary = class.instance(LogStream::of_request(Arc::clone(lease)))?;
-        let text = streams::text_over(&binary)?;
+        let text = text_over(&binary)?;
         if let Some(log) = class.get(&binary) {
             log.forget_use();
         }

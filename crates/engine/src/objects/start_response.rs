@@ -8,7 +8,7 @@ use python::{Arguments, Attached, Call, Class, Error, Exception, Members, Method
 use wsgi::level::Level;
 use wsgi::protocol::response::{ResponseStatus, check_header, is_framing, is_hop_by_hop};
 
-use crate::call::Records;
+use crate::fault::Records;
 use crate::request::lease::Lease;
 use crate::request::response::Head;
 

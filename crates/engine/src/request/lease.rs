@@ -13,11 +13,11 @@ use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::{BodyRest, RequestHead};
 
-use crate::control::ClosedExchange;
 use crate::events::request_events::RequestEvents;
+use crate::exchange::ClosedExchange;
 use crate::exchange::Exchange;
-use crate::interpreter::log::{Lines, RECORD};
 use crate::request::body::Body;
+use crate::request::error_lines::{Lines, RECORD};
 use crate::request::meter::{GilWaits, Meter};
 use crate::request::response::Response;
 use wsgi::protocol::outcome::Outcome;

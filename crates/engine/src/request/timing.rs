@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use python::Attached;
 use wsgi::protocol::request::RequestHead;
 
-use crate::metrics::Running;
-use crate::objects::environ::now;
+use crate::clock::{now, seconds};
 use crate::request::lease::Lease;
 use crate::request::meter::{Flow, Meter};
 use crate::usage::Cpu;
@@ -40,18 +39,11 @@ impl Stamps {
     }
 }
 
-/// Microseconds as seconds.
-#[expect(clippy::cast_precision_loss, reason = "an f64 keeps microseconds for 280 years")]
-pub(crate) fn seconds(microseconds: u64) -> f64 {
-    microseconds as f64 / 1e6
-}
-
-/// The account of a request that goes on.
+/// The time of a request that goes on.
 pub(crate) struct RequestTiming {
     stamps: Stamps,
     began: Instant,
     cpu: Cpu,
-    running: Option<Running>,
 }
 
 /// A request that is done.
@@ -72,9 +64,9 @@ pub(crate) struct Sample {
 }
 
 impl RequestTiming {
-    /// Opens the account on the thread that runs the request.
-    pub(crate) fn open(stamps: Stamps, running: Option<Running>) -> Self {
-        Self { stamps, began: Instant::now(), cpu: Cpu::of_thread(), running }
+    /// Begins on the thread that runs the request.
+    pub(crate) fn begin(stamps: Stamps) -> Self {
+        Self { stamps, began: Instant::now(), cpu: Cpu::of_thread() }
     }
 
     /// The sum, before anybody is told of it.
@@ -97,13 +89,6 @@ impl RequestTiming {
             gil_wait_count,
             gil_wait_time,
             status,
-        }
-    }
-
-    /// Closes the account: the metrics take the sum.
-    pub(crate) fn close(self, sample: &Sample) {
-        if let Some(running) = self.running {
-            running.finish(sample);
         }
     }
 }

@@ -17,41 +17,9 @@ use wsgi::level::Level;
 
 use crate::lock::lock;
 use crate::request::current;
+use crate::request::error_lines::Lines;
 use crate::request::lease::{Lease, Live};
 use crate::settings::ServerLog;
-
-/// The longest record in bytes; httpd cuts at about that.
-pub(crate) const RECORD: usize = 8000;
-
-/// Text on its way to a log, cut into lines.
-#[derive(Debug, Default)]
-pub(crate) struct Lines(Vec<u8>);
-
-impl Lines {
-    /// Adds text and takes out the lines that are complete (or too long for a record).
-    pub(crate) fn push(&mut self, text: &[u8]) -> Vec<Vec<u8>> {
-        self.0.extend_from_slice(text);
-        let mut lines = Vec::new();
-        let mut rest = self.0.as_slice();
-        loop {
-            let end = rest.iter().take(RECORD + 1).position(|byte| *byte == b'\n');
-            let (line, after) = match end {
-                Some(end) => (&rest[..end], &rest[end + 1..]),
-                None if rest.len() > RECORD => rest.split_at(RECORD),
-                None => break,
-            };
-            lines.push(line.strip_suffix(b"\r").unwrap_or(line).to_vec());
-            rest = after;
-        }
-        self.0 = rest.to_vec();
-        lines
-    }
-
-    /// Takes out the line that has no end.
-    pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
-        Some(std::mem::take(&mut self.0)).filter(|line| !line.is_empty())
-    }
-}
 
 /// The Python class `mod_wsgi.Log`.
 pub(crate) struct LogStream {
@@ -121,7 +89,7 @@ impl LogStream {
                     let mut unfinished = lock(unfinished);
                     let mut own = unfinished.remove(&id).unwrap_or_default();
                     let lines = own.push(text);
-                    if !own.0.is_empty() {
+                    if !own.is_empty() {
                         unfinished.insert(id, own);
                     }
                     lines
@@ -327,4 +295,16 @@ impl Getter for Name {
     fn get<'py>(this: &LogStream, py: Attached<'py>) -> Result<'py, Object<'py>> {
         py.text(this.name)
     }
+}
+
+/// A text stream that hands every write on to a binary one. The first that is made in an interpreter
+/// also looks up its first codec, so that applications find the registry of codecs set up.
+pub(crate) fn text_over<'py>(binary: &Object<'py>) -> Result<'py, Object<'py>> {
+    let py = binary.py();
+    let options = py.dict()?;
+    options.set("encoding", &py.text("utf-8")?)?;
+    options.set("errors", &py.text("replace")?)?;
+    options.set("line_buffering", &py.bool(true))?;
+    options.set("write_through", &py.bool(true))?;
+    py.import(c"io")?.attr(c"TextIOWrapper")?.call_with(&[binary], Some(&options))
 }

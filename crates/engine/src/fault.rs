@@ -11,7 +11,10 @@ pub(crate) trait Sink {
     fn line(&mut self, level: Level, text: String);
 }
 
-impl Sink for Vec<(Level, String)> {
+/// Records for the error log of a request.
+pub(crate) type Records = Vec<(Level, String)>;
+
+impl Sink for Records {
     fn line(&mut self, level: Level, text: String) {
         self.push((level, text));
     }

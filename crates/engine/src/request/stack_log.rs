@@ -1,0 +1,28 @@
+//! Log lines that show where Python code has asked for something that it does not get.
+
+use std::sync::Arc;
+
+use python::{Attached, Result};
+use wsgi::level::Level;
+
+use crate::request::current;
+use crate::settings::ServerLog;
+
+/// Logs what was asked for in vain, and by whom: into the request's log, or the server's.
+pub(crate) fn log_with_stack<'py>(
+    py: Attached<'py>,
+    log: &Arc<dyn ServerLog>,
+    text: &str,
+) -> Result<'py, ()> {
+    let mut lines = vec![text.to_owned()];
+    let stack = py.import(c"traceback")?.call_method(c"format_stack", &[])?;
+    for entry in stack.iterate()? {
+        lines.extend(entry?.display().lines().map(str::to_owned));
+    }
+    let lines = lines.iter().map(String::as_bytes);
+    match current::lease() {
+        Some(lease) => lease.with(py, |live| lines.for_each(|line| live.log(Level::Info, line)))?,
+        None => py.detach(|| lines.for_each(|line| log.line(Level::Info, line))),
+    }
+    Ok(())
+}
