@@ -1,6 +1,7 @@
 //! Headers in both directions: what an application wants to send, and what a client sent.
 
-use wsgi::environ::{collapse_slashes, header_variable, is_header_name, script_name};
+use wsgi::environ::{collapse_slashes, script_name};
+use wsgi::header::{header_variable, is_header_name};
 use wsgi::protocol::response::{ResponseStatus, check_header, content_length};
 
 /// A status line, and headers as `name:value` lines; the lines are separated by form feeds, which no

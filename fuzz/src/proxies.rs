@@ -51,7 +51,7 @@ pub(crate) fn proxies(bytes: &[u8]) {
 }
 
 fn variable(name: &str) -> Vec<u8> {
-    wsgi::environ::header_variable(name.as_bytes())
+    wsgi::header::header_variable(name.as_bytes())
 }
 
 fn is_address(peer: &[u8]) -> bool {

@@ -10,9 +10,10 @@ use httpd::{
     Authorization, ErrorLog, Guard, Order, Password, RealmHash, Request, Requirement, Status,
 };
 use wsgi::config::group_name;
+use wsgi::config::hook_script::HookScript;
 use wsgi::level::Level;
 use wsgi::protocol::codec::Pairs;
-use wsgi::protocol::hook::{Answer, HookScript, Query, Question};
+use wsgi::protocol::hook::{Answer, Query, Question};
 use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 
 use crate::Wsgi;

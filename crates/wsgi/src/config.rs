@@ -7,6 +7,7 @@ pub mod category;
 pub mod daemon_process;
 pub mod directives;
 pub mod group_name;
+pub mod hook_script;
 pub mod interpreter_options;
 pub mod proxy;
 pub mod reference;

@@ -6,11 +6,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::config::proxy::{SchemeSource, Trust};
+use crate::config::proxy::Trust;
+use crate::header::{header_variable, is_header_name};
 
 mod hook;
+mod trust;
 
 pub use hook::HookFacts;
+pub use trust::SchemeSource;
 
 type Bytes<'a> = Cow<'a, [u8]>;
 
@@ -241,17 +244,6 @@ impl<'a> Environ<'a> {
 /// Whether applications see this variable of the request's environment.
 fn is_visible(name: &[u8]) -> bool {
     name != b"PATH" && name != b"HTTP_PROXY"
-}
-
-/// Whether a header's name can be told apart from every other one in the environ.
-pub fn is_header_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-}
-
-/// The name of a header's variable, for instance `HTTP_X_REAL_IP`.
-pub fn header_variable(name: &[u8]) -> Vec<u8> {
-    let letter = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
-    b"HTTP_".iter().copied().chain(name.iter().map(letter)).collect()
 }
 
 /// The URI's path up to the path info. The path info comes from a file's path, where runs of slashes

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod environ;
+pub mod header;
 pub mod level;
 pub mod printable;
 pub mod process;

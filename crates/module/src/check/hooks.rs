@@ -1,7 +1,7 @@
 //! What is wrong with the hooks of a configuration, found when it was read.
 
 use httpd::Server;
-use wsgi::protocol::hook::PlacedHook;
+use wsgi::config::hook_script::PlacedHook;
 
 use crate::Wsgi;
 use crate::check::groups;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use httpd::{Password, RealmHash, Request};
+use wsgi::config::hook_script::HookScript;
 use wsgi::level::Level;
-use wsgi::protocol::hook::{Answer, HookScript, Query};
+use wsgi::protocol::hook::{Answer, Query};
 
 use crate::Wsgi;
 use crate::log;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use httpd::{Authorization, Request, Requirement};
+use wsgi::config::hook_script::HookScript;
 use wsgi::config::tokens::words;
 use wsgi::level::Level;
-use wsgi::protocol::hook::{Answer, HookScript, Query};
+use wsgi::protocol::hook::{Answer, Query};
 
 use crate::Wsgi;
 use crate::log;

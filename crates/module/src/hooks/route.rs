@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
 use httpd::Request;
-use wsgi::protocol::hook::HookScript;
+use wsgi::config::hook_script::HookScript;
 
 use crate::lifecycle::route::Route;
 use crate::request::access;

@@ -2,7 +2,7 @@
 
 use httpd::{ErrorLog, Request};
 use wsgi::config::settings::MapHead;
-use wsgi::environ::is_header_name;
+use wsgi::header::is_header_name;
 use wsgi::protocol::codec::Pairs;
 use wsgi::protocol::request::{Attempts, RequestHead};
 

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::alias::Alias;
 use crate::config::daemon_process::GroupSpec;
+use crate::config::hook_script::{HookScript, PlacedHook};
 use crate::config::interpreter_options::{InterpreterOptions, InterpreterRules};
 use crate::config::proxy::{ProxyHeader, Subnet};
 use crate::level::Level;
-use crate::protocol::hook::{HookScript, PlacedHook};
 
 /// What a directory section or a server says about its requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

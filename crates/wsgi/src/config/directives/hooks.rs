@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{AUTH_CONFIG, Directive, SECTIONS, Scope, on_or_off};
 use crate::config::argument::ArgumentError;
-use crate::protocol::hook::{HookScript, PlacedHook};
+use crate::config::hook_script::{HookScript, PlacedHook};
 
 const SCRIPT: &std::ffi::CStr = c"file [application-group=name] [process-group=name]";
 

@@ -4,7 +4,7 @@ use super::{Directive, FILE_INFO, SECTIONS, on_or_off, one, some};
 use crate::config::argument::{ArgumentError, flag};
 use crate::config::proxy::{ProxyHeader, Subnet, known_header};
 use crate::config::settings::MapHead;
-use crate::environ::is_header_name;
+use crate::header::is_header_name;
 
 pub(super) const REQUEST: &[Directive] = &[
     Directive {
