@@ -46,7 +46,7 @@ enum Command {
     Valgrind,
     /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd: memory, reliability.
     Bench(bench::Options),
-    /// Writes docs/directives.md, which is made from the catalogue of directives.
+    /// Writes docs/directives.md and docs/errors.md, which are made from catalogues.
     Reference,
     /// Format, lints, documentation and licences, as CI checks them.
     Check,

@@ -1,4 +1,4 @@
-//! `cargo xtask reference`: the reference page of directives, made anew.
+//! `cargo xtask reference`: the pages that are made from catalogues, made anew.
 
 use std::fs;
 
@@ -6,17 +6,20 @@ use anyhow::{Context, Result};
 
 use crate::{command, project};
 
-/// Where the page is.
-const PAGE: &str = "docs/directives.md";
+/// The pages, by the names that the example `reference` of the crate `wsgi` knows them by.
+const PAGES: [&str; 2] = ["directives", "errors"];
 
-/// Writes the page.
+/// Writes the pages.
 pub(crate) fn run() -> Result<()> {
-    let mut print = command::cargo("run");
-    print.args(["--quiet", "--package", "wsgi", "--example", "reference"]);
-    let page = command::output(&mut print)?;
-    let path = project::root().join(PAGE);
-    // The last line end was taken off.
-    fs::write(&path, page + "\n").with_context(|| format!("{PAGE} cannot be written"))?;
-    println!("{PAGE} was written");
+    for name in PAGES {
+        let mut print = command::cargo("run");
+        print.args(["--quiet", "--package", "wsgi", "--example", "reference", "--", name]);
+        let page = command::output(&mut print)?;
+        let path = format!("docs/{name}.md");
+        // The last line end was taken off.
+        fs::write(project::root().join(&path), page + "\n")
+            .with_context(|| format!("{path} cannot be written"))?;
+        println!("{path} was written");
+    }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Log levels, with httpd's numbers.
 
+use serde::{Deserialize, Serialize};
+
 /// How serious a log line is: the levels and numbers of httpd's `APLOG_*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Level {
     /// Action must be taken at once.

@@ -5,6 +5,7 @@
 //! application sees, which header it may send. The crates on both sides of the door build on it.
 #![forbid(unsafe_code)]
 
+pub mod codes;
 pub mod config;
 pub mod environ;
 pub mod header;
