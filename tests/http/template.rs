@@ -487,7 +487,7 @@ fn a_template_or_a_worker_that_is_stuck_in_a_fork_is_replaced() {
         httpd.allow_log("its workers go on");
         let first: i32 = httpd.get("/app/").send().text().parse().unwrap();
         fs::write(httpd.root().join("app/stuck"), "").unwrap();
-        httpd.expect_log(&format!("worker {first} of process group \"test\" ended"));
+        httpd.expect_log(&format!("process group \"test\": worker {first} ended"));
         httpd.signal(first, Signal::SIGKILL);
         httpd.wait_for_log(line);
         fs::remove_file(httpd.root().join("app/stuck")).unwrap();

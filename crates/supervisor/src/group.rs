@@ -16,8 +16,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::{Preload, Processes};
-use wsgi::level::Level;
 use wsgi::process::control::SupervisorMessage;
 use wsgi::process::plan::{Plan, PlannedGroup};
 use wsgi::protocol::queue::GroupState;
@@ -109,8 +109,14 @@ impl Group {
         &self.launch.spec.group.name
     }
 
-    fn note(&self, level: Level, text: &str) {
-        self.log.line(level, &format!("process group {:?}: {text}", self.name()));
+    /// Writes a message about the group.
+    fn report(&self, message: Message) {
+        self.log.message(&message.within(&format_args!("process group {:?}", self.name())));
+    }
+
+    /// Writes a line about the life of its processes.
+    fn info(&self, text: &str) {
+        self.log.info(&format!("process group {:?}: {text}", self.name()));
     }
 
     /// Whether all its processes have ended.
@@ -154,9 +160,7 @@ impl Group {
             self.tell_workers(SupervisorMessage::Look);
         }
         if self.launch.queue.is_to_report() {
-            let text = "one of its processes has shut its queue down; a graceful restart of httpd makes a new \
-                        one";
-            self.note(Level::Alert, text);
+            self.report(codes::queue_shut_down());
         }
         let now = Instant::now();
         let waiting = self.demand.looks(now) && self.launch.queue.has_waiting();
@@ -188,11 +192,7 @@ impl Group {
             && self.launch.queue.has_waiting()
             && let Err(error) = self.refusals.begin(self.launch.queue.receiver())
         {
-            let text = format!(
-                "requests that wait cannot be refused: no process can be started for that: {error}; the \
-                     next one is tried in a second"
-            );
-            self.note(Level::Error, &text);
+            self.report(codes::refusals_not_begun(&error));
         }
     }
 
@@ -232,9 +232,7 @@ impl Group {
             let worker = Worker::started(start.start()?, generation);
             Ok((worker, start.identity.name.clone()))
         })?;
-        let (pid, name) = (worker.name(), self.name());
-        let text = format!("worker {pid} of process group {name:?} starts as user {user:?}");
-        self.log.line(Level::Info, &text);
+        self.info(&format!("worker {} starts as user {user:?}", worker.name()));
         Ok(worker)
     }
 

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use wsgi::codes::Message;
 use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::time_zone::TimeZone;
@@ -21,16 +22,30 @@ impl Log {
         Self { most }
     }
 
-    /// Writes one line to standard error.
-    pub(crate) fn line(self, level: Level, text: &str) {
-        if level.number() > self.most {
-            return;
+    /// Writes a message.
+    pub(crate) fn message(self, message: &Message) {
+        if self.keeps(message.level()) {
+            write(message.level(), &message.to_string());
         }
-        let line = LogLine::new(level, text.as_bytes());
-        let line = line.formatted(time_zone(), since_1970(), std::process::id());
-        // Nobody is left to hear of a log that cannot be written.
-        let _ = std::io::stderr().write_all(&line);
     }
+
+    /// Writes a line about the life of processes, which needs no code.
+    pub(crate) fn info(self, text: &str) {
+        if self.keeps(Level::Info) {
+            write(Level::Info, text);
+        }
+    }
+
+    fn keeps(self, level: Level) -> bool {
+        level.number() <= self.most
+    }
+}
+
+fn write(level: Level, text: &str) {
+    let line = LogLine::new(level, text.as_bytes());
+    let line = line.formatted(time_zone(), since_1970(), std::process::id());
+    // A log that cannot be written cannot be told of that either.
+    let _ = std::io::stderr().write_all(&line);
 }
 
 /// The zone that the lines of this httpd are in: that of this process, for the next ten years.

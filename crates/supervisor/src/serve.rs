@@ -11,7 +11,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use wsgi::level::Level;
 use wsgi::process::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
@@ -177,7 +176,7 @@ impl Supervisor {
             if info.ssi_signo == Signal::SIGUSR2 as u32 {
                 let text =
                     "httpd uses another configuration: only connections from before are served";
-                self.log.line(Level::Info, text);
+                self.log.info(text);
                 self.groups.iter_mut().for_each(Group::retire);
             }
         }
@@ -186,7 +185,7 @@ impl Supervisor {
 
     fn end(&mut self, why: &str) {
         self.ending = true;
-        self.log.line(Level::Info, &format!("wsgid ends: {why}"));
+        self.log.info(&format!("wsgid ends: {why}"));
         for group in &mut self.groups {
             group.end();
         }

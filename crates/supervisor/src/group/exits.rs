@@ -5,7 +5,8 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use wsgi::level::Level;
+use wsgi::codes;
+use wsgi::config::daemon_process::Timeouts;
 use wsgi::process::plan::descriptor;
 
 use super::Group;
@@ -31,8 +32,7 @@ impl Group {
 
     pub(super) fn not_started(&mut self, what: &str, error: &StartError) {
         let delay = self.delay(None);
-        let text = format!("cannot start a {what}: {error}; the next try is in {delay:.1?}");
-        self.note(Level::Error, &text);
+        self.report(codes::cannot_start(what, error, delay));
     }
 
     /// Notes that a process failed, and when the next one may start.
@@ -57,11 +57,7 @@ impl Group {
         }
         (self.not_before, self.last_delay) = (Some(Instant::now() + delay), delay);
         if !is_usual {
-            let text = format!(
-                "WSGI0223: workers end, or want to be replaced, as soon as they are ready, one after the other: something in \
-                 the application may end its process, or a limit such as recycle-memory= may be too low; the next one starts in {delay:.1?}"
-            );
-            self.note(Level::Warning, &text);
+            self.report(codes::workers_end_early(delay));
         }
     }
 
@@ -97,23 +93,18 @@ impl Group {
 
     pub(super) fn note_nonsense(&self, what: &str, pid: &str, delay: Duration) {
         let next = if self.launch.kept.are_many() {
-            "no more are started until httpd is restarted gracefully, since descriptors have come several times"
+            "no more are started until httpd is restarted gracefully, since descriptors have come \
+             several times"
                 .to_owned()
         } else {
-            format!("the next one starts in {delay:.1?}")
+            next_start(delay)
         };
-        let text = format!(
-            "WSGI0222: {what} {pid} says what makes no sense to wsgid and is killed: something in the \
-             application may write to descriptor {}; {next}",
-            descriptor::CONTROL
-        );
-        self.note(Level::Error, &text);
+        self.report(codes::control_messages_invalid(what, pid, descriptor::CONTROL, &next));
     }
 
     fn worker_ended(&mut self, worker: &Worker, status: ExitStatus) {
-        let (pid, name) = (worker.name(), self.name().to_owned());
-        let ended = format!("worker {pid} of process group {name:?} has ended");
-        let line = |level, text: &str| self.log.line(level, text);
+        let pid = worker.name();
+        let ended = format!("worker {pid} has ended");
         if self.ending || worker.is_draining() {
             if worker.is_ready() && status.success() {
                 // It was well until it was asked to go, and so may the next one be.
@@ -123,41 +114,42 @@ impl Group {
             let crashed = status.signal().is_some_and(|signal| {
                 signal != Signal::SIGKILL as i32 && signal != Signal::SIGTERM as i32
             });
-            let level = if crashed { Level::Error } else { Level::Info };
-            return line(level, &format!("{ended} ({status})"));
+            return if crashed {
+                self.report(codes::worker_crashed(&pid, &status));
+            } else {
+                self.info(&format!("{ended} ({status})"));
+            };
         }
         let is_well = status.success() && worker.is_ready();
         if is_well && !self.launch.spec.group.is_service() {
-            line(Level::Info, &format!("{ended} and is replaced"));
+            self.info(&format!("{ended} and is replaced"));
             self.backoff.after_success();
             return self.pause(worker.served().unwrap_or_default());
         }
         let delay = self.delay(worker.served());
-        let when = if delay.is_zero() {
-            "it is replaced at once".to_owned()
-        } else {
-            format!("the next one starts in {delay:.1?}")
-        };
+        let when =
+            if delay.is_zero() { "it is replaced at once".to_owned() } else { next_start(delay) };
         if is_well {
             // A service that has done what it had to do.
-            return self.log.line(Level::Info, &format!("{ended}; {when}"));
+            return self.info(&format!("{ended}; {when}"));
         }
-        let stage = if worker.is_ready() { "ended" } else { "ended before it was ready" };
         let cause = match status.signal() {
             Some(signal) if signal == Signal::SIGKILL as i32 && memory_kills::is_new() => {
                 ", by the kernel for want of memory"
             }
             _ => "",
         };
-        let text =
-            format!("worker {pid} of process group {name:?} {stage} ({status}{cause}); {when}");
-        self.log.line(Level::Error, &text);
+        let status = format!("{status}{cause}");
+        self.report(if worker.is_ready() {
+            codes::worker_ended(&pid, &status, &when)
+        } else {
+            codes::ended_before_ready("worker", &pid, &status, &when)
+        });
     }
 
     /// Kills processes that did not end, or did not get ready, in time.
     pub(super) fn enforce(&mut self) {
         let now = Instant::now();
-        let name = self.launch.spec.group.name.clone();
         let timeouts = self.launch.spec.group.timeouts;
         let limit = self.start_limit();
         self.give_up_stuck_template(limit.unwrap_or(TEMPLATE_LIMIT));
@@ -166,49 +158,31 @@ impl Group {
             && let Some(pid) = self.templates.report_late(TEMPLATE_LIMIT)
         {
             let seconds = TEMPLATE_LIMIT.as_secs();
-            let text = format!(
-                "template {pid} is not ready after {seconds} seconds: what it imports may hang; it is \
-                 replaced when its script changes, and startup-timeout= sets a limit"
-            );
-            self.note(Level::Warning, &text);
+            self.report(codes::template_slow(pid, seconds));
         }
-        for worker in &mut self.workers {
+        for place in 0..self.workers.len() {
+            let worker = &mut self.workers[place];
             let pid = worker.name();
-            let (what, level) = if worker.kill_at().is_some_and(|moment| moment <= now) {
-                let text = format!(
-                    "did not end within graceful-timeout={} and shutdown-timeout={}",
-                    timeouts.graceful, timeouts.shutdown
-                );
-                (text, Level::Warning)
+            if worker.kill_at().is_some_and(|moment| moment <= now) {
+                worker.kill();
+                let Timeouts { graceful, shutdown, .. } = timeouts;
+                self.report(codes::worker_not_ended(&pid, graceful, shutdown));
             } else if !worker.is_ready()
                 && !worker.is_draining()
                 && limit.is_some_and(|limit| worker.age() >= limit)
             {
-                (format!("was not ready within startup-timeout={}", timeouts.startup), Level::Error)
-            } else {
-                continue;
-            };
-            worker.kill();
-            let next = if level == Level::Error {
-                let delay = self.backoff.after_failure(None);
-                (self.not_before, self.last_delay) = (Some(now + delay), delay);
-                format!("; the next one starts in {delay:.1?}")
-            } else {
-                String::new()
-            };
-            let text = format!("worker {pid} of process group {name:?} {what} and is killed{next}");
-            self.log.line(level, &text);
+                worker.kill();
+                let next = format!("; {}", next_start(self.delay(None)));
+                self.report(codes::not_ready("worker", &pid, timeouts.startup, &next));
+            }
         }
         // There is nobody to kill, and no end to be noticed.
         self.workers.retain(|worker| worker.pid().is_some() || worker.killed().is_none());
         if let Some(limit) = limit
             && let Some(pid) = self.templates.give_up_late(limit)
         {
-            let seconds = timeouts.startup;
-            let text = format!(
-                "template {pid} was not ready within startup-timeout={seconds} and is killed"
-            );
-            self.note(Level::Error, &text);
+            let pid = pid.to_string();
+            self.report(codes::not_ready("template", &pid, timeouts.startup, ""));
         }
     }
 
@@ -227,11 +201,7 @@ impl Group {
                     0 => format!("{} seconds", limit.as_secs()),
                     seconds => format!("startup-timeout={seconds}"),
                 };
-                let text = format!(
-                    "template {pid} has forked no worker within {within} and is killed: a hook of \
-                     os.register_at_fork may hang; the next one starts in {delay:.1?}"
-                );
-                self.note(Level::Error, &text);
+                self.report(codes::template_stuck(pid, &within, delay));
             }
         }
     }
@@ -264,4 +234,9 @@ impl Group {
         let ages = forked.chain(self.templates.unreported_for());
         ages.map(|age| Instant::now() + TEMPLATE_LIMIT.saturating_sub(age)).min()
     }
+}
+
+/// When the next process starts, for the end of a message.
+pub(super) fn next_start(delay: Duration) -> String {
+    format!("the next one starts in {delay:.1?}")
 }

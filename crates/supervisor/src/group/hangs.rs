@@ -4,9 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use wsgi::level::Level;
+use wsgi::codes;
 
 use super::Group;
+use super::exits::next_start;
 use super::templates::Lost;
 use crate::group::worker::Worker;
 
@@ -16,9 +17,6 @@ const BIRTH_LIMIT: Duration = Duration::from_mins(1);
 
 /// The end of a template that was killed is waited for so long, and that of a worker when the group ends.
 const LOST: Duration = Duration::from_secs(5);
-
-const REMEDY: &str =
-    "a file system may not answer (FUSE, NFS): mend or unmount it, or name other paths";
 
 impl Group {
     /// Kills processes that have not executed their program in time, and looks at scripts that take as long;
@@ -44,12 +42,12 @@ impl Group {
             self.note_hanging("worker", &pid, &doing, Some(next));
         }
         while let Some(pid) = self.templates.leave_behind(LOST) {
-            self.note_left_behind("template", &pid.to_string());
+            self.report(codes::process_left_behind("template", &pid.to_string()));
         }
         if self.ending {
             let is_lost = |worker: &Worker| worker.killed().is_some_and(|at| at.elapsed() >= LOST);
             for worker in self.workers.iter().filter(|worker| is_lost(worker)) {
-                self.note_left_behind("worker", &worker.name());
+                self.report(codes::process_left_behind("worker", &worker.name()));
             }
             self.workers.retain(|worker| !is_lost(worker));
         }
@@ -57,20 +55,8 @@ impl Group {
 
     fn note_hanging(&self, what: &str, pid: &str, doing: &str, next: Option<Duration>) {
         let seconds = self.birth_limit().as_secs();
-        let next =
-            next.map_or_else(String::new, |next| format!("; the next one starts in {next:.1?}"));
-        let text = format!(
-            "WSGI0220: {what} {pid} hangs in {doing} for {seconds} seconds and is killed; {REMEDY}{next}"
-        );
-        self.note(Level::Error, &text);
-    }
-
-    fn note_left_behind(&self, what: &str, pid: &str) {
-        let text = format!(
-            "WSGI0221: {what} {pid} was killed and does not end: it hangs in the kernel and is left behind; \
-             {REMEDY}"
-        );
-        self.note(Level::Error, &text);
+        let next = next.map_or_else(String::new, |delay| format!("; {}", next_start(delay)));
+        self.report(codes::process_hangs(what, pid, doing, seconds, &next));
     }
 
     /// When a worker that was killed is left behind by a group that ends.

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use wsgi::codes;
 use wsgi::config::daemon_process::Preload;
-use wsgi::level::Level;
 
 use super::Group;
 use super::templates::PAUSE;
@@ -38,10 +38,7 @@ impl Group {
             Ok(look) => (self.templates.look, self.templates.look_from) = (Some(look), None),
             Err(error) => {
                 self.templates.look_from = Some(Instant::now() + PAUSE);
-                self.note(Level::Error, &format!(
-                        "scripts cannot be looked at: {error}; the workers that there are serve on, and it is tried \
-                         again in {PAUSE:?}"
-                    ));
+                self.report(codes::scripts_not_looked_at(&error, PAUSE));
             }
         }
     }
@@ -65,7 +62,7 @@ impl Group {
             return;
         }
         if is_said {
-            self.note(Level::Info, "a script has changed: a new template is started");
+            self.info("a script has changed: a new template is started");
         }
         if is_said || is_waited_for {
             self.start_template(self.templates.wanted, self.templates.generation() + 1);
@@ -83,7 +80,7 @@ impl Group {
         }
         let (pid, generation) = (next.pid(), next.generation());
         let text = format!("template {pid} is replaced before it is ready: a script has changed");
-        self.note(Level::Info, &text);
+        self.info(&text);
         self.templates.next = None;
         self.start_template(self.templates.wanted, generation);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 
 use super::Group;
@@ -32,11 +32,7 @@ impl Group {
         let worker = &mut self.workers[index];
         match news {
             WorkerMessage::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
-                let text = format!(
-                    "process {speaker} says that it is a worker, but is no child of wsgid, or is known \
-                     already; it is left alone"
-                );
-                self.note(Level::Alert, &text);
+                self.report(codes::false_worker(speaker));
             }
             WorkerMessage::Ready if !worker.is_ready() && worker.pid().is_some() => {
                 worker.set_ready();
@@ -44,11 +40,7 @@ impl Group {
                     worker.retire();
                 }
                 let (pid, milliseconds) = (worker.name(), worker.age().as_millis());
-                let name = self.name();
-                let text = format!(
-                    "worker {pid} of process group {name:?} is ready after {milliseconds} ms"
-                );
-                self.log.line(Level::Info, &text);
+                self.info(&format!("worker {pid} is ready after {milliseconds} ms"));
                 self.tell_workers(SupervisorMessage::LineUp);
                 // It was not told of what was passed on before.
                 self.launch.queue.pass_on();

@@ -3,11 +3,12 @@
 use std::process::ExitStatus;
 use std::time::Instant;
 
+use wsgi::codes;
 use wsgi::config::daemon_process::Preload;
-use wsgi::level::Level;
 use wsgi::process::control::WorkerMessage;
 
 use super::Group;
+use super::exits::next_start;
 use super::templates::{PAUSE, Templates};
 use crate::group::template::Template;
 
@@ -36,7 +37,7 @@ impl Group {
         match started {
             Ok((template, user)) => {
                 let pid = template.pid();
-                self.note(Level::Info, &format!("template {pid} starts as user {user:?}"));
+                self.info(&format!("template {pid} starts as user {user:?}"));
                 self.templates.next = Some(template);
                 self.templates.look_at_loading = Some(Instant::now() + PAUSE);
             }
@@ -68,7 +69,7 @@ impl Group {
         match news {
             WorkerMessage::Ready => {
                 let text = format!("template {pid} is ready after {milliseconds} ms");
-                self.note(Level::Info, &text);
+                self.info(&text);
                 self.backoff.after_success();
                 if let Some(mut next) = self.templates.next.take() {
                     let before = self.templates.before.take();
@@ -86,20 +87,11 @@ impl Group {
                 }
             }
             WorkerMessage::NotLoaded | WorkerMessage::Threads => {
-                let text = match (news, &self.templates.current) {
-                    (_, Some(_)) => {
-                        "the changed script cannot be preloaded: the workers that there are serve \
-                         on, until it changes again"
-                    }
-                    (WorkerMessage::Threads, _) => {
-                        "its workers load by themselves what cannot be preloaded"
-                    }
-                    _ => {
-                        "an application cannot be preloaded: its workers load it by themselves, \
-                         until its script changes"
-                    }
-                };
-                self.note(Level::Warning, text);
+                self.report(match (news, &self.templates.current) {
+                    (_, Some(_)) => codes::change_not_preloaded(),
+                    (WorkerMessage::Threads, _) => codes::preloading_given_up(),
+                    _ => codes::application_not_preloaded(),
+                });
                 if let Some(mut next) = self.templates.next.take() {
                     self.templates.failed(&mut next);
                 }
@@ -139,8 +131,7 @@ impl Group {
             template.iter_mut().filter(|one| one.pid() == pid).for_each(Template::set_reaped);
         }
         if current {
-            let text = format!("template {pid} has ended ({status}); its workers go on");
-            self.note(Level::Error, &text);
+            self.report(codes::template_ended(pid, &status));
             let ended = self.templates.current.take();
             self.templates.before = ended.and_then(|mut template| template.versions());
         } else if next {
@@ -152,11 +143,9 @@ impl Group {
                 return true;
             }
             let delay = self.delay(None);
-            let text = format!(
-                "template {pid} ended before it was ready ({status}); the next one starts in \
-                 {delay:.1?}"
-            );
-            self.note(Level::Error, &text);
+            let (pid, status) = (pid.to_string(), status.to_string());
+            let next = next_start(delay);
+            self.report(codes::ended_before_ready("template", &pid, &status, &next));
             self.templates.next = None;
         }
         current || next || self.templates.lost.len() < lost

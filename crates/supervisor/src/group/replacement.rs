@@ -2,7 +2,7 @@
 //!
 //! Another one is ready before one ends that could serve on.
 
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::process::control::SupervisorMessage;
 
 use super::Group;
@@ -45,11 +45,7 @@ impl Group {
         let most = (2 * self.launch.spec.group.pool().most as usize).max(LEAVING);
         let was_crowded = std::mem::replace(&mut self.is_crowded, draining >= most);
         if self.is_crowded && !was_crowded {
-            let text = format!(
-                "WSGI0224: {draining} workers are to end and have not ended: no more are started until one has; \
-                 graceful-timeout and shutdown-timeout say how long they may take"
-            );
-            self.note(Level::Error, &text);
+            self.report(codes::too_many_leave(draining));
         }
         self.is_crowded
     }

@@ -77,7 +77,7 @@ catalogue! {
             the kernel's for want of memory.",
         client: "Status 502 for the requests that it served (WSGI0146).",
     }
-    WSGI0231 Error worker_crashed(pid: &str, status: &str) {
+    WSGI0231 Error worker_crashed(pid: &str, status: &dyn Display) {
         text: "worker {pid} has crashed while it ended ({status})",
         meaning: "A worker that was to end was ended by a signal instead of ending by itself.",
         remedy: "It is usually an extension module whose threads go on while Python ends.",
