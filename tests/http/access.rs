@@ -187,8 +187,8 @@ both_modes! {
             .module("auth_basic")
             .module("authz_user")
             .start();
-        httpd.expect_log("internal error while the request was checked: ");
-        httpd.expect_log("internal error while serving the request: ");
+        httpd.expect_log("WSGI0225: internal error while checking the request: ");
+        httpd.expect_log("WSGI0225: internal error while serving the request: ");
         for path in ["/a", "/b", "/c"] {
             let call = httpd.get(path).header("Authorization", "Basic dTpw");
             assert_eq!(call.header("X-Dormouse-Panic", "hook").send().status, 500, "{path}");

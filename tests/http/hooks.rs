@@ -191,7 +191,7 @@ fn htaccess_chooses_no_process_group_on_its_own() {
         .conf("WSGIDaemonProcess other python-home={home}")
         .file("htdocs/.htaccess", lines)
         .start();
-    httpd.expect_log("WSGI0149: .htaccess may not send it to the process group \"other\"");
+    httpd.expect_log("is not asked: .htaccess may not send it to the process group \"other\"");
     httpd.expect_log("WSGI0057");
     assert_eq!(httpd.get("/x.txt").header("X-Access", "True").send().status, 403);
 }

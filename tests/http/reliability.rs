@@ -205,7 +205,7 @@ fn a_child_without_free_descriptors_refuses_and_serves_again() {
     let httpd = Httpd::new("descriptors")
         .mode(Mode::Daemon)
         .one_child()
-        .allow_log("WSGI0215: this child of httpd cannot make a socket for the request (EMFILE")
+        .allow_log("this child of httpd cannot make a socket for the request (EMFILE")
         .file("app/short.wsgi", [LIMIT_FILES, SHORT_OF_FILES].concat())
         .conf(
             "WSGIScriptAlias /short {root}/app/short.wsgi process-group=%{GLOBAL}\n\

@@ -128,7 +128,7 @@ fn a_group_that_turns_out_to_be_unknown_is_a_500() {
         .mode(Mode::Daemon)
         .start();
     httpd.expect_log(
-        "the variable \"nothing\" says (%{ENV:nothing}), and that is not set for this request",
+        "WSGI0240: the process group is named by the variable \"nothing\" (%{ENV:nothing}), which is not set",
     );
     assert_eq!(httpd.get("/").send().status, 500);
 }
@@ -177,7 +177,7 @@ fn names_in_messages_are_quoted() {
         .conf("WSGIProcessGroup %{GLOBALS}\nWSGIScriptAlias / {apps}/environ.wsgi")
         .start();
     httpd.expect_log(
-        "WSGI0151: the process group is to be \"%{GLOBALS}\", which stands for nothing",
+        "WSGI0241: the name \"%{GLOBALS}\" of a process group is none of the placeholders",
     );
     assert_eq!(httpd.get("/").send().status, 500);
 }

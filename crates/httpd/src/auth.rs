@@ -7,8 +7,7 @@ use core::ptr;
 
 use httpd_sys as sys;
 
-use crate::log::ErrorLog;
-use crate::module::{ERROR, Module, Order, Status};
+use crate::module::{Module, Order, PanicLog, Status};
 use crate::pool::Pool;
 use crate::request::Request;
 use crate::text;
@@ -279,8 +278,7 @@ fn guarded<M: Module, R>(
     match trap(|| callback(request)) {
         Ok(result) => Some(result),
         Err(panic) => {
-            let text = format!("internal error while the request was checked: {panic}");
-            request.line(M::record().index(), ERROR, text.as_bytes());
+            M::panicked(PanicLog::Request(request), "checking the request", &panic);
             None
         }
     }

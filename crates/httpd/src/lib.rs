@@ -32,7 +32,7 @@ pub use child::{OtherChild, watch_process};
 pub use command::{Command, CommandRecord, Context, Override, Read, Table as CommandTable};
 pub use config_tree::config_tree;
 pub use log::{ErrorLog, SourceLine, startup_line};
-pub use module::{Module, Order, Record, Status};
+pub use module::{Module, Order, PanicLog, Record, Status, Unusable};
 pub use pool::{Pool, with_scratch_pool};
 pub use regex::{Groups, Regex};
 pub use request::{FileKind, Redirect, Request};

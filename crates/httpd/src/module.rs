@@ -9,7 +9,6 @@ use httpd_sys as sys;
 
 use crate::auth::{self, Guard};
 use crate::command::{Command, Read, Table};
-use crate::log::{ErrorLog, startup_line};
 use crate::pool::Pool;
 use crate::request::Request;
 use crate::server::Server;
@@ -78,13 +77,14 @@ pub trait Module: Guard + Sized + 'static {
     /// The directives of a section were read, or one of them was refused.
     fn section_end(server: &mut Self::Server);
 
-    /// The whole configuration was read, also for `httpd -t`. Each error is shown, and any makes
-    /// httpd refuse the configuration.
-    fn check_config(server: Server<'_>) -> Result<(), Vec<String>>;
+    /// The whole configuration was read, also for `httpd -t`. An error, which the log has been told of
+    /// ([`crate::startup_line`]), makes httpd refuse it.
+    fn check_config(server: Server<'_>) -> Result<(), Unusable>;
     /// The configuration was found to be good, and httpd was started to test it (`httpd -t`).
     fn test_config(server: Server<'_>);
-    /// The configuration is about to be used. `pool` is cleared when it ends.
-    fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String>;
+    /// The configuration is about to be used. `pool` is cleared when it ends. An error, which the log
+    /// has been told of, ends httpd.
+    fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), Unusable>;
     /// A child of httpd begins. `pool` is cleared when the child ends.
     fn child_init(pool: Pool<'_>, server: Server<'_>);
     /// Called in the parent about every ten seconds.
@@ -95,6 +95,23 @@ pub trait Module: Guard + Sized + 'static {
     fn translate_name(request: &mut Request<'_>) -> Status;
     /// Answers the request. Called by many threads at a time.
     fn handler(request: &mut Request<'_>) -> Status;
+    /// One of the functions has panicked: tells the log. It was `doing` something.
+    fn panicked(log: PanicLog<'_, '_>, doing: &str, panic: &str);
+}
+
+/// A configuration cannot be used, and the log has been told why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusable;
+
+/// The log that is told of a panic.
+#[derive(Debug)]
+pub enum PanicLog<'a, 'r> {
+    /// That of a server which an administrator starts ([`crate::startup_line`]).
+    Startup(Server<'a>),
+    /// That of a server.
+    Server(Server<'a>),
+    /// That of a request.
+    Request(&'a Request<'r>),
 }
 
 /// The record that httpd finds under the module's symbol.
@@ -220,8 +237,21 @@ unsafe extern "C" fn register<M: Module>(pool: *mut sys::apr_pool_t) {
     }
 }
 
-pub(crate) const ERROR: u8 = 3;
-const CRIT: u8 = 2;
+/// What httpd is told of a configuration.
+fn at_startup<M: Module>(
+    server: Server<'_>,
+    doing: &str,
+    look: impl FnOnce() -> Result<(), Unusable>,
+) -> c_int {
+    let result = trap(look).unwrap_or_else(|panic| {
+        M::panicked(PanicLog::Startup(server), doing, &panic);
+        Err(Unusable)
+    });
+    match result {
+        Ok(()) => Status::Ok.number(),
+        Err(Unusable) => Status::Http(500).number(),
+    }
+}
 
 /// # Safety
 /// Called by httpd when the configuration was read.
@@ -233,16 +263,8 @@ unsafe extern "C" fn check_config<M: Module>(
 ) -> c_int {
     // SAFETY: see above.
     let server = unsafe { Server::from_raw(server) };
-    let result = trap(|| M::check_config(server));
-    match result.unwrap_or_else(|panic| Err(vec![format!("internal error: {panic}")])) {
-        Ok(()) => Status::Ok.number(),
-        Err(errors) => {
-            for error in errors {
-                startup_line(server, M::record().index(), ERROR, error.as_bytes());
-            }
-            Status::Http(500).number()
-        }
-    }
+    let doing = "checking the configuration";
+    at_startup::<M>(server, doing, || M::check_config(server))
 }
 
 /// # Safety
@@ -254,8 +276,7 @@ unsafe extern "C" fn test_config<M: Module>(
     // SAFETY: see above.
     let server = unsafe { Server::from_raw(server) };
     if let Err(panic) = trap(|| M::test_config(server)) {
-        let text = format!("internal error: {panic}");
-        startup_line(server, M::record().index(), ERROR, text.as_bytes());
+        M::panicked(PanicLog::Startup(server), "showing the configuration", &panic);
     }
 }
 
@@ -269,14 +290,8 @@ unsafe extern "C" fn post_config<M: Module>(
 ) -> c_int {
     // SAFETY: see above.
     let (pool, server) = unsafe { (Pool::from_raw(pool), Server::from_raw(server)) };
-    let result = trap(|| M::post_config(pool, server));
-    match result.unwrap_or_else(|panic| Err(format!("internal error: {panic}"))) {
-        Ok(()) => Status::Ok.number(),
-        Err(error) => {
-            startup_line(server, M::record().index(), CRIT, error.as_bytes());
-            Status::Http(500).number()
-        }
-    }
+    let doing = "putting the configuration to use";
+    at_startup::<M>(server, doing, || M::post_config(pool, server))
 }
 
 /// # Safety
@@ -288,7 +303,7 @@ unsafe extern "C" fn child_init<M: Module>(
     // SAFETY: see above.
     let (pool, server) = unsafe { (Pool::from_raw(pool), Server::from_raw(server)) };
     if let Err(panic) = trap(|| M::child_init(pool, server)) {
-        server.line(M::record().index(), CRIT, format!("internal error: {panic}").as_bytes());
+        M::panicked(PanicLog::Server(server), "starting a child of httpd", &panic);
     }
 }
 
@@ -301,7 +316,7 @@ unsafe extern "C" fn monitor<M: Module>(
     // SAFETY: see above.
     let server = unsafe { Server::from_raw(server) };
     if let Err(panic) = trap(|| M::monitor(server)) {
-        server.line(M::record().index(), CRIT, format!("internal error: {panic}").as_bytes());
+        M::panicked(PanicLog::Server(server), "looking after wsgid", &panic);
     }
     Status::Ok.number()
 }
@@ -329,8 +344,7 @@ fn request_hook<M: Module>(
     match trap(|| hook(&mut request)) {
         Ok(status) => status.number(),
         Err(panic) => {
-            let text = format!("internal error while serving the request: {panic}");
-            request.line(M::record().index(), ERROR, text.as_bytes());
+            M::panicked(PanicLog::Request(&request), "serving the request", &panic);
             if request.head_sent() {
                 request.cut_short();
                 return Status::Ok.number();

@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
 
 use httpd::{Flush, Pool, Request, SendError, Sendfile, Server, Status};
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::process::plan::{EmbeddedSpec, PythonFacts};
 use wsgi::protocol::embed_abi::fault_code;
 use wsgi::protocol::log_line::LogLine;
@@ -39,8 +39,7 @@ pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
     if !imports::of_embedded(main).is_empty()
         && let Err(error) = ENGINE.get_or_init(load)
     {
-        let text = format!("WSGI0002: scripts cannot be imported, there is no Python: {error}");
-        log(&main, Level::Crit, &text);
+        log(&main, &codes::no_python_for_imports(error));
     }
 }
 
@@ -78,7 +77,7 @@ pub(crate) fn engine(request: &Request<'_>) -> Option<LoadedEngine> {
     match ENGINE.get_or_init(load) {
         Ok(engine) => Some(*engine),
         Err(error) => {
-            log(request, Level::Error, &format!("WSGI0210: no Python in this process: {error}"));
+            log(request, &codes::no_python(error));
             None
         }
     }
@@ -182,8 +181,7 @@ impl Serve for Served<'_, '_> {
             }
             Err(error) => {
                 // It was long enough a moment ago.
-                let text = format!("the application sent {error}");
-                log(self.request, Level::Error, &text);
+                log(self.request, &codes::file_not_sent(&error));
                 self.request.cut_short();
                 false
             }

@@ -1,7 +1,7 @@
 //! Hooks in Python: who may have what, which groups a user belongs to, and where a request runs.
 //!
 //! Each is a question to a script, answered by the engine in this process (`child`) or by a worker of a
-//! process group (`delegate`). No answer is a refusal, whatever the reason; that was logged where it
+//! process group (`delegate`). No answer is a rejection, whatever the reason; that was logged where it
 //! happened.
 
 use std::borrow::Cow;
@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use httpd::{
     Authorization, ErrorLog, Guard, Order, Password, RealmHash, Request, Requirement, Status,
 };
+use wsgi::codes;
 use wsgi::config::group_name;
 use wsgi::config::hook_script::HookScript;
-use wsgi::level::Level;
 use wsgi::protocol::codec::Pairs;
 use wsgi::protocol::hook::{Answer, Query, Question};
 use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
@@ -81,8 +81,8 @@ fn ask_with(
     let target = match route::hook_target(request, script, &path) {
         Ok(target) => target,
         Err(rejection) => {
-            let text = format!("the script {path:?} is not asked: {}", rejection.text);
-            log(request, Level::Error, &text);
+            let context = format_args!("the script {path:?} is not asked");
+            log(request, &rejection.message.within(&context));
             return None;
         }
     };
@@ -123,11 +123,7 @@ fn ask_with(
     }?;
     let answer = Answer::decode(&answer).ok().filter(|answer| answer.answers(query));
     if answer.is_none() {
-        log(
-            request,
-            Level::Error,
-            &format!("the script {path:?} was asked, and its answer is nonsense"),
-        );
+        log(request, &codes::invalid_hook_answer(&path));
     }
     answer
 }

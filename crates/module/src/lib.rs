@@ -21,8 +21,10 @@ mod sys;
 mod wsgid;
 
 use httpd::{
-    Command, Module, Order, Pool, Record, Request, RunMode, Server, SourceLine, StartPass, Status,
+    Command, Module, Order, PanicLog, Pool, Record, Request, RunMode, Server, SourceLine,
+    StartPass, Status, Unusable,
 };
+use wsgi::codes::{self, Message};
 use wsgi::level::Level;
 use wsgi::printable::printable;
 use wsgi::protocol::log_line::LogLine;
@@ -78,7 +80,7 @@ impl Module for Wsgi {
         config::store::section_end(server);
     }
 
-    fn check_config(server: Server<'_>) -> Result<(), Vec<String>> {
+    fn check_config(server: Server<'_>) -> Result<(), Unusable> {
         check::check(server)
     }
 
@@ -86,13 +88,17 @@ impl Module for Wsgi {
         dump::test(server);
     }
 
-    fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), String> {
+    fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), Unusable> {
         sys::keep_heap_over_forks();
         if httpd::start_pass() == StartPass::Check || httpd::run_mode() == RunMode::Test {
             return Ok(());
         }
-        embedded::parent::begin(server)?;
-        lifecycle::generation::begin(pool, server)
+        let begun = embedded::parent::begin(server)
+            .and_then(|()| lifecycle::generation::begin(pool, server));
+        begun.map_err(|message| {
+            log_at_startup(server, &message);
+            Unusable
+        })
     }
 
     fn child_init(pool: Pool<'_>, server: Server<'_>) {
@@ -113,11 +119,39 @@ impl Module for Wsgi {
         let status = request::dispatch::handle(request);
         if request.is_answered() { Status::Ok } else { status }
     }
+
+    fn panicked(log: PanicLog<'_, '_>, doing: &str, panic: &str) {
+        let message = codes::internal_error(doing, panic);
+        match log {
+            PanicLog::Startup(server) => log_at_startup(server, &message),
+            PanicLog::Server(server) => self::log(&server, &message),
+            PanicLog::Request(request) => self::log(request, &message),
+        }
+    }
 }
 
-/// Writes a line into a request's or server's error log as this module.
-pub(crate) fn log(to: &impl httpd::ErrorLog, level: Level, text: &str) {
-    log_line(to, &LogLine::new(level, text.as_bytes()));
+/// Writes a message into a request's or server's error log as this module.
+pub(crate) fn log(to: &impl httpd::ErrorLog, message: &Message) {
+    let (index, level) = (sys::record().index(), message.level().number());
+    if level <= to.log_level(index) {
+        to.line(index, level, message.to_string().as_bytes());
+    }
+}
+
+/// Writes a message that an administrator sees on the terminal, too.
+pub(crate) fn log_at_startup(server: Server<'_>, message: &Message) {
+    let level = message.level().number();
+    httpd::startup_line(server, sys::record().index(), level, message.to_string().as_bytes());
+}
+
+/// Writes a line that needs no code, and is shown by default, into a server's error log.
+pub(crate) fn notice(to: &impl httpd::ErrorLog, text: &str) {
+    to.line(sys::record().index(), Level::Notice.number(), text.as_bytes());
+}
+
+/// Writes a line that needs no code into a request's or server's error log.
+pub(crate) fn info(to: &impl httpd::ErrorLog, text: &str) {
+    to.line(sys::record().index(), Level::Info.number(), text.as_bytes());
 }
 
 /// Writes a line of the engine's into a request's error log, after the path of its script: several

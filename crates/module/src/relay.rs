@@ -10,8 +10,8 @@ pub(crate) mod log_budget;
 use std::time::Duration;
 
 use httpd::{Request, SendError, Status};
+use wsgi::codes;
 use wsgi::config::daemon_process::Timeouts;
-use wsgi::level::Level;
 use wsgi::protocol::frame::{
     self, FileRange, FrameError, FrameType, HEADER, MAX_PAYLOAD, decode_failure, decode_want_body,
 };
@@ -92,8 +92,8 @@ impl Relay<'_, '_> {
 
     fn fail(&mut self, group: &str, error: &RelayError) -> Status {
         let line = String::from_utf8_lossy(self.request.request_line());
-        let text = format!("process group {group:?}: {error}: {line}");
-        log(&*self.request, Level::Error, &text);
+        let context = format_args!("process group {group:?}, {line}");
+        log(&*self.request, &error.message().within(&context));
         if self.response.is_begun() {
             self.cut_short();
             return Status::Ok;
@@ -106,8 +106,7 @@ impl Relay<'_, '_> {
         self.restore_client_timeout();
         let left_out = self.log_budget.left_out();
         if left_out > 0 {
-            let text = format!("{left_out} lines of the worker were left out for this request");
-            log(&*self.request, Level::Warning, &text);
+            log(&*self.request, &codes::lines_left_out(left_out));
         }
     }
 
@@ -211,7 +210,7 @@ impl Relay<'_, '_> {
     fn log(&mut self, line: &LogLine<'_>) {
         match self.log_budget.decide(line.text.len() + line.source.file.len()) {
             Verdict::Write => log_of_script(self.request, line),
-            Verdict::LeaveOutAndSay => log(self.request, Level::Warning, TOO_TALKATIVE),
+            Verdict::LeaveOutAndSay => log(self.request, &codes::too_many_lines()),
             Verdict::LeaveOut => {}
         }
     }
@@ -234,7 +233,3 @@ impl Relay<'_, '_> {
         connection.answer(&answer)
     }
 }
-
-/// What is said of a worker that writes too much on behalf of a request.
-pub(crate) const TOO_TALKATIVE: &str = "WSGI0213: the worker writes more into the log for this request than 1 MiB, \
-     and 64 KiB in each second besides; its further lines are left out";

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nix::unistd::Uid;
+use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::GroupSpec;
 use wsgi::process::plan::{GroupReport, MappedScript, Plan, PlannedGroup, PythonQuestion, Report};
 
-use crate::start::credentials::Credentials;
+use crate::start::credentials::{AccountError, Credentials};
 use crate::start::obstacle::{Obstacle, Want, obstacle};
 use crate::start::program;
 use crate::start::pythons::{PythonProbe, Pythons};
@@ -19,13 +20,16 @@ use crate::sys;
 
 use children::Children;
 
+/// How messages name the option.
+const PYTHON_HOME: &str = "python-home";
+
 /// Writes a [`Report`] on the plan to standard output.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
     let report = examine(plan);
     match serde_json::to_writer(std::io::stdout(), &report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("wsgid: the report cannot be written: {error}");
+            eprintln!("{}", codes::wsgid_report_lost(&error));
             ExitCode::FAILURE
         }
     }
@@ -47,10 +51,8 @@ fn examine(plan: &Plan) -> Report {
             identity.to_known(&group.spec)
         }));
         let examined = Examined::new(plan, group, &prepared, &pythons);
-        let problem = examined
-            .problem
-            .map(|problem| format!("WSGIDaemonProcess {name:?} ({place}): {problem}"));
-        report.problems.extend(problem);
+        let context = format_args!("WSGIDaemonProcess {name:?} ({place})");
+        report.problems.extend(examined.problem.map(|problem| problem.within(&context)));
         report.warnings.extend(examined.warnings);
         report.notes.extend(examined.note);
         report.groups.push(examined.report);
@@ -60,7 +62,7 @@ fn examine(plan: &Plan) -> Report {
         Err(problem) => Some(Err(problem)),
     };
     if let (Some(Err(problem)), Some(_)) = (&report.embedded, &plan.python_home) {
-        report.problems.push(format!("WSGIPythonHome: {problem}"));
+        report.problems.push(codes::python_unusable("WSGIPythonHome", problem));
     }
     if let (true, Ok(identity)) = (plan.embedded, Credentials::of_children(&plan.children)) {
         report.warnings.extend(unreadable(&plan.scripts, &identity));
@@ -71,21 +73,17 @@ fn examine(plan: &Plan) -> Report {
 
 /// What is known of a group before its Python is asked.
 struct Prepared {
-    identity: Result<Credentials, String>,
+    identity: Result<Credentials, AccountError>,
     question: Option<PythonProbe>,
     /// What keeps it from being asked.
-    problem: Option<String>,
+    problem: Option<Message>,
 }
 
 impl Prepared {
     fn new(plan: &Plan, group: &PlannedGroup) -> Self {
         // As the user database has it now.
         let identity = Credentials::of_group(&group.spec, &plan.children);
-        let mut prepared = Self {
-            identity: identity.map_err(|error| error.to_string()),
-            question: None,
-            problem: None,
-        };
+        let mut prepared = Self { identity, question: None, problem: None };
         match prepared.question(plan, group) {
             Ok(question) => prepared.question = Some(question),
             Err(problem) => prepared.problem = Some(problem),
@@ -93,14 +91,14 @@ impl Prepared {
         prepared
     }
 
-    fn question(&self, plan: &Plan, group: &PlannedGroup) -> Result<PythonProbe, String> {
+    fn question(&self, plan: &Plan, group: &PlannedGroup) -> Result<PythonProbe, Message> {
         let spec = &group.spec;
         let root = spec.chroot.as_deref();
-        let identity = self.identity.clone()?;
+        let identity = self.identity.clone().map_err(|error| codes::group_has_no_user(&error))?;
         privileges(spec)?;
         let home = spec.python_home.as_deref().or(plan.python_home.as_deref());
-        let program =
-            program::python(home, root).map_err(|error| format!("python-home: {error}"))?;
+        let program = program::python(home, root)
+            .map_err(|error| codes::python_unusable(PYTHON_HOME, &error))?;
         let kind = PythonQuestion::Version;
         Ok(PythonProbe { program, identity, root: root.map(Path::to_owned), kind })
     }
@@ -110,8 +108,8 @@ impl Prepared {
 #[derive(Default)]
 struct Examined {
     /// The first thing that keeps it from working.
-    problem: Option<String>,
-    warnings: Vec<String>,
+    problem: Option<Message>,
+    warnings: Vec<Message>,
     /// Its Python was not waited for.
     note: Option<String>,
     report: GroupReport,
@@ -136,11 +134,11 @@ impl Examined {
         group: &PlannedGroup,
         question: &PythonProbe,
         pythons: &Pythons,
-    ) -> Result<(), String> {
+    ) -> Result<(), Message> {
         let PythonProbe { program, identity, root, .. } = question;
         self.report.program.clone_from(program);
         if let Some(answer) = pythons.answer(question) {
-            let answer = answer.map_err(|problem| format!("python-home: {problem}"))?;
+            let answer = answer.map_err(|problem| codes::python_unusable(PYTHON_HOME, &problem))?;
             answer.text.trim().clone_into(&mut self.report.version);
         } else {
             let name = &group.spec.name;
@@ -149,62 +147,59 @@ impl Examined {
                  for; the group is started with it"
             ));
         }
-        let problem =
-            engine_problem(identity, root.as_deref()).or_else(|| home_problem(group, identity));
+        let problem = engine_problem(identity, root.as_deref())
+            .map(|problem| codes::engine_unusable(&problem))
+            .or_else(|| home_problem(group, identity));
         self.warnings.extend(missing_locales(group));
         self.warnings.extend(unreadable(&group.scripts, identity));
         self.warnings.extend(out_of_reach(&group.scripts, plan, identity));
         self.warnings.extend(group.imports.iter().filter_map(|import| {
             let obstacle = obstacle(&import.script, identity, Want::Read)?;
-            let (script, user) = (&import.script, &identity.name);
-            Some(format!("{script:?} cannot be imported by user {user:?}: {obstacle}"))
+            let script = import.script.to_string_lossy();
+            let message = codes::script_unreadable(&script, &identity.name, &obstacle);
+            Some(message.within(&"import when the processes start"))
         }));
         problem.map_or(Ok(()), Err)
     }
 }
 
 /// What only a server that was started as root can do.
-fn privileges(spec: &GroupSpec) -> Result<(), String> {
+fn privileges(spec: &GroupSpec) -> Result<(), Message> {
     if Uid::effective().is_root() {
         return match &spec.chroot {
-            Some(root) if !root.is_dir() => {
-                Err(format!("chroot={root:?}: there is no such directory"))
-            }
+            Some(root) if !root.is_dir() => Err(codes::chroot_missing(&root.to_string_lossy())),
             _ => Ok(()),
         };
     }
     if let Some(root) = &spec.chroot {
-        return Err(format!("chroot={root:?} needs httpd started as root; take it away"));
+        return Err(codes::needs_root(&format!("chroot={root:?}"), "take it away"));
     }
     match spec.limits.cpu_priority {
-        Some(nice) if nice < 0 => Err(format!(
-            "cpu-priority={nice} needs httpd started as root; a number from 0 does not"
-        )),
+        Some(nice) if nice < 0 => {
+            Err(codes::needs_root(&format!("cpu-priority={nice}"), "a number from 0 does not"))
+        }
         _ => Ok(()),
     }
 }
 
 /// Locales that are not installed: the processes speak C instead. Those of another root directory are not
 /// looked for.
-fn missing_locales(group: &PlannedGroup) -> Vec<String> {
+fn missing_locales(group: &PlannedGroup) -> Vec<Message> {
     let (spec, place) = (&group.spec, &group.place);
     let named = [("lang", &spec.lang), ("locale", &spec.locale)];
     let values = named.into_iter().filter_map(|(option, value)| Some((option, value.as_ref()?)));
     values
         .filter(|(_, value)| spec.chroot.is_none() && !sys::has_locale(value))
         .map(|(option, value)| {
-            format!(
-                "WSGI0079: WSGIDaemonProcess {:?} ({place}): {option}={value:?} is not installed and has no \
-                 effect; install it, or name one that `locale -a` lists",
-                spec.name
-            )
+            let context = format_args!("WSGIDaemonProcess {:?} ({place})", spec.name);
+            codes::locale_missing(option, value).within(&context)
         })
         .collect()
 }
 
 /// Scripts whose directories are closed to httpd's children: they look for the script before they ask a
 /// process group, and answer 403.
-fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Credentials) -> Vec<String> {
+fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Credentials) -> Vec<Message> {
     let children = Credentials::of_children(&plan.children);
     // Where that is the group's user, it was said that it cannot read them.
     let Some(children) = children.ok().filter(|children| children.uid != of_group.uid) else {
@@ -216,52 +211,48 @@ fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Credentials) -
             // The group's user has been looked at for that.
             return None;
         }
-        let (directive, script, user) = (&one.directive, &one.script, &children.name);
-        Some(format!(
-            "{directive}: httpd's children (user {user:?}) cannot find {script:?}, and requests get status \
-             403: {obstacle}"
-        ))
+        let script = one.script.to_string_lossy();
+        let message = codes::script_out_of_reach(&script, &children.name, &obstacle);
+        Some(message.within(&one.directive))
     };
     scripts.iter().filter_map(warning).collect()
 }
 
 /// Scripts that a user cannot read; requests for them will fail.
-fn unreadable(scripts: &[MappedScript], identity: &Credentials) -> Vec<String> {
+fn unreadable(scripts: &[MappedScript], identity: &Credentials) -> Vec<Message> {
     let warning = |one: &MappedScript| {
         let obstacle = obstacle(&one.script, identity, Want::Read)?;
-        let (directive, script, user) = (&one.directive, &one.script, &identity.name);
-        Some(format!("{directive}: user {user:?} cannot read {script:?}: {obstacle}"))
+        let script = one.script.to_string_lossy();
+        let message = codes::script_unreadable(&script, &identity.name, &obstacle);
+        Some(message.within(&one.directive))
     };
     scripts.iter().filter_map(warning).collect()
 }
 
+/// Why the engine cannot be loaded.
 fn engine_problem(identity: &Credentials, root: Option<&Path>) -> Option<String> {
     let engine = match program::engine() {
         Ok(engine) => engine,
-        Err(error) => return Some(format!("the engine cannot be found: {error}")),
+        Err(error) => return Some(format!("it cannot be found: {error}")),
     };
     if let Some(root) = root {
         let inside = program::below(Some(root), &engine);
         return (!inside.is_file()).then(|| {
-            format!(
-                "chroot={root:?}: the engine has to lie below it, too: {inside:?} does not exist"
-            )
+            format!("chroot={root:?}: it has to lie below that, too, and {inside:?} does not exist")
         });
     }
     let obstacle = obstacle(&engine, identity, Want::Read)?;
     let user = &identity.name;
-    Some(format!(
-        "user {user:?} cannot load the engine {engine:?}: {obstacle}; install Dormouse where everybody can \
-         read it"
-    ))
+    Some(format!("for user {user:?}, {obstacle}; install Dormouse where all users can read it"))
 }
 
-fn home_problem(group: &PlannedGroup, identity: &Credentials) -> Option<String> {
+fn home_problem(group: &PlannedGroup, identity: &Credentials) -> Option<Message> {
     let home = group.spec.home.as_deref().filter(|_| group.spec.chroot.is_none())?;
+    let shown = home.to_string_lossy();
     if home.exists() && !home.is_dir() {
-        return Some(format!("home={home:?} is not a directory"));
+        return Some(codes::home_unusable(&shown, &"it is not a directory"));
     }
     let obstacle = obstacle(home, identity, Want::Execute)?;
-    let user = &identity.name;
-    Some(format!("home={home:?}: user {user:?} cannot work there: {obstacle}"))
+    let problem = format!("user {:?} cannot work there: {obstacle}", identity.name);
+    Some(codes::home_unusable(&shown, &problem))
 }

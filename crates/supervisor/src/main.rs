@@ -19,6 +19,7 @@ mod sys;
 use std::io::Read;
 use std::process::ExitCode;
 
+use wsgi::codes;
 use wsgi::process::plan::Plan;
 
 /// Exit status for a command line or a plan that makes no sense: nothing a restart could mend.
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     match status {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("wsgid: what standard input says cannot be read: {error}");
+            eprintln!("{}", codes::wsgid_input_invalid(&error));
             ExitCode::from(USAGE)
         }
     }

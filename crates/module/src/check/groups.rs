@@ -1,6 +1,7 @@
 //! Process groups that the configuration sends something to, and that it cannot reach.
 
 use httpd::Server;
+use wsgi::codes::{self, Message};
 
 use crate::Wsgi;
 use crate::config::servers::{GroupDefinition, may_use, server_name, servers_with_own_config};
@@ -11,26 +12,21 @@ pub(super) fn find<'d, 's>(
     definitions: &'d [GroupDefinition<'s>],
     server: Server<'_>,
     group: &str,
-) -> Result<&'d GroupDefinition<'s>, String> {
+) -> Result<&'d GroupDefinition<'s>, Message> {
     let named = |definition: &&GroupDefinition<'_>| definition.spec.name == group;
-    let Some(definition) = definitions.iter().find(named) else {
-        return Err(format!(
-            "there is no process group {group:?}; define it with WSGIDaemonProcess {group:?}"
-        ));
-    };
+    let definition = definitions.iter().find(named).ok_or_else(|| codes::unknown_group(group))?;
     match definition.owner() {
-        Some(owner) if !may_use(server, Some(&owner)) => Err(format!(
-            "the process group {group:?} belongs to the virtual host {owner:?}, which defines it at {}; \
-             define it in the main server to use it from others",
-            definition.place
-        )),
+        Some(owner) if !may_use(server, Some(&owner)) => {
+            let context = format!("group defined at {}", definition.place);
+            Err(codes::group_of_other_host(group, &owner).within(&context))
+        }
         _ => Ok(definition),
     }
 }
 
 /// Process groups that scripts, imports and handler scripts are sent to, and that are not defined or belong to
 /// another virtual host.
-pub(super) fn unreachable(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<String> {
+pub(super) fn unreachable(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<Message> {
     let mut problems = Vec::new();
     for server in servers_with_own_config(main) {
         let name = server_name(server);
@@ -40,7 +36,8 @@ pub(super) fn unreachable(main: Server<'_>, definitions: &[GroupDefinition<'_>])
                 continue;
             }
             if let Err(problem) = find(definitions, server, group) {
-                problems.push(format!("{directive}{group:?} (server {name:?}): {problem}"));
+                let context = format!("{directive}{group:?} (server {name:?})");
+                problems.push(problem.within(&context));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What is wrong with the hooks of a configuration, found when it was read.
 
 use httpd::Server;
+use wsgi::codes::{self, Message};
 use wsgi::config::hook_script::PlacedHook;
 
 use crate::Wsgi;
@@ -15,16 +16,14 @@ fn hooks(main: Server<'_>) -> impl Iterator<Item = (Server<'_>, &PlacedHook)> {
 }
 
 /// Hooks that would be sent to a process group that does not exist or is out of reach.
-pub(crate) fn problems(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<String> {
+pub(crate) fn problems(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<Message> {
     let problem = |(server, hook): (Server<'_>, &PlacedHook)| {
         let group = hook.script.process_group.as_deref()?;
         match groups::find(definitions, server, group) {
-            Err(problem) => Some(format!("{}: {problem}", at(hook))),
-            Ok(definition) if definition.spec.is_service() => Some(format!(
-                "{}: the process group {group:?} has no request threads (threads=0), and answers nothing; \
-                 name another one",
-                at(hook)
-            )),
+            Err(problem) => Some(problem.within(&at(hook))),
+            Ok(definition) if definition.spec.is_service() => {
+                Some(codes::hook_without_threads(group).within(&at(hook)))
+            }
             Ok(_) => None,
         }
     };
@@ -32,14 +31,8 @@ pub(crate) fn problems(main: Server<'_>, definitions: &[GroupDefinition<'_>]) ->
 }
 
 /// What will not work if httpd's children cannot load Python: the hooks that are not delegated.
-pub(crate) fn need_python(main: Server<'_>, reason: &str) -> Vec<String> {
-    let problem = |hook| {
-        format!(
-            "{hook}: httpd's children cannot ask it, since {reason}; name a process group with \
-             process-group="
-        )
-    };
-    in_children(main).map(problem).collect()
+pub(crate) fn need_python(main: Server<'_>, reason: &str) -> Vec<Message> {
+    in_children(main).map(|hook| codes::hook_needs_python(&reason).within(&hook)).collect()
 }
 
 /// The hooks that are asked in httpd's children, by directive, script and place.

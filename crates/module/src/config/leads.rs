@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use httpd::{RunMode, Server, StartKind, StartPass};
+use wsgi::codes::{self, Message};
 use wsgi::config::alias::Alias;
 use wsgi::config::script_path::resolved;
 use wsgi::process::lead::Lead;
@@ -42,10 +43,10 @@ struct Known {
 /// What a file system that does not answer means.
 #[derive(Debug, Default)]
 pub(crate) struct Silent {
-    /// Paths that the check of the configuration has to do without, one sentence each.
-    pub(crate) left_out: Vec<String>,
-    /// Paths without which nothing can be checked, one sentence each.
-    pub(crate) needed: Vec<String>,
+    /// About paths that the check of the configuration has to do without.
+    pub(crate) left_out: Vec<Message>,
+    /// About paths without which nothing can be checked.
+    pub(crate) needed: Vec<Message>,
 }
 
 /// A path that the configuration names.
@@ -86,14 +87,14 @@ impl Leads {
             if self.0.get(&path).is_none_or(|known| !known.is_silent) {
                 continue;
             }
-            let text = format!(
-                "{directive}: {path:?} cannot be looked at within {:?}: its file system does not answer (NFS, \
-                 FUSE) and is not waited for; mend or unmount it, or name another path",
-                limit()
-            );
-            let texts = if is_needed { &mut silent.needed } else { &mut silent.left_out };
-            if !texts.contains(&text) {
-                texts.push(text);
+            let (messages, message) = if is_needed {
+                (&mut silent.needed, codes::path_silent(&path, limit()))
+            } else {
+                (&mut silent.left_out, codes::path_left_out(&path, limit()))
+            };
+            let message = message.within(&directive);
+            if !messages.contains(&message) {
+                messages.push(message);
             }
         }
         silent

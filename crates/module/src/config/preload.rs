@@ -2,6 +2,7 @@
 //! configuration alone.
 
 use httpd::Server;
+use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::{GroupSpec, Preload};
 use wsgi::config::group_name::{self, NameFacts};
 use wsgi::environ::script_name;
@@ -16,18 +17,14 @@ use crate::config::servers::{server_name, server_with_port};
 pub(crate) fn applications(
     spec: &GroupSpec,
     scripts: Option<&Scripts<'_>>,
-) -> Result<Vec<Application>, String> {
+) -> Result<Vec<Application>, Message> {
     if spec.preload != Preload::Application {
         return Ok(Vec::new());
     }
     let name = &spec.name;
-    let scripts = scripts.filter(|scripts| !scripts.mapped.is_empty()).ok_or_else(|| {
-        format!(
-            "preload=application: the configuration does not say which script runs in the process group {name:?}; map \
-             one with WSGIScriptAlias, whose target is a file, or use preload=interpreter with \
-             preload-modules="
-        )
-    })?;
+    let scripts = scripts
+        .filter(|scripts| !scripts.mapped.is_empty())
+        .ok_or_else(|| codes::nothing_to_preload(name))?;
     let only = scripts.only().is_some();
     let mut applications: Vec<Application> = Vec::new();
     for mapped in &scripts.mapped {
@@ -43,7 +40,7 @@ pub(crate) fn applications(
     Ok(applications)
 }
 
-fn application(mapped: &ScriptMapping<'_>, only: bool) -> Result<Application, String> {
+fn application(mapped: &ScriptMapping<'_>, only: bool) -> Result<Application, Message> {
     let ScriptMapping { alias, server, application_group: written, .. } = *mapped;
     let ScriptPattern { path, path_info } = mapped
         .script
@@ -58,11 +55,7 @@ fn application(mapped: &ScriptMapping<'_>, only: bool) -> Result<Application, St
     let application_group = group_name::application_group(written, &names).into_owned();
     let main = application_group.is_empty() || (written.is_none() && only);
     if !main {
-        return Err(format!(
-            "preload=application: {path:?} runs in the application group {application_group:?}, a \
-             sub-interpreter, and those cannot be forked; set WSGIApplicationGroup %{{GLOBAL}}, or \
-             use preload=interpreter"
-        ));
+        return Err(codes::sub_interpreter_preloaded(&path, &application_group));
     }
     let callable = alias.options.callable.as_deref().or(dir.callable.as_deref());
     Ok(Application {

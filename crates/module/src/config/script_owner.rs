@@ -1,12 +1,14 @@
 //! `script-user` and `script-group`: whom a script must belong to for its process group to run it.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::{Group, User};
+use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::{GroupSpec, Principal};
 
 /// Whom scripts must belong to.
@@ -16,8 +18,8 @@ pub(crate) enum Owner {
     User { uid: u32, name: String },
     /// This group; not everybody may be able to write to them.
     Group { gid: u32, name: String },
-    /// One that does not exist (what is wrong in words): no script belongs to it.
-    Invalid(String),
+    /// One that does not exist, and the message about it: no script belongs to it.
+    Invalid(Message),
 }
 
 impl Owner {
@@ -33,7 +35,7 @@ impl Owner {
             let name = user.to_string();
             return Some(match uid {
                 Some(uid) => Self::User { uid, name },
-                None => Self::nobody("script-user", &name, "user"),
+                None => Self::Invalid(codes::unknown_owner("script-user", &name, "user")),
             });
         }
         let group = spec.script_group.as_ref()?;
@@ -46,53 +48,65 @@ impl Owner {
         let name = group.to_string();
         Some(match gid {
             Some(gid) => Self::Group { gid, name },
-            None => Self::nobody("script-group", &name, "group"),
+            None => Self::Invalid(codes::unknown_owner("script-group", &name, "group")),
         })
     }
 
-    fn nobody(option: &str, name: &str, what: &str) -> Self {
-        Self::Invalid(format!(
-            "{option}={name:?}: there is no such {what}; create it, or name another one"
-        ))
-    }
-
-    /// Whether a script and the directory that it is in belong to whom they must; what is wrong in words.
-    pub(crate) fn check(&self, script: &[u8]) -> Result<(), String> {
+    /// Whether a script and the directory that it is in belong to whom they must.
+    pub(crate) fn check(&self, script: &[u8]) -> Result<(), Message> {
         let script = Path::new(OsStr::from_bytes(script));
         let directory = script.parent().unwrap_or(Path::new("/"));
-        let (first, second) = match self {
-            Self::User { .. } => (162, 165),
-            Self::Group { .. } => (153, 156),
-            Self::Invalid(text) => return Err(text.clone()),
+        let (of_script, of_directory) = match self {
+            Self::User { .. } => (OF_USER, OF_USER_DIRECTORY),
+            Self::Group { .. } => (OF_GROUP, OF_GROUP_DIRECTORY),
+            Self::Invalid(message) => return Err(message.clone()),
         };
-        self.check_one(script, first).and_then(|()| self.check_one(directory, second))
+        self.check_one(script, &of_script).and_then(|()| self.check_one(directory, &of_directory))
     }
 
-    /// Checks a file or directory; codes of what is wrong count from `code`.
-    fn check_one(&self, path: &Path, code: u16) -> Result<(), String> {
-        let refuse = |offset: u16, text: String| Err(format!("WSGI{:04}: {text}", code + offset));
-        let data = match metadata(path) {
-            Ok(data) => data,
-            Err(error) => return refuse(0, format!("{path:?} cannot be looked at: {error}")),
-        };
-        let (option, name, belongs, mask, whom) = match self {
-            Self::User { uid, name } => {
-                ("script-user", name, data.uid() == *uid, 0o022, "others than its owner")
-            }
-            Self::Group { gid, name } => {
-                ("script-group", name, data.gid() == *gid, 0o002, "everybody")
-            }
-            Self::Invalid(text) => return Err(text.clone()),
+    /// Checks a file or directory.
+    fn check_one(&self, path: &Path, messages: &Messages) -> Result<(), Message> {
+        let shown = path.to_string_lossy();
+        let data = metadata(path).map_err(|error| (messages.unknown)(&shown, &error))?;
+        let (name, belongs, mask) = match self {
+            Self::User { uid, name } => (name, data.uid() == *uid, 0o022),
+            Self::Group { gid, name } => (name, data.gid() == *gid, 0o002),
+            Self::Invalid(message) => return Err(message.clone()),
         };
         if !belongs {
-            return refuse(
-                1,
-                format!("{path:?} does not belong to {name:?}, as {option} wants it"),
-            );
+            return Err((messages.of_other)(&shown, name));
         }
         if data.mode() & mask != 0 {
-            return refuse(2, format!("{path:?} may be written by {whom}, which {option} forbids"));
+            return Err((messages.open)(&shown));
         }
         Ok(())
     }
 }
+
+/// What is said of a file or directory.
+struct Messages {
+    unknown: fn(&str, &dyn Display) -> Message,
+    of_other: fn(&str, &str) -> Message,
+    open: fn(&str) -> Message,
+}
+
+const OF_USER: Messages = Messages {
+    unknown: codes::script_user_unknown,
+    of_other: codes::script_of_other_user,
+    open: codes::script_open_to_others,
+};
+const OF_USER_DIRECTORY: Messages = Messages {
+    unknown: codes::directory_user_unknown,
+    of_other: codes::directory_of_other_user,
+    open: codes::directory_open_to_others,
+};
+const OF_GROUP: Messages = Messages {
+    unknown: codes::script_group_unknown,
+    of_other: codes::script_of_other_group,
+    open: codes::script_open_to_all,
+};
+const OF_GROUP_DIRECTORY: Messages = Messages {
+    unknown: codes::directory_group_unknown,
+    of_other: codes::directory_of_other_group,
+    open: codes::directory_open_to_all,
+};

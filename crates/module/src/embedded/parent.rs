@@ -7,14 +7,14 @@
 use std::sync::OnceLock;
 
 use httpd::{Server, StartKind};
-use wsgi::level::Level;
+use wsgi::codes::{self, Message};
 use wsgi::process::plan::{PythonFacts, PythonStart};
 
 use crate::Wsgi;
 use crate::config::store::ServerConfig;
 use crate::embedded;
-use crate::log;
 use crate::sys::{self, LoadedEngine};
+use crate::{info, log};
 
 /// Python of this process, or of the parent that this process was forked from. It belongs to the
 /// process: configurations come and go, and each is told if it wanted another one.
@@ -34,35 +34,33 @@ pub(crate) fn started() -> Option<(LoadedEngine, PythonFacts)> {
 
 /// Starts Python if a configuration that comes into use wants that, and says what it cannot have. Where Python
 /// cannot be started, httpd does not start either, but a server that runs goes on.
-pub(crate) fn begin(main: Server<'_>) -> Result<(), String> {
+pub(crate) fn begin(main: Server<'_>) -> Result<(), Message> {
     match start(main) {
-        Err(error) if httpd::start_kind() == StartKind::Cold => Err(error),
-        Err(error) => {
-            log(&main, Level::Error, &error);
+        Err(message) if httpd::start_kind() == StartKind::Cold => Err(message),
+        Err(message) => {
+            log(&main, &message);
             Ok(())
         }
         Ok(()) => Ok(()),
     }
 }
 
-fn start(main: Server<'_>) -> Result<(), String> {
+fn start(main: Server<'_>) -> Result<(), Message> {
     let config = main.config::<Wsgi>();
     let global = &config.settings.global;
     if global.lazy_initialization == Some(false) && !global.allows_embedded() {
         let text = "WSGILazyInitialization Off has no effect: WSGIRestrictEmbedded On keeps Python \
                     out of httpd's processes";
-        log(&main, Level::Info, text);
+        info(&main, text);
     }
     if let Some(started) = STARTED.get() {
-        if let Some(text) = difference(&started.python, config) {
-            log(&main, Level::Warning, &text);
+        if let Some(message) = difference(&started.python, config) {
+            log(&main, &message);
         }
         return Ok(());
     }
     if sys::python_runs() {
-        let text = "another module has started Python in httpd's parent process: embedded mode uses \
-                    it, and lazy initialization is lost";
-        log(&main, Level::Warning, text);
+        log(&main, &codes::another_python("httpd's parent process"));
         // A configuration comes into use once.
         let _ = config.runtime.python_in_parent.set(());
         return Ok(());
@@ -81,8 +79,7 @@ fn start(main: Server<'_>) -> Result<(), String> {
         let started = sys::with_variables(&python_variables(config), || engine.initialize(&text));
         started.map(|()| engine)
     };
-    let failed = |error| format!("WSGILazyInitialization Off: Python cannot be started: {error}");
-    let engine = load().map_err(failed)?;
+    let engine = load().map_err(|error: String| codes::python_not_started(&error))?;
     let process = std::process::id();
     STARTED.get_or_init(|| Started { python: python.clone(), engine, process });
     Ok(())
@@ -90,7 +87,7 @@ fn start(main: Server<'_>) -> Result<(), String> {
 
 /// What only a full restart can change: this configuration wants another Python than the one that
 /// runs, or none.
-fn difference(running: &PythonFacts, config: &ServerConfig) -> Option<String> {
+fn difference(running: &PythonFacts, config: &ServerConfig) -> Option<Message> {
     let wanted = config.runtime.embedded.get().and_then(|found| found.as_ref().ok());
     let other = wanted.filter(|wanted| *wanted != running);
     let none = !config.settings.global.starts_early();
@@ -99,11 +96,7 @@ fn difference(running: &PythonFacts, config: &ServerConfig) -> Option<String> {
         (None, true) => String::new(),
         (Some(other), _) => format!(", and {} has no effect until then", name(other)),
     };
-    let running = name(running);
-    Some(format!(
-        "{running} runs in httpd's parent process, and stays there until httpd is stopped and \
-         started again{wish}"
-    ))
+    Some(codes::python_stays(&name(running), &wish))
 }
 
 fn name(python: &PythonFacts) -> String {

@@ -1,7 +1,7 @@
 //! `WSGIAccessScript`: whether a client may have what it asks for, whoever its user is.
 
 use httpd::{LookUp, Request, Status};
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::protocol::hook::{Answer, Query};
 
 use crate::Wsgi;
@@ -19,10 +19,7 @@ pub(super) fn check(request: &mut Request<'_>) -> Status {
         _ => {
             if !request.authentication_may_satisfy() {
                 let file = String::from_utf8_lossy(request.filename().unwrap_or_default());
-                let path = &script.path;
-                let text =
-                    format!("WSGI0057: the client is denied {file:?} by the script {path:?}");
-                log(request, Level::Error, &text);
+                log(request, &codes::access_denied(&file, &script.path));
             }
             Status::Http(403)
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use httpd::{Authorization, Request, Requirement};
+use wsgi::codes;
 use wsgi::config::hook_script::HookScript;
 use wsgi::config::tokens::words;
 use wsgi::level::Level;
@@ -39,8 +40,7 @@ pub(super) fn authorize(request: &mut Request<'_>, requirement: &Requirement) ->
     let failed =
         if requirement.may_be_negated { Authorization::Failed } else { Authorization::Denied };
     let Some(script) = request.dir_config::<Wsgi>().hooks.group.clone() else {
-        let text = "WSGI0058: Require wsgi-group has no script here; set WSGIAuthGroupScript";
-        log(request, Level::Error, text);
+        log(request, &codes::no_group_script());
         return failed;
     };
     let Some(groups) = groups(request, &script, &user) else { return failed };
@@ -50,14 +50,14 @@ pub(super) fn authorize(request: &mut Request<'_>, requirement: &Requirement) ->
     if groups.iter().any(is_wanted) {
         return Authorization::Granted;
     }
-    let level = if requirement.may_be_negated { Level::Info } else { Level::Error };
     let user = String::from_utf8_lossy(&user);
-    let text = if groups.is_empty() {
-        format!("WSGI0059: the user {user:?} is in no group")
+    let message = if groups.is_empty() {
+        codes::user_without_groups(&user)
     } else {
-        format!("WSGI0060: the user {user:?} is in no group of: {}", wanted.join(" "))
+        codes::user_not_in_groups(&user, &wanted.join(" "))
     };
-    log(request, level, &text);
+    let is_wanted = requirement.may_be_negated;
+    log(request, &if is_wanted { message.lowered_to(Level::Info) } else { message });
     Authorization::Denied
 }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use httpd::Request;
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::protocol::frame::{self, FrameError, FrameType, HEADER, MAX_PAYLOAD, MAX_REQUEST};
 use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::hook::encode_variable;
@@ -19,8 +19,8 @@ use crate::log;
 use crate::log_of;
 use crate::relay::log_budget::{LogBudget, Verdict};
 use crate::relay::{
-    Attempt, FIRST_ROOM, HandOver, RelayError, TOO_TALKATIVE, WorkerConnection, ask_workers,
-    socket_timeout, was_not_begun,
+    Attempt, FIRST_ROOM, HandOver, RelayError, WorkerConnection, ask_workers, socket_timeout,
+    was_not_begun,
 };
 
 /// Asks a worker the question whose frame's payload is `payload`; gives the payload of the answer's
@@ -34,8 +34,7 @@ pub(super) fn ask(
     let HookTarget { group, route } = target;
     let name = String::from_utf8_lossy(script);
     if payload.len() > MAX_REQUEST {
-        let text = format!("the question to {name:?} is longer than {MAX_REQUEST} bytes");
-        log(request, Level::Error, &text);
+        log(request, &codes::question_too_long(&name, MAX_REQUEST));
         return None;
     }
     let mut question = Vec::with_capacity(payload.len() + HEADER);
@@ -44,8 +43,8 @@ pub(super) fn ask(
     let mut asking = Asking { request, script };
     let answer = ask_workers(route, |_| asking.attempt(route, &question, timeout));
     answer.unwrap_or_else(|error| {
-        let text = format!("process group {group:?}, which was asked for {name:?}: {error}");
-        log(request, Level::Error, &text);
+        let context = format_args!("process group {group:?}, which was asked for {name:?}");
+        log(request, &error.message().within(&context));
         None
     })
 }
@@ -92,7 +91,7 @@ impl Asking<'_, '_> {
                     let line = LogLine::decode(frame.payload).map_err(FrameError::from)?;
                     match budget.decide(line.text.len() + line.source.file.len()) {
                         Verdict::Write => log_of(self.request, self.script, &line),
-                        Verdict::LeaveOutAndSay => log(self.request, Level::Warning, TOO_TALKATIVE),
+                        Verdict::LeaveOutAndSay => log(self.request, &codes::too_many_lines()),
                         Verdict::LeaveOut => {}
                     }
                 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use httpd::{OtherChild, Pool, Server, StartKind, main_server, watch_process};
-use wsgi::level::Level;
+use wsgi::codes::{self, Message};
 use wsgi::process::plan::Plan;
 
 use crate::Wsgi;
@@ -20,12 +20,12 @@ use crate::config::servers::{GroupDefinition, definitions, main_config};
 use crate::config::store::Runtime;
 use crate::lifecycle::queue::Queue;
 use crate::lifecycle::route::{Route, Routes};
-use crate::log;
 use crate::sys;
 use crate::sys::States;
 use crate::wsgid::client;
 use crate::wsgid::findings;
 use crate::wsgid::lifeline::Lifeline;
+use crate::{log, notice};
 
 /// What the server's banner says.
 const BANNER: [&core::ffi::CStr; 2] =
@@ -63,17 +63,17 @@ const AT_ONCE: u32 = 5;
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(8);
 
 /// Starts what the configuration needs. Called when it comes into use.
-pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
+pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), Message> {
     for component in BANNER {
         httpd::add_version_component(pool, component);
     }
     let runtime = &main.config::<Wsgi>().runtime;
     let mut plan = plan::plan(main);
     findings::add_to(&mut plan);
-    let lifeline =
-        Lifeline::new().map_err(|error| format!("wsgid cannot be started: no pipe: {error}"))?;
+    let lifeline = Lifeline::new()
+        .map_err(|error| codes::wsgid_not_started(&format_args!("no pipe: {error}")))?;
     let (states, file) = States::new(plan.groups.len())
-        .map_err(|error| format!("wsgid cannot be started: no memory file: {error}"))?;
+        .map_err(|error| codes::wsgid_not_started(&format_args!("no memory file: {error}")))?;
     let queues = queues(main, &Arc::new(states))?;
     let generation = Generation {
         routes: routes(main, &queues),
@@ -94,11 +94,11 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), String> {
             Err(error) => vec![error.to_string()],
         };
         if !problems.is_empty() && httpd::start_kind() == StartKind::Cold {
-            return Err(problems.join("; "));
+            return Err(codes::group_not_started(&problems.join("; ")));
         }
         // To end a server that runs because of a group that does not would lose more.
         for problem in problems {
-            log(&main, Level::Alert, &problem);
+            log(&main, &codes::group_not_started(&problem));
         }
     }
     // The configuration is used once.
@@ -129,18 +129,15 @@ pub(crate) fn watch(main: Server<'_>) {
 }
 
 /// A queue for each group, in the order of their definition.
-fn queues(main: Server<'_>, states: &Arc<States>) -> Result<Vec<Arc<Queue>>, String> {
+fn queues(main: Server<'_>, states: &Arc<States>) -> Result<Vec<Arc<Queue>>, Message> {
     let threads = httpd::mpm().threads;
     let queue = |(index, definition): (usize, GroupDefinition<'_>)| {
         let spec = definition.spec;
         let share = threads.saturating_mul(spec.socket.wait_share) / 100;
         let queue = Queue::new(spec.socket.backlog, share, Arc::clone(states), index);
         queue.map(Arc::new).map_err(|error| {
-            format!(
-                "WSGIDaemonProcess {:?} ({}): the queue cannot be made: {error}; each process group takes \
-                 two descriptors of httpd's parent (ulimit -n)",
-                spec.name, definition.place
-            )
+            let context = format_args!("WSGIDaemonProcess {:?} ({})", spec.name, definition.place);
+            codes::queue_not_made(&error).within(&context)
         })
     };
     definitions(main).into_iter().enumerate().map(queue).collect()
@@ -200,13 +197,13 @@ impl Generation {
     fn restart_wsgid(&self, main: Server<'_>) {
         match self.start_wsgid(main) {
             Ok(problems) => {
-                log(&main, Level::Notice, "wsgid was started again");
+                notice(&main, "wsgid was started again");
                 for problem in problems {
-                    log(&main, Level::Alert, &problem);
+                    log(&main, &codes::group_not_started(&problem));
                 }
             }
             Err(error) => {
-                log(&main, Level::Error, &format!("{error}; its process groups do not answer"));
+                log(&main, &codes::wsgid_not_restarted(&error));
             }
         }
     }
@@ -241,8 +238,7 @@ impl OtherChild for Watch {
             drop(wsgid);
             let status = std::os::unix::process::ExitStatusExt::from_raw(status);
             let status: std::process::ExitStatus = status;
-            let text = format!("wsgid {pid} has ended unasked ({status}); it is started again");
-            log(&main, Level::Error, &text);
+            log(&main, &codes::wsgid_ended(pid, &status));
             if at_once {
                 generation.restart_wsgid(main);
             }

@@ -1,5 +1,6 @@
 //! What goes wrong between a child of httpd and a worker.
 
+use wsgi::codes::{self, Message};
 use wsgi::protocol::frame::FrameError;
 use wsgi::protocol::response::HeadError;
 
@@ -7,61 +8,92 @@ use crate::lifecycle::queue::STALL;
 use crate::request::file_part::FileError;
 
 /// Why a request could not be served by a worker, and what becomes of it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum RelayError {
-    #[error("WSGI0116: its queue was full for connect-timeout={seconds} ({error})")]
-    NoWorker { seconds: u64, error: nix::Error },
-    #[error(
-        "WSGI0117: its queue cannot be used ({0}); a graceful restart of httpd makes a new one"
-    )]
+    /// The queue was full for as many seconds as `connect-timeout` says.
+    NoWorker {
+        seconds: u64,
+        error: nix::Error,
+    },
+    /// The queue cannot be used any more.
     NoQueue(nix::Error),
-    #[error(
-        "WSGI0211: it has no worker, because starting one keeps failing; the error log has the reason \
-         (\"cannot start\", \"ended before it was ready\")"
-    )]
+    /// There is no worker, and none will come soon.
     Unavailable,
-    #[error(
-        "WSGI0212: it has answered nothing for {seconds} s, and this child waits for it with as many \
-         threads as wait-share allows", seconds = STALL.as_secs()
-    )]
+    /// The group occupies as many threads of this child as it may.
     Stalled,
-    #[error(
-        "WSGI0215: this child of httpd cannot make a socket for the request ({0}); the limit of open files \
-         (ulimit -n) may be too low for its threads, or what is loaded into it leaves files open"
-    )]
+    /// This child has no descriptor for the request.
     NoStream(nix::Error),
-    #[error("WSGI0146: the worker was lost before it had answered ({0})")]
+    /// The connection to the worker broke.
     Lost(nix::Error),
-    #[error("WSGI0145: the worker gave no answer for as long as {0} allows")]
+    /// The worker was silent for as long as this directive or option allows.
     Silent(&'static str),
-    #[error(
-        "WSGI0144: the header {name:?} of the response has {length} bytes, more than header-buffer-size={limit}"
-    )]
-    LongHeader { name: String, length: usize, limit: u64 },
-    #[error("the worker sent {0}")]
-    Nonsense(#[from] FrameError),
-    #[error("the worker sent {0}")]
-    File(#[from] FileError),
-    #[error("the worker sent more descriptors than the one file that a response may have")]
+    LongHeader {
+        name: String,
+        length: usize,
+        limit: u64,
+    },
+    /// The worker has sent what is no frame, or none that has its turn.
+    Frame(FrameError),
+    File(FileError),
+    /// The worker has sent more descriptors than the one file that a response may have.
     Descriptors,
-    #[error("the worker sent a head that cannot be passed on: {0}")]
-    Head(#[from] HeadError),
-    #[error("the worker sent more than its Content-Length says")]
+    Head(HeadError),
+    /// The response is longer than its Content-Length says.
     Longer,
-    #[error(
-        "the worker sent {missing} bytes less than its Content-Length says, and no sign that it has failed"
-    )]
-    Shorter { missing: u64 },
-    #[error("what was read of the request's body cannot be read again: {0}")]
+    /// The response is that much shorter than its Content-Length says, and has not failed.
+    Shorter {
+        missing: u64,
+    },
+    /// The part of the body that was read cannot be read again.
     Spool(std::io::Error),
-    #[error(
-        "its workers gave the request back, because they were replaced or had no free descriptor; gave up after \
-         {0} attempts"
-    )]
+    /// All workers that were asked, so many times, gave the request back.
     Declined(u32),
 }
 
+impl From<FrameError> for RelayError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl From<FileError> for RelayError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<HeadError> for RelayError {
+    fn from(error: HeadError) -> Self {
+        Self::Head(error)
+    }
+}
+
 impl RelayError {
+    /// What the log is told.
+    pub(crate) fn message(&self) -> Message {
+        const DESCRIPTORS: &str = "more descriptors than the one file that a response may have";
+        match self {
+            Self::NoWorker { seconds, error } => codes::queue_full(*seconds, error),
+            Self::NoQueue(error) => codes::queue_unusable(error),
+            Self::Unavailable => codes::no_worker(),
+            Self::Stalled => codes::group_stalled(STALL.as_secs()),
+            Self::NoStream(error) => codes::no_socket(error),
+            Self::Lost(error) => codes::worker_lost(error),
+            Self::Silent(limit) => codes::no_answer(limit),
+            Self::LongHeader { name, length, limit } => {
+                codes::header_too_long(name, *length, *limit)
+            }
+            Self::Frame(error) => codes::protocol_broken(error),
+            Self::File(error) => codes::protocol_broken(error),
+            Self::Descriptors => codes::protocol_broken(&DESCRIPTORS),
+            Self::Head(error) => codes::invalid_head(error),
+            Self::Longer => codes::longer_than_said(),
+            Self::Shorter { missing } => codes::shorter_than_said(*missing),
+            Self::Spool(error) => codes::body_lost(error),
+            Self::Declined(attempts) => codes::given_back(*attempts),
+        }
+    }
+
     /// The status that the client gets while nothing was sent.
     pub(crate) fn status(&self) -> u16 {
         match self {
@@ -73,7 +105,7 @@ impl RelayError {
             | Self::Declined(_) => 503,
             Self::Lost(_) => 502,
             Self::Silent(_) => 504,
-            Self::Nonsense(_)
+            Self::Frame(_)
             | Self::Head(_)
             | Self::Longer
             | Self::Shorter { .. }

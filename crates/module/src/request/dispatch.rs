@@ -1,6 +1,7 @@
 //! Which requests are ours, and where they run.
 
 use httpd::{Request, Status};
+use wsgi::codes;
 use wsgi::config::alias::{Alias, AliasOptions};
 use wsgi::config::daemon_process::DEFAULT_REQUEST_BUFFER;
 use wsgi::protocol::frame::{self, FrameType, MAX_REQUEST};
@@ -119,8 +120,7 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
     };
     let (payload, body) = payload(request, &target, buffer, now);
     if payload.len() > MAX_REQUEST {
-        let text = format!("the head of the request is longer than {MAX_REQUEST} bytes");
-        return Rejection::new(413, text).answer(request);
+        return Rejection::new(413, codes::head_too_long(MAX_REQUEST)).answer(request);
     }
     let mut frame = Vec::with_capacity(payload.len() + frame::HEADER);
     frame::write(&mut frame, FrameType::RequestHead, |buffer| buffer.extend_from_slice(&payload));

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use httpd::{FileKind, Request, Status};
+use wsgi::codes::{self, Message};
 use wsgi::config::group_name::variable_name;
-use wsgi::level::Level;
 
 use crate::config::servers::server_with_port;
 use crate::log;
@@ -14,17 +14,17 @@ use crate::request::target::Target;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) status: u16,
-    pub(crate) text: String,
+    pub(crate) message: Message,
 }
 
 impl Rejection {
-    pub(crate) fn new(status: u16, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+    pub(crate) fn new(status: u16, message: Message) -> Self {
+        Self { status, message }
     }
 
     /// Logs it and ends the request with it.
     pub(crate) fn answer(&self, request: &Request<'_>) -> Status {
-        log(request, Level::Error, &self.text);
+        log(request, &self.message);
         Status::Http(self.status)
     }
 }
@@ -33,16 +33,11 @@ impl Rejection {
 pub(crate) fn of_file(request: &Request<'_>, aliased: bool) -> Result<(), Rejection> {
     let file = String::from_utf8_lossy(request.filename().unwrap_or_default()).into_owned();
     if !aliased && !request.may_execute() {
-        let text = format!("WSGI0134: Options ExecCGI is off in this directory: {file:?}");
-        return Err(Rejection::new(403, text));
+        return Err(Rejection::new(403, codes::exec_cgi_off(&file)));
     }
     match request.file_kind() {
-        FileKind::Missing => {
-            Err(Rejection::new(404, format!("WSGI0135: script not found: {file:?}")))
-        }
-        FileKind::Directory => {
-            Err(Rejection::new(403, format!("WSGI0136: the script is a directory: {file:?}")))
-        }
+        FileKind::Missing => Err(Rejection::new(404, codes::script_not_found(&file))),
+        FileKind::Directory => Err(Rejection::new(403, codes::script_is_directory(&file))),
         FileKind::File => Ok(()),
     }
 }
@@ -51,32 +46,25 @@ pub(crate) fn of_file(request: &Request<'_>, aliased: bool) -> Result<(), Reject
 pub(crate) fn of_request(request: &Request<'_>, takes_chunks: bool) -> Result<(), Rejection> {
     if request.rejects_path_info() && !request.path_info().is_empty() {
         let file = String::from_utf8_lossy(request.filename().unwrap_or_default());
-        let text = format!("WSGI0137: AcceptPathInfo off disallows path info: {file:?}");
-        return Err(Rejection::new(404, text));
+        return Err(Rejection::new(404, codes::path_info_rejected(&file)));
     }
     let headers = request.headers_in();
     if let Some(encoding) = headers.get(c"Transfer-Encoding") {
         if !encoding.eq_ignore_ascii_case(b"chunked") {
             let name = String::from_utf8_lossy(encoding);
-            return Err(Rejection::new(
-                501,
-                format!("WSGI0138: unknown Transfer-Encoding {name:?}"),
-            ));
+            return Err(Rejection::new(501, codes::unknown_encoding(&name)));
         }
         if !takes_chunks {
-            let text = "WSGI0139: the request's body comes in chunks, without its length in front; an \
-                        application that reads bodies to their end can take that: WSGIChunkedRequest On";
-            return Err(Rejection::new(411, text));
+            return Err(Rejection::new(411, codes::chunks_not_taken()));
         }
     } else if let Some(length) = headers.get(c"Content-Length") {
         let shown = String::from_utf8_lossy(length);
         let Some(length) = wsgi::protocol::response::content_length(length) else {
-            return Err(Rejection::new(400, format!("WSGI0141: invalid Content-Length {shown:?}")));
+            return Err(Rejection::new(400, codes::invalid_length(&shown)));
         };
         let limit = request.body_limit();
         if limit > 0 && length > limit {
-            let text = format!("the body of {shown} bytes is longer than LimitRequestBody {limit}");
-            return Err(Rejection::new(413, text));
+            return Err(Rejection::new(413, codes::body_too_long(length, limit)));
         }
     }
     Ok(())
@@ -86,14 +74,7 @@ pub(crate) fn of_request(request: &Request<'_>, takes_chunks: bool) -> Result<()
 pub(crate) fn restricted(request: &Request<'_>, target: &Target) -> Rejection {
     let script = String::from_utf8_lossy(&target.script);
     let server = server_with_port(request.server(), request.server_port());
-    Rejection::new(
-        500,
-        format!(
-            "WSGI0143: embedded mode is disabled (WSGIRestrictEmbedded On), and the script {script:?} of \
-             the server {server:?} is not in a process group: set WSGIProcessGroup, or process-group= of \
-             its WSGIScriptAlias, to a group that WSGIDaemonProcess defines"
-        ),
-    )
+    Rejection::new(500, codes::embedded_mode_off(&script, &server))
 }
 
 /// The configuration does not let the request run where it is to run.
@@ -102,54 +83,31 @@ pub(crate) fn not_permitted(target: &Target) -> Rejection {
         "" => "embedded mode (%{GLOBAL})".to_owned(),
         group => format!("the process group {group:?}"),
     };
-    let text = format!("WSGI0149: {place} is not one that WSGIRestrictProcess allows here");
-    Rejection::new(500, text)
+    Rejection::new(500, codes::group_not_permitted(&place))
 }
 
 /// No `WSGIDaemonProcess` defines the group. A name that could not be expanded is still as it was written.
 pub(crate) fn unknown_group(group: &str) -> Rejection {
-    if let Some(variable) = variable_name(group) {
-        let text = format!(
-            "WSGI0151: the process group is to be what the variable {variable:?} says ({group}), and that is \
-             not set for this request; set it (SetEnv, SetEnvIf, RewriteRule), or name a group"
-        );
-        return Rejection::new(500, text);
-    }
-    if group.starts_with("%{") {
-        let text = format!(
-            "WSGI0151: the process group is to be {group:?}, which stands for nothing; what does is \
-             %{{GLOBAL}}, %{{SERVER}}, %{{HOST}}, %{{RESOURCE}} and %{{ENV:variable}}"
-        );
-        return Rejection::new(500, text);
-    }
-    let text = format!(
-        "WSGI0151: there is no process group {group:?}; define it with WSGIDaemonProcess {group:?}"
-    );
-    Rejection::new(500, text)
+    let message = match variable_name(group) {
+        Some(variable) => codes::group_variable_unset(variable, group),
+        None if group.starts_with("%{") => codes::unknown_placeholder(group),
+        None => codes::unknown_group(group),
+    };
+    Rejection::new(500, message)
 }
 
 /// The processes of the group cannot see the file.
 pub(crate) fn outside_of_root(file: &[u8], root: &Path) -> Rejection {
-    let (file, root) = (String::from_utf8_lossy(file), root.display());
-    let text =
-        format!("WSGI0081: {file:?} does not lie below chroot={root:?} of its process group");
-    Rejection::new(500, text)
+    let (file, root) = (String::from_utf8_lossy(file), root.to_string_lossy());
+    Rejection::new(500, codes::outside_of_chroot(&file, &root))
 }
 
 /// `.htaccess` chooses a process group that the server's configuration does not give to the directory.
 pub(crate) fn not_for_htaccess(group: &str) -> Rejection {
-    let text = format!(
-        "WSGI0149: .htaccess may not send it to the process group {group:?}, whose user it would run as; \
-         permit that with WSGIProcessGroup {group:?} or WSGIRestrictProcess {group:?} for this directory"
-    );
-    Rejection::new(500, text)
+    Rejection::new(500, codes::not_for_htaccess(group))
 }
 
 /// The group belongs to another virtual host.
 pub(crate) fn not_accessible(group: &str, owner: &str) -> Rejection {
-    let text = format!(
-        "WSGI0152: the process group {group:?} belongs to the virtual host {owner:?}; define it in the main \
-         server to use it from others"
-    );
-    Rejection::new(500, text)
+    Rejection::new(500, codes::group_of_other_host(group, owner))
 }

@@ -7,10 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use httpd::{RunMode, Server, StartKind};
-use wsgi::level::Level;
 use wsgi::process::plan::{Findings, Plan, Report};
 
-use crate::log;
+use crate::info;
 use crate::wsgid::client::{self, SupervisorError};
 
 static FINDINGS: Mutex<Findings> =
@@ -43,7 +42,7 @@ pub(crate) fn check(main: Server<'_>, mut plan: Plan) -> Result<Option<Report>, 
         Err(SupervisorError::Silent(_)) if runs => {
             let text = "the process groups cannot be checked at once (the user database or a file \
                         system may hang) and are not waited for; they are started as they are";
-            log(&main, Level::Info, text);
+            info(&main, text);
             Ok(None)
         }
         Err(error) => Err(error),

@@ -21,7 +21,7 @@ impl Children {
         let program = program::python(plan.python_home.as_deref(), None)
             .map_err(|error| error.to_string())?;
         if let Some(problem) = engine_problem(&identity, None) {
-            return Err(problem);
+            return Err(format!("the engine cannot be loaded: {problem}"));
         }
         let kind = PythonQuestion::Library;
         Ok(Self { question: PythonProbe { program, identity, root: None, kind } })

@@ -110,7 +110,7 @@ catalogue! {
         client: "Not affected.",
     }
     WSGI0299 Error group_has_no_user(error: &dyn Display) {
-        text: "{error}",
+        text: "no account for its processes: {error}",
         meaning: "`user=`, `group=` or `supplementary-groups=` names an account that the system \
             does not know.",
         remedy: "Create the account, or name another one.",
@@ -129,7 +129,7 @@ catalogue! {
         client: "httpd does not start. At a restart: status 503 from the group.",
     }
     WSGI0302 Error python_unusable(option: &str, error: &dyn Display) {
-        text: "{option}: {error}",
+        text: "{option} cannot be used: {error}",
         meaning: "There is no Python 3.10 or later where `python-home=` or `WSGIPythonHome` leads \
             to, or the user of the processes cannot run it.",
         remedy: "The error says what is wrong with it.",

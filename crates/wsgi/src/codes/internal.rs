@@ -3,7 +3,7 @@
 use super::catalogue;
 
 catalogue! {
-    WSGI0225 Crit internal_error(doing: &str, panic: &str) {
+    WSGI0225 Error internal_error(doing: &str, panic: &str) {
         text: "internal error while {doing}: {panic}",
         meaning: "Code of Dormouse has panicked. What it was doing has failed; the process goes \
             on.",

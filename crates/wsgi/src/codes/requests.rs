@@ -198,7 +198,7 @@ catalogue! {
         remedy: "Look after the disk that httpd's temporary directory is on.",
         client: "Status 500.",
     }
-    WSGI0236 Error body_too_long(length: &str, limit: u64) {
+    WSGI0236 Error body_too_long(length: u64, limit: u64) {
         text: "the body of {length} bytes is longer than LimitRequestBody {limit}",
         meaning: "The client wants to send more than the configuration allows.",
         remedy: "Raise `LimitRequestBody` if such bodies are to be taken.",

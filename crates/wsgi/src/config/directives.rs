@@ -4,11 +4,11 @@
 
 use std::ffi::CStr;
 
+use crate::codes::Message;
 use crate::config::argument::{ArgumentError, flag};
 use crate::config::category::{Category, count, join};
-use crate::config::settings::{DirSettings, Note, ServerSettings};
+use crate::config::settings::{DirSettings, ServerSettings};
 use crate::config::tokens::{next_word, words};
-use crate::level::Level;
 
 mod daemon;
 mod hooks;
@@ -62,9 +62,9 @@ pub struct Scope<'s> {
 
 impl Scope<'_> {
     /// Has something said about the directive that is no mistake.
-    fn note(&mut self, level: Level, text: &str) {
+    fn note(&mut self, message: Message) {
         let (file, line) = &self.place;
-        self.server.notes.push(Note { level, text: format!("{file}:{line}: {text}") });
+        self.server.notes.push(message.within(&format_args!("{file}:{line}")));
     }
 }
 
@@ -223,7 +223,8 @@ mod tests {
         ] {
             let (server, _) = apply(name, good).unwrap();
             let [note] = &server.notes[..] else { panic!("{name}: one note") };
-            assert!(note.text.starts_with(&format!("httpd.conf:1: {name} has no effect")));
+            let text = format!("WSGI0298: httpd.conf:1: {name} has no effect");
+            assert!(note.to_string().starts_with(&text));
             apply(name, bad).unwrap_err();
         }
         assert!(apply("WSGIAcceptMutex", "Flock").unwrap().0.notes.is_empty());

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codes::Message;
 use crate::config::alias::Alias;
 use crate::config::daemon_process::GroupSpec;
 use crate::config::hook_script::{HookScript, PlacedHook};
 use crate::config::interpreter_options::{InterpreterOptions, InterpreterRules};
 use crate::config::proxy::{ProxyHeader, Subnet};
-use crate::level::Level;
 
 /// What a directory section or a server says about its requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -189,15 +189,6 @@ pub struct Import {
     pub place: (String, u32),
 }
 
-/// Something worth saying about a directive that is no mistake.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// How important it is.
-    pub level: Level,
-    /// What it is, with file and line.
-    pub text: String,
-}
-
 /// What a server or virtual host says beyond its directories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -210,7 +201,7 @@ pub struct ServerSettings {
     /// The hooks of the server and its sections, for the checks when the configuration was read.
     pub hooks: Vec<PlacedHook>,
     /// What is to be said about the configuration when it comes into use.
-    pub notes: Vec<Note>,
+    pub notes: Vec<Message>,
     /// What can be said once, in the main server only.
     pub global: GlobalSettings,
 }

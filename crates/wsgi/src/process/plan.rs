@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codes::Message;
 use crate::config::daemon_process::{GroupSpec, Preload, Principal};
 use crate::config::interpreter_options::InterpreterRules;
 use crate::config::settings::PythonOptions;
@@ -218,10 +219,10 @@ pub struct Application {
 /// What `wsgid check` has found, before anything is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// What must be mended, one sentence or two each.
-    pub problems: Vec<String>,
-    /// What is worth knowing, but keeps nothing from working.
-    pub warnings: Vec<String>,
+    /// Messages about what must be mended.
+    pub problems: Vec<Message>,
+    /// Messages that are worth knowing, about what keeps nothing from working.
+    pub warnings: Vec<Message>,
     /// What was not found out, and does not have to be.
     pub notes: Vec<String>,
     /// The Python of httpd's children, or why it cannot be loaded into them. It is looked for even where

@@ -2,6 +2,7 @@
 //! unchanged. Mistakes in them are still mistakes.
 
 use super::{Directive, FILE_INFO, MAIN, SECTIONS, SERVERS, Scope, on_or_off, one, some};
+use crate::codes;
 use crate::config::argument::ArgumentError;
 use crate::config::daemon_process::number;
 use crate::config::tokens::words;
@@ -112,14 +113,15 @@ pub(super) const LEGACY: &[Directive] = &[
         documentation: "Has no effect: use `LogLevel wsgi:debug`.",
         apply: |arguments, scope| {
             on_or_off(arguments)?;
-            scope.note(Level::Info, "WSGIVerboseDebugging has no effect: use LogLevel wsgi:debug");
+            let message = codes::no_effect("WSGIVerboseDebugging", "use LogLevel wsgi:debug");
+            scope.note(message.lowered_to(Level::Info));
             Ok(())
         },
     },
 ];
 
 fn no_effect(scope: &mut Scope<'_>, name: &str, why: &str) {
-    scope.note(Level::Warning, &format!("{name} has no effect: {why}"));
+    scope.note(codes::no_effect(name, why));
 }
 
 fn telemetry_service(words: &[String]) -> Result<(), ArgumentError> {

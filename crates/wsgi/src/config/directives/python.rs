@@ -1,11 +1,11 @@
 //! Directives about Python and its interpreters.
 
 use super::{Directive, MAIN, MAIN_OR_BLOCK, Scope, on_or_off, one, one_or_unset};
+use crate::codes;
 use crate::config::argument::{ArgumentError, nearest};
 use crate::config::daemon_process::{interval, number, python_home, split_path};
 use crate::config::interpreter_options::Block;
 use crate::config::tokens::{NotAPair, Pair, next_pair};
-use crate::level::Level;
 
 pub(super) const PYTHON: &[Directive] = &[
     Directive {
@@ -51,10 +51,8 @@ pub(super) const PYTHON: &[Directive] = &[
             let on = on_or_off(arguments)?;
             scope.server.global.interpreter_options().free_threading = Some(on);
             if on {
-                scope.note(
-                    Level::Warning,
-                    "WSGIFreeThreading On has no effect: a Python that has a GIL keeps it",
-                );
+                let reason = "a Python that has a GIL keeps it";
+                scope.note(codes::no_effect("WSGIFreeThreading On", reason));
             }
             Ok(())
         },
