@@ -17,6 +17,7 @@ mod reference;
 mod serve;
 mod tally;
 mod test;
+mod times;
 mod valgrind;
 mod venv;
 

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: unit tests, a glance at each fuzz target, then the integration tests under each MPM and
 //! each Python.
 //!
-//! Everything is built before the first test runs. The last line is the sum over all runs.
+//! Everything is built before the first test runs. The last lines are the slowest tests and the sum over all runs.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::pythons::{self, Python};
 use crate::reach::Reach;
 use crate::tally::{self, Tally};
-use crate::{command, debian, dist, fuzz, project, venv};
+use crate::{command, debian, dist, fuzz, project, times, venv};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -64,11 +64,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut summary = Vec::new();
     if options.mpm.is_empty() && options.python.is_empty() {
         let tally = unit_tests(&options.filter)?;
+        summary.push(format!("{UNIT_TESTS}: {tally}"));
         sum += tally;
-        summary.push(format!("unit tests: {tally}"));
         let tally = fuzz::glance(&options.filter)?;
-        sum += tally;
         summary.push(format!("fuzz targets: {tally}"));
+        sum += tally;
     }
     let program = test_program()?;
     for run in &runs {
@@ -76,19 +76,19 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let tally = tally.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             summary.push(format!("could not be run: {error:#}"));
-            Tally { passed: 0, failed: 1 }
+            Tally { failed: 1, ..Tally::default() }
         });
-        sum += tally;
         let mut line = format!("{}: {tally}", title(run));
         if tally == Tally::default() && options.filter.is_empty() {
             line.push_str(" (nothing ran, counted as failed)");
             sum.failed += 1;
         }
         summary.push(line);
+        sum += tally;
     }
 
     println!();
-    for line in summary.iter().chain(&notes) {
+    for line in sum.times.slowest().iter().chain(&summary).chain(&notes) {
         println!("{line}");
     }
     if sum == Tally::default() {
@@ -144,15 +144,27 @@ fn plan(options: &Options, pythons: &[Python]) -> Result<Vec<Run>> {
 }
 
 fn unit_tests(filter: &[String]) -> Result<Tally> {
+    const WORKSPACE: [&str; 4] = ["--workspace", "--exclude", "integration", "--no-fail-fast"];
     let mut test = command::cargo("test");
-    test.args(["--workspace", "--exclude", "integration", "--no-fail-fast", "--"]).args(filter);
-    let mut sum = tally::run(&mut test)?;
+    test.args(WORKSPACE).args(["--lib", "--bins", "--tests", "--examples"]);
+    // Not set for cargo itself, for which it would be a reason to build everything anew.
+    let (variable, value) = times::VARIABLE;
+    let runner = format!("target.'cfg(all())'.runner = ['env', '{variable}={value}']");
+    test.args(["--config", &runner, "--"]).args(times::ARGUMENTS).args(filter);
+    let mut sum = tally::run(&mut test, UNIT_TESTS)?;
+    // rustdoc runs these, and reports no times.
+    let mut examples = command::cargo("test");
+    examples.args(WORKSPACE).args(["--doc", "--"]).args(filter);
+    sum += tally::run(&mut examples, UNIT_TESTS)?;
     // A workspace of its own; its tests run the seeds.
     let mut seeds = command::cargo("test");
     seeds.args(["--manifest-path", fuzz::MANIFEST, "--"]).args(filter);
-    sum += tally::run(&mut seeds)?;
+    sum += tally::run(&mut seeds, UNIT_TESTS)?;
     Ok(sum)
 }
+
+/// The name of their run.
+const UNIT_TESTS: &str = "unit tests";
 
 /// Builds the integration tests and gives the path of their program.
 fn test_program() -> Result<PathBuf> {
@@ -177,7 +189,8 @@ fn integration(
     folder: &Path,
     filter: &[String],
 ) -> Result<Tally> {
-    println!("\n{}", title(run));
+    let title = title(run);
+    println!("\n{title}");
     let venv = venv::make(&run.python, &venv::TESTS)?;
     let prefixes = prefixes(pythons)?;
     let needed = [project::root(), folder, &venv, program, &run.python.binary];
@@ -187,6 +200,8 @@ fn integration(
     let mut command = reach.around(program)?;
     command
         .args(filter)
+        .args(times::ARGUMENTS)
+        .env(times::VARIABLE.0, times::VARIABLE.1)
         .current_dir(project::root().join("tests"))
         .env("DORMOUSE_DIST", folder)
         .env("DORMOUSE_PYTHON", &run.python.binary)
@@ -196,7 +211,7 @@ fn integration(
     if !run.python.embeddable {
         command.args(["--skip", "::embedded"]);
     }
-    tally::run(&mut command)
+    tally::run(&mut command, &title)
 }
 
 /// Version and prefix of each Python.
