@@ -85,6 +85,8 @@ pub struct Tree {
     httpd: PathBuf,
     mark: String,
     seen: BTreeSet<(i32, u64)>,
+    /// Those whose environment was read and has no mark, so that it is read once.
+    unmarked: BTreeSet<(i32, u64)>,
 }
 
 impl Tree {
@@ -92,15 +94,15 @@ impl Tree {
     /// environment that no other process has.
     pub fn new(parent: i32, httpd: &Path, mark: String) -> Self {
         let httpd = httpd.canonicalize().unwrap_or_else(|_| httpd.to_owned());
-        Self { parent, httpd, mark, seen: BTreeSet::new() }
+        Self { parent, httpd, mark, seen: BTreeSet::new(), unmarked: BTreeSet::new() }
     }
 
     /// Those that live, parents before children.
     pub fn processes(&mut self) -> Vec<Process> {
-        let all: BTreeMap<i32, Process> =
-            pids().filter_map(|pid| Some((pid, read(pid)?))).collect();
-        let mut found: Vec<Process> =
-            all.values().filter(|process| self.is_ours(process, &all)).cloned().collect();
+        let all: BTreeMap<i32, Stat> =
+            pids().filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
+        let ours: Vec<&Stat> = all.values().filter(|stat| self.is_ours(stat, &all)).collect();
+        let mut found: Vec<Process> = ours.into_iter().filter_map(process).collect();
         for process in &mut found {
             self.seen.insert((process.pid, process.started));
             process.kind = self.kind(process);
@@ -109,21 +111,35 @@ impl Tree {
         found
     }
 
-    fn is_ours(&self, process: &Process, all: &BTreeMap<i32, Process>) -> bool {
-        if process.session == self.parent
-            || self.seen.contains(&(process.pid, process.started))
-            || environment_has(process.pid, &self.mark)
-        {
+    fn is_ours(&mut self, stat: &Stat, all: &BTreeMap<i32, Stat>) -> bool {
+        if stat.session == self.parent || self.seen.contains(&(stat.pid, stat.started)) {
             return true;
         }
-        let mut at = process;
+        let mut at = stat;
         while let Some(up) = all.get(&at.ppid) {
             if up.pid == self.parent {
                 return true;
             }
             at = up;
         }
-        false
+        self.has_mark(stat)
+    }
+
+    /// Reads the environment of each process once: a look at all processes is repeated until what it waits for
+    /// has come, and a machine that runs tests has many.
+    fn has_mark(&mut self, stat: &Stat) -> bool {
+        let process = (stat.pid, stat.started);
+        if self.unmarked.contains(&process) {
+            return false;
+        }
+        let environment = fs::read(format!("/proc/{}/environ", stat.pid)).unwrap_or_default();
+        let mark = self.mark.as_bytes();
+        let has_mark = environment.split(|&byte| byte == 0).any(|variable| variable == mark);
+        // It is empty for a moment while a program starts.
+        if !has_mark && !environment.is_empty() {
+            self.unmarked.insert(process);
+        }
+        has_mark
     }
 
     fn kind(&self, process: &Process) -> Kind {
@@ -154,25 +170,38 @@ fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// `None` for a process that has ended or is a zombie.
-fn read(pid: i32) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything, so the fields are counted from its end.
-    let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
-    if matches!(*fields.first()?, "Z" | "X") {
-        return None;
+/// What `/proc/PID/stat` says of a process.
+struct Stat {
+    pid: i32,
+    ppid: i32,
+    session: i32,
+    started: u64,
+}
+
+impl Stat {
+    /// `None` for a process that has ended or is a zombie.
+    fn of(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may hold anything, so the fields are counted from its end.
+        let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
+        if matches!(*fields.first()?, "Z" | "X") {
+            return None;
+        }
+        Some(Self {
+            pid,
+            ppid: fields.get(1)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            started: fields.get(19)?.parse().ok()?,
+        })
     }
+}
+
+/// The process, whose role is not looked at; `None` when it has ended.
+fn process(stat: &Stat) -> Option<Process> {
+    let &Stat { pid, ppid, session, started } = stat;
     let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let command = String::from_utf8_lossy(&command).replace('\0', " ").trim_end().to_owned();
-    Some(Process {
-        pid,
-        ppid: fields.get(1)?.parse().ok()?,
-        kind: Kind::Other,
-        exe: program(pid),
-        command,
-        session: fields.get(3)?.parse().ok()?,
-        started: fields.get(19)?.parse().ok()?,
-    })
+    Some(Process { pid, ppid, kind: Kind::Other, exe: program(pid), command, session, started })
 }
 
 /// The program's path, also after its file was replaced.
@@ -182,11 +211,6 @@ fn program(pid: i32) -> PathBuf {
     text.strip_suffix(" (deleted)").map(PathBuf::from).unwrap_or(exe)
 }
 
-fn environment_has(pid: i32, mark: &str) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +218,7 @@ mod tests {
     #[test]
     fn this_process_is_read() {
         let pid = i32::try_from(std::process::id()).unwrap();
-        let process = read(pid).unwrap();
+        let process = process(&Stat::of(pid).unwrap()).unwrap();
         assert_eq!(process.exe, std::env::current_exe().unwrap());
         let memory = Memory::of(pid).unwrap();
         assert!(memory.rss >= memory.pss && memory.pss >= memory.private && memory.private > 0);
