@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use testkit::{Httpd, Kind, LIMIT, Mode, Setup, both_modes, wait_until};
 
 /// More than all buffers between the file and a client that does not read hold together.
-const LONG: usize = 64 << 20;
+const LONG: usize = 24 << 20;
 
 fn files(name: &str, mode: Mode) -> Setup {
     Httpd::new(name).app("files.wsgi").mode(mode).one_child()
