@@ -3,8 +3,11 @@
 //!
 //! Everything is built before the first test runs. The last lines are the slowest tests and the sum over all runs.
 
+use std::env;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -208,10 +211,24 @@ fn integration(
         .env("DORMOUSE_PYTHONS", list(&prefixes))
         .env("DORMOUSE_VENV", &venv)
         .env("DORMOUSE_MPM", run.mpm.name());
+    if env::var_os(THREADS).is_none() {
+        command.env(THREADS, (THREADS_PER_CORE * cores()).to_string());
+    }
     if !run.python.embeddable {
         command.args(["--skip", "::embedded"]);
     }
     tally::run(&mut command, &title)
+}
+
+/// The variable by which libtest is told how many tests run at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Integration tests mostly wait: for processes that start and end, and for limits that run out. With one for
+/// each core, half of the processors' time is unused; with six, starts take so long that limits are missed.
+const THREADS_PER_CORE: usize = 3;
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Version and prefix of each Python.
