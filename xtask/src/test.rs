@@ -30,7 +30,15 @@ pub(crate) struct Options {
     /// fuzz targets.
     #[arg(long)]
     python: Vec<String>,
+    /// Unit tests, and the integration tests with the system's Python and the event MPM, except for those
+    /// that take longest: less than three minutes once everything is built.
+    #[arg(long, conflicts_with_all = ["mpm", "python"])]
+    quick: bool,
 }
+
+/// The modules of `tests/http` that `--quick` leaves out: a limit of a minute, two clients that make some
+/// hundred calls, a thousand requests of each kind, fifty restarts.
+const LONG: [&str; 4] = ["hanging_templates", "httpbin", "leaks", "restarts"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mpm {
@@ -58,9 +66,18 @@ struct Run {
 /// Prints the sum; fails if a test failed, a run could not be made, or nothing ran.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     debian::install(debian::BUILD.iter().chain(debian::RUN).chain(debian::TEST))?;
-    let (pythons, notes) = pythons::find()?;
+    let (pythons, mut notes) = pythons::find()?;
     introduce(&pythons, &notes);
     let runs = plan(options, &pythons)?;
+    let mut arguments = options.filter.clone();
+    if options.quick {
+        arguments.extend(LONG.iter().flat_map(|module| ["--skip".into(), format!("{module}::")]));
+        notes.push(format!(
+            "left out by --quick: the modules {} of the integration tests, the other MPMs and Pythons, and what the \
+             fuzz targets do beyond their seeds",
+            LONG.join(", ")
+        ));
+    }
 
     let folder = dist::build(&["panic-hook".to_owned()])?;
     let mut sum = Tally::default();
@@ -69,13 +86,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let tally = unit_tests(&options.filter)?;
         summary.push(format!("{UNIT_TESTS}: {tally}"));
         sum += tally;
-        let tally = fuzz::glance(&options.filter)?;
-        summary.push(format!("fuzz targets: {tally}"));
-        sum += tally;
+        if !options.quick {
+            let tally = fuzz::glance(&options.filter)?;
+            summary.push(format!("fuzz targets: {tally}"));
+            sum += tally;
+        }
     }
     let program = test_program()?;
     for run in &runs {
-        let tally = integration(run, &pythons, &program, &folder, &options.filter);
+        let tally = integration(run, &pythons, &program, &folder, &arguments);
         let tally = tally.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             summary.push(format!("could not be run: {error:#}"));
@@ -132,6 +151,9 @@ fn plan(options: &Options, pythons: &[Python]) -> Result<Vec<Run>> {
         };
         pythons.iter().flat_map(with).collect()
     };
+    if options.quick {
+        return Ok(pairs(std::slice::from_ref(system), &[Mpm::Event]));
+    }
     Ok(match (options.python.is_empty(), options.mpm.is_empty()) {
         (true, true) => {
             let mut runs = pairs(std::slice::from_ref(system), &ALL);
@@ -190,7 +212,7 @@ fn integration(
     pythons: &[Python],
     program: &Path,
     folder: &Path,
-    filter: &[String],
+    arguments: &[String],
 ) -> Result<Tally> {
     let title = title(run);
     println!("\n{title}");
@@ -202,7 +224,7 @@ fn integration(
     reach.check().with_context(|| format!("{} is out of reach", run.python.binary.display()))?;
     let mut command = reach.around(program)?;
     command
-        .args(filter)
+        .args(arguments)
         .args(times::ARGUMENTS)
         .env(times::VARIABLE.0, times::VARIABLE.1)
         .current_dir(project::root().join("tests"))
@@ -257,15 +279,18 @@ mod tests {
     use super::*;
 
     fn plan_of(mpm: Vec<Mpm>, python: &[&str]) -> Vec<String> {
+        let python = python.iter().map(ToString::to_string).collect();
+        titles(&Options { filter: Vec::new(), mpm, python, quick: false })
+    }
+
+    fn titles(options: &Options) -> Vec<String> {
         let python_at = |version: &str| Python {
             binary: format!("/opt/{version}/bin/python3").into(),
             version: version.into(),
             embeddable: true,
         };
         let pythons = ["3.11.2", "3.12.1", "3.13.0"].map(python_at);
-        let python = python.iter().map(ToString::to_string).collect();
-        let options = Options { filter: Vec::new(), mpm, python };
-        plan(&options, &pythons).unwrap().iter().map(title).collect()
+        plan(options, &pythons).unwrap().iter().map(title).collect()
     }
 
     #[test]
@@ -287,5 +312,19 @@ mod tests {
         assert_eq!(plan_of(vec![Mpm::Prefork], &[]), ["Python 3.11.2 × prefork"]);
         assert_eq!(plan_of(vec![], &["3.13"]), ["Python 3.13.0 × event"]);
         assert_eq!(plan_of(vec![Mpm::Worker], &["3.12"]), ["Python 3.12.1 × worker"]);
+    }
+
+    #[test]
+    fn a_quick_run_has_one_python_and_one_mpm() {
+        let options = Options { filter: vec![], mpm: vec![], python: vec![], quick: true };
+        assert_eq!(titles(&options), ["Python 3.11.2 × event"]);
+    }
+
+    #[test]
+    fn the_modules_that_a_quick_run_leaves_out_exist() {
+        for module in LONG {
+            let path = project::root().join("tests/http").join(module).with_extension("rs");
+            assert!(path.is_file(), "{}", path.display());
+        }
     }
 }
