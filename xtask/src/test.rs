@@ -3,6 +3,8 @@
 //!
 //! Everything is built before the first test runs. The last lines are the slowest tests and the sum over all runs.
 
+mod plan;
+
 use std::env;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,6 @@ use std::process::ExitCode;
 use std::thread;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::pythons::{self, Python};
@@ -18,50 +19,8 @@ use crate::reach::Reach;
 use crate::tally::{self, Tally};
 use crate::{command, debian, dist, fuzz, project, times, venv};
 
-#[derive(Args)]
-pub(crate) struct Options {
-    /// Only tests whose name contains one of these.
-    filter: Vec<String>,
-    /// Only this MPM (may be repeated), with the system's Python unless --python says otherwise; and
-    /// neither unit tests nor fuzz targets.
-    #[arg(long, value_enum)]
-    mpm: Vec<Mpm>,
-    /// Only this Python, a path or a version such as 3.13 (may be repeated); and neither unit tests nor
-    /// fuzz targets.
-    #[arg(long)]
-    python: Vec<String>,
-    /// Unit tests, and the integration tests with the system's Python and the event MPM, except for those
-    /// that take longest: less than three minutes once everything is built.
-    #[arg(long, conflicts_with_all = ["mpm", "python"])]
-    quick: bool,
-}
-
-/// The modules of `tests/http` that `--quick` leaves out: a limit of a minute, two clients that make some
-/// hundred calls, a thousand requests of each kind, fifty restarts.
-const LONG: [&str; 4] = ["hanging_templates", "httpbin", "leaks", "restarts"];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Mpm {
-    Event,
-    Worker,
-    Prefork,
-}
-
-impl Mpm {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Event => "event",
-            Self::Worker => "worker",
-            Self::Prefork => "prefork",
-        }
-    }
-}
-
-/// One run of the integration tests.
-struct Run {
-    python: Python,
-    mpm: Mpm,
-}
+pub(crate) use plan::Options;
+use plan::{LONG, Mpm, Run, plan, title};
 
 /// Prints the sum; fails if a test failed, a run could not be made, or nothing ran.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -138,34 +97,6 @@ fn introduce(pythons: &[Python], notes: &[String]) {
     for note in notes {
         println!("{note}");
     }
-}
-
-/// The system's Python with every MPM and the others with event, unless the caller chooses.
-fn plan(options: &Options, pythons: &[Python]) -> Result<Vec<Run>> {
-    const ALL: [Mpm; 3] = [Mpm::Event, Mpm::Worker, Mpm::Prefork];
-    let system = pythons.first().context("there is no Python")?;
-    let pairs = |pythons: &[Python], mpms: &[Mpm]| -> Vec<Run> {
-        let with = |python: &Python| {
-            let python = python.clone();
-            mpms.iter().map(move |&mpm| Run { python: python.clone(), mpm })
-        };
-        pythons.iter().flat_map(with).collect()
-    };
-    if options.quick {
-        return Ok(pairs(std::slice::from_ref(system), &[Mpm::Event]));
-    }
-    Ok(match (options.python.is_empty(), options.mpm.is_empty()) {
-        (true, true) => {
-            let mut runs = pairs(std::slice::from_ref(system), &ALL);
-            runs.extend(pairs(&pythons[1..], &[Mpm::Event]));
-            runs
-        }
-        (true, false) => pairs(std::slice::from_ref(system), &options.mpm),
-        (false, none) => {
-            let chosen = pythons::choose(pythons, &options.python)?;
-            pairs(&chosen, if none { &[Mpm::Event] } else { &options.mpm })
-        }
-    })
 }
 
 fn unit_tests(filter: &[String]) -> Result<Tally> {
@@ -267,64 +198,4 @@ fn list(prefixes: &[(&str, &Path)]) -> String {
     let entries =
         prefixes.iter().map(|(version, prefix)| format!("{version}={}", prefix.display()));
     entries.collect::<Vec<_>>().join(":")
-}
-
-fn title(run: &Run) -> String {
-    let remark = if run.python.embeddable { "" } else { " (no libpython: daemon mode only)" };
-    format!("Python {} × {}{remark}", run.python.version, run.mpm.name())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan_of(mpm: Vec<Mpm>, python: &[&str]) -> Vec<String> {
-        let python = python.iter().map(ToString::to_string).collect();
-        titles(&Options { filter: Vec::new(), mpm, python, quick: false })
-    }
-
-    fn titles(options: &Options) -> Vec<String> {
-        let python_at = |version: &str| Python {
-            binary: format!("/opt/{version}/bin/python3").into(),
-            version: version.into(),
-            embeddable: true,
-        };
-        let pythons = ["3.11.2", "3.12.1", "3.13.0"].map(python_at);
-        plan(options, &pythons).unwrap().iter().map(title).collect()
-    }
-
-    #[test]
-    fn the_system_python_meets_every_mpm_and_the_others_event() {
-        assert_eq!(
-            plan_of(vec![], &[]),
-            [
-                "Python 3.11.2 × event",
-                "Python 3.11.2 × worker",
-                "Python 3.11.2 × prefork",
-                "Python 3.12.1 × event",
-                "Python 3.13.0 × event"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_choice_is_kept_to() {
-        assert_eq!(plan_of(vec![Mpm::Prefork], &[]), ["Python 3.11.2 × prefork"]);
-        assert_eq!(plan_of(vec![], &["3.13"]), ["Python 3.13.0 × event"]);
-        assert_eq!(plan_of(vec![Mpm::Worker], &["3.12"]), ["Python 3.12.1 × worker"]);
-    }
-
-    #[test]
-    fn a_quick_run_has_one_python_and_one_mpm() {
-        let options = Options { filter: vec![], mpm: vec![], python: vec![], quick: true };
-        assert_eq!(titles(&options), ["Python 3.11.2 × event"]);
-    }
-
-    #[test]
-    fn the_modules_that_a_quick_run_leaves_out_exist() {
-        for module in LONG {
-            let path = project::root().join("tests/http").join(module).with_extension("rs");
-            assert!(path.is_file(), "{}", path.display());
-        }
-    }
 }
