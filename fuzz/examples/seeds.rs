@@ -256,8 +256,8 @@ fn plans() {
         answer_limit: None,
     };
     let report = Report {
-        problems: vec!["a problem".into()],
-        warnings: vec!["a warning".into()],
+        problems: vec![wsgi::codes::unknown_group("a")],
+        warnings: vec![wsgi::codes::unknown_group("b")],
         embedded: Some(Ok(python.clone())),
         groups: vec![GroupReport { user: "www".into(), ..GroupReport::default() }],
         ..Report::default()
