@@ -8,7 +8,7 @@ pub(crate) mod backoff;
 pub(crate) mod demand;
 pub(crate) mod log;
 pub(crate) mod memory_kills;
-pub(crate) mod queue;
+mod stage;
 pub(crate) mod template;
 pub(crate) mod worker;
 
@@ -165,7 +165,7 @@ impl Group {
         let now = Instant::now();
         let waiting = self.demand.looks(now) && self.launch.queue.has_waiting();
         let staying = self.workers.iter().filter(|worker| !worker.is_draining()).count();
-        let starting = self.workers.iter().any(|worker| !worker.is_ready());
+        let starting = self.workers.iter().any(Worker::is_starting);
         self.demand.look(now, waiting, staying, starting);
         self.tend_templates();
         self.start_missing();

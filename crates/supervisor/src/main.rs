@@ -11,6 +11,7 @@ mod group;
 mod leads;
 mod log;
 mod process;
+mod queue;
 mod refusals;
 mod serve;
 mod start;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::group::queue::Queue;
+use crate::queue::Queue;
 use crate::start::credentials::Credentials;
 use crate::sys::{Change, Task, begin, inherited, raised};
 

@@ -8,3 +8,5 @@ pub(crate) mod obstacle;
 pub(crate) mod probe;
 pub(crate) mod program;
 pub(crate) mod pythons;
+pub(crate) mod versions;
+pub(crate) mod word;

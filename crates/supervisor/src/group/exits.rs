@@ -106,7 +106,7 @@ impl Group {
         let pid = worker.name();
         let ended = format!("worker {pid} has ended");
         if self.ending || worker.is_draining() {
-            if worker.is_ready() && status.success() {
+            if worker.has_served() && status.success() {
                 // It was well until it was asked to go, and so may the next one be.
                 self.backoff.after_success();
             }
@@ -120,7 +120,7 @@ impl Group {
                 self.info(&format!("{ended} ({status})"));
             };
         }
-        let is_well = status.success() && worker.is_ready();
+        let is_well = status.success() && worker.has_served();
         if is_well && !self.launch.spec.group.is_service() {
             self.info(&format!("{ended} and is replaced"));
             self.backoff.after_success();
@@ -140,7 +140,7 @@ impl Group {
             _ => "",
         };
         let status = format!("{status}{cause}");
-        self.report(if worker.is_ready() {
+        self.report(if worker.has_served() {
             codes::worker_ended(&pid, &status, &when)
         } else {
             codes::ended_before_ready("worker", &pid, &status, &when)
@@ -167,10 +167,7 @@ impl Group {
                 worker.kill();
                 let Timeouts { graceful, shutdown, .. } = timeouts;
                 self.report(codes::worker_not_ended(&pid, graceful, shutdown));
-            } else if !worker.is_ready()
-                && !worker.is_draining()
-                && limit.is_some_and(|limit| worker.age() >= limit)
-            {
+            } else if worker.is_starting() && limit.is_some_and(|limit| worker.age() >= limit) {
                 worker.kill();
                 let next = format!("; {}", next_start(self.delay(None)));
                 self.report(codes::not_ready("worker", &pid, timeouts.startup, &next));
@@ -218,7 +215,7 @@ impl Group {
         let Some(limit) = self.start_limit() else {
             return self.next_template_limit().into_iter().chain(hang).min();
         };
-        let workers = self.workers.iter().filter(|one| !one.is_ready() && one.kill_at().is_none());
+        let workers = self.workers.iter().filter(|one| one.is_starting());
         let template = self.templates.starting_for();
         workers
             .map(Worker::age)

@@ -10,8 +10,8 @@ use wsgi::process::plan::{Account, Plan, PlannedGroup, WorkerSpec};
 
 use crate::control_socket::Kept;
 use crate::group::log::GroupLog;
-use crate::group::queue::Queue;
 use crate::log;
+use crate::queue::Queue;
 use crate::start::birth::Failure;
 use crate::start::credentials::{AccountError, Credentials};
 use crate::start::launch::{Start, StartError};

@@ -7,9 +7,10 @@ use wsgi::config::daemon_process::Preload;
 
 use super::Group;
 use super::templates::PAUSE;
-use crate::group::template::{Template, Versions};
+use crate::group::template::Template;
 use crate::start::launch::StartError;
 use crate::start::look::{Look, Seen};
+use crate::start::versions::Versions;
 
 impl Group {
     /// Has the scripts looked at if that is due, and does what follows from what was seen.

@@ -34,7 +34,7 @@ impl Group {
             WorkerMessage::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
                 self.report(codes::false_worker(speaker));
             }
-            WorkerMessage::Ready if !worker.is_ready() && worker.pid().is_some() => {
+            WorkerMessage::Ready if worker.is_starting() && worker.pid().is_some() => {
                 worker.set_ready();
                 if self.retired {
                     worker.retire();

@@ -1,7 +1,7 @@
 //! A group's template: the process that its workers are forked from.
 
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -13,6 +13,7 @@ use crate::group::worker::Worker;
 use crate::process::Process;
 use crate::start::birth::{Birth, Failure};
 use crate::start::launch::{Start, StartError};
+use crate::start::versions::Versions;
 
 /// A template that was started and whose end was not seen yet. Dropped, it is ended.
 #[derive(Debug)]
@@ -155,17 +156,5 @@ impl Drop for Template {
         // It holds nothing that it could lose, and what it has loaded may not heed anything less. Its end is
         // noticed, and is of no interest.
         self.process.signal(Signal::SIGKILL);
-    }
-}
-
-/// When the scripts of a group were changed last. Only this is looked at, never what is in them, and only by
-/// processes of the group's user: what does not answer keeps no other group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Versions(Vec<Option<SystemTime>>);
-
-impl Versions {
-    /// What a process has said of so many scripts; `None` if that is not all.
-    pub(crate) fn new(said: &[Option<SystemTime>], scripts: usize) -> Option<Self> {
-        (said.len() == scripts).then(|| Self(said.to_vec()))
     }
 }

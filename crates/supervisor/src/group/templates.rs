@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use wsgi::config::daemon_process::Preload;
 
 use crate::control_socket::ControlSocket;
-use crate::group::template::{Template, Versions};
+use crate::group::template::Template;
 use crate::start::look::{Look, Seen};
+use crate::start::versions::Versions;
 
 /// How often scripts are looked at that could not be preloaded.
 pub(super) const PAUSE: Duration = Duration::from_secs(2);

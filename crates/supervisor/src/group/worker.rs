@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use wsgi::process::control::SupervisorMessage;
 
 use crate::control_socket::ControlSocket;
+use crate::group::stage::{Event, Stage};
 use crate::process::Process;
 use crate::start::birth::{Birth, Failure};
 use crate::start::launch::Started;
@@ -20,20 +21,19 @@ pub(crate) struct Worker {
     control: ControlSocket,
     generation: u64,
     started: Instant,
-    ready: Option<Instant>,
-    /// It has asked to be replaced.
-    wants_replacement: bool,
-    draining: bool,
-    kill_at: Option<Instant>,
-    /// When it was killed.
-    killed: Option<Instant>,
+    stage: Stage,
 }
 
 impl Worker {
     /// A worker that has just been started.
     pub(crate) fn started(started: Started, generation: u64) -> Self {
-        let process = Process::hold(started.pid);
-        Self { process, birth: Some(started.birth), ..Self::forked(started.control, generation) }
+        let mut worker = Self {
+            process: Process::hold(started.pid),
+            birth: Some(started.birth),
+            ..Self::forked(started.control, generation)
+        };
+        worker.pass(Event::Identified);
+        worker
     }
 
     /// A worker that a template was told to fork.
@@ -44,11 +44,7 @@ impl Worker {
             control,
             generation,
             started: Instant::now(),
-            ready: None,
-            wants_replacement: false,
-            draining: false,
-            kill_at: None,
-            killed: None,
+            stage: Stage::Forking,
         }
     }
 
@@ -69,7 +65,8 @@ impl Worker {
         if self.process.is_none() {
             self.control.close();
         }
-        if self.draining {
+        self.pass(Event::Identified);
+        if self.is_draining() {
             // It was asked before there was anybody to ask.
             self.signal(Signal::SIGTERM);
         }
@@ -93,18 +90,28 @@ impl Worker {
 
     /// Notes that it takes requests.
     pub(crate) fn set_ready(&mut self) {
-        self.ready = Some(Instant::now());
+        self.pass(Event::Ready(Instant::now()));
         self.birth = None;
     }
 
-    /// Whether it has said that it is ready.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.ready.is_some()
+    /// Whether it is on its way to take requests.
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(self.stage, Stage::Forking | Stage::Starting)
     }
 
-    /// How long it has been ready; `None` if it never was.
+    /// Whether it takes requests.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.stage, Stage::Ready { .. })
+    }
+
+    /// Whether it takes requests now, or did before it was asked to end.
+    pub(crate) fn has_served(&self) -> bool {
+        self.stage.ready().is_some()
+    }
+
+    /// How long ago it became ready; `None` if it never did.
     pub(crate) fn served(&self) -> Option<Duration> {
-        self.ready.map(|ready| ready.elapsed())
+        self.stage.ready().map(|ready| ready.elapsed())
     }
 
     /// How long ago it was started.
@@ -114,22 +121,22 @@ impl Worker {
 
     /// Notes that it has asked to be replaced.
     pub(crate) fn request_replacement(&mut self) {
-        self.wants_replacement = true;
+        self.pass(Event::ReplacementRequested);
     }
 
-    /// Whether it has asked to be replaced.
+    /// Whether it takes requests, and has asked to be replaced.
     pub(crate) fn wants_replacement(&self) -> bool {
-        self.wants_replacement
+        matches!(self.stage, Stage::Ready { wants_replacement: true, .. })
     }
 
-    /// Whether it was asked to end.
+    /// Whether it takes no more requests: it was asked to end, has said that it does, or was killed.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining
+        matches!(self.stage, Stage::Draining { .. } | Stage::Killed { .. })
     }
 
     /// Asks it to finish; after `grace`, if there is a limit, it will be killed.
     pub(crate) fn ask_to_end(&mut self, why: Option<SupervisorMessage>, grace: Option<Duration>) {
-        if self.draining {
+        if self.is_draining() {
             return;
         }
         let told = why.is_some_and(|order| self.control.send(order).is_ok());
@@ -146,7 +153,7 @@ impl Worker {
 
     /// Orders a worker that takes requests to do something at the queue. One that cannot be told is ending.
     pub(crate) fn order(&self, order: SupervisorMessage) {
-        if self.is_ready() && !self.draining {
+        if self.is_ready() {
             let _ = self.control.send(order);
         }
     }
@@ -154,26 +161,30 @@ impl Worker {
     /// It is not needed any more: one that finishes what it has is told not to wait, and is killed no later
     /// than after `grace`.
     pub(crate) fn stop(&mut self, grace: Option<Duration>) {
-        let before = self.kill_at;
         self.signal(Signal::SIGTERM);
         self.leave(grace);
-        self.kill_at = self.kill_at.into_iter().chain(before).min();
     }
 
     /// Notes that it ends; after `grace`, if there is a limit, it will be killed.
     pub(crate) fn leave(&mut self, grace: Option<Duration>) {
-        self.draining = true;
-        self.kill_at = grace.map(|grace| Instant::now() + grace);
+        let kill_at = grace.map(|grace| Instant::now() + grace);
+        self.pass(Event::Draining { kill_at });
     }
 
     /// When it will be killed.
     pub(crate) fn kill_at(&self) -> Option<Instant> {
-        self.kill_at
+        match self.stage {
+            Stage::Draining { kill_at, .. } => kill_at,
+            _ => None,
+        }
     }
 
     /// When it was killed, if it was.
     pub(crate) fn killed(&self) -> Option<Instant> {
-        self.killed
+        match self.stage {
+            Stage::Killed { at, .. } => Some(at),
+            _ => None,
+        }
     }
 
     /// What it is doing, if it has not executed its program yet, nor failed.
@@ -193,11 +204,12 @@ impl Worker {
 
     /// Kills it.
     pub(crate) fn kill(&mut self) {
-        self.kill_at = None;
-        self.killed = Some(Instant::now());
-        // What is known of its end is why; it is not asked for again.
-        self.draining = true;
+        self.pass(Event::Killed(Instant::now()));
         self.signal(Signal::SIGKILL);
+    }
+
+    fn pass(&mut self, event: Event) {
+        self.stage = self.stage.on(event);
     }
 
     fn signal(&self, signal: Signal) {

@@ -13,19 +13,7 @@ use std::time::{Duration, SystemTime};
 use nix::errno::Errno;
 
 use crate::start::obstacle::{Obstacle, Want};
-
-mod word;
-
-pub(crate) use word::{Step, WORD, Word};
-
-/// The directories on the way to the first of these programs, from the root on.
-pub(crate) fn way(programs: &[PathBuf]) -> Vec<PathBuf> {
-    let Some(program) = programs.first() else { return Vec::new() };
-    let mut way: Vec<PathBuf> = program.ancestors().skip(1).map(Path::to_owned).collect();
-    way.reverse();
-    way.retain(|directory| !directory.as_os_str().is_empty());
-    way
-}
+use crate::start::word::{Step, WORD, Word, way};
 
 /// A process until it has executed its program.
 #[derive(Debug)]

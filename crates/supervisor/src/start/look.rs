@@ -11,10 +11,10 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use wsgi::process::plan::WorkerSpec;
 
-use crate::group::template::Versions;
 use crate::process::Process;
 use crate::start::birth::Birth;
 use crate::start::credentials::Credentials;
+use crate::start::versions::Versions;
 use crate::sys::{Change, Task, begin, raised};
 
 /// What was seen.

@@ -21,8 +21,8 @@ use super::change::{
     check, die_with, duplicate, prove_dropped, reset_signals, set_groups, set_priority,
 };
 use super::{ABOVE, descriptors, raised};
-use crate::start::birth::{Step, WORD, Word};
 use crate::start::credentials::Credentials;
+use crate::start::word::{Step, WORD, Word, way};
 
 /// How a new process differs from this one. It has a session of its own, and is ended with this process. In
 /// the session of httpd's administrator it could open their terminal as `/dev/tty`, and read and write there
@@ -138,7 +138,7 @@ impl Newborn {
         let paths = |paths: &[PathBuf]| -> io::Result<Vec<CString>> {
             paths.iter().map(|path| path_text(path)).collect()
         };
-        let way: Vec<PathBuf> = crate::start::birth::way(&task.programs);
+        let way: Vec<PathBuf> = way(&task.programs);
         let arguments = task.arguments.iter().map(|text| CString::new(text.as_bytes()));
         Ok(Self {
             parent: std::process::id(),

@@ -1,5 +1,7 @@
 //! The words that a new process says until it executes its program, as bytes on a pipe.
 
+use std::path::{Path, PathBuf};
+
 /// What a process is doing before it executes its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -81,6 +83,15 @@ impl Word {
             _ => return None,
         })
     }
+}
+
+/// The directories on the way to the first of these programs, from the root on.
+pub(crate) fn way(programs: &[PathBuf]) -> Vec<PathBuf> {
+    let Some(program) = programs.first() else { return Vec::new() };
+    let mut way: Vec<PathBuf> = program.ancestors().skip(1).map(Path::to_owned).collect();
+    way.reverse();
+    way.retain(|directory| !directory.as_os_str().is_empty());
+    way
 }
 
 #[cfg(test)]
