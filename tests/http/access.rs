@@ -52,7 +52,7 @@ both_modes! {
             ("syntax", Some("def"), "WSGI0105"),
             ("raises", Some("1 / 0"), "WSGI0109"),
             ("leaves", Some("import sys; sys.exit(1)"), "WSGI0107"),
-            ("empty", Some(""), "WSGI0056: There is no function 'allow_access'"),
+            ("empty", Some(""), "WSGI0056: there is no function \"allow_access\""),
             ("no-function", Some("allow_access = 1"), "TypeError"),
         ];
         for (name, source, line) in rows {

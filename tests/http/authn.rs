@@ -73,7 +73,7 @@ both_modes! {
         let rows = [
             ("missing", None, "WSGI0105"),
             ("raises", Some("1 / 0"), "WSGI0109"),
-            ("empty", Some(""), "WSGI0043: There is no function 'check_password'"),
+            ("empty", Some(""), "WSGI0043: there is no function \"check_password\""),
         ];
         for (name, source, line) in rows {
             let script = format!("{{root}}/app/{name}.py {}", place(mode));
@@ -144,8 +144,8 @@ both_modes! {
             ("None", 401, ""),
             ("''", 500, "WSGI0178"),
             ("b''", 500, "WSGI0178"),
-            ("'secret'", 500, "WSGI0179: get_realm_hash() must return the MD5"),
-            ("True", 500, "WSGI0179: get_realm_hash() must return None, str or bytes, not bool"),
+            ("'secret'", 500, "WSGI0179: get_realm_hash() must return None, or the MD5"),
+            ("True", 500, "32 hexadecimal digits, not bool"),
             ("fail('some fault')", 500, "ValueError: some fault"),
         ];
         for (expression, status, line) in rows {
@@ -160,7 +160,7 @@ both_modes! {
         let setup = guarded("digest-none", mode, &empty).file("empty.py", "");
         let setup = setup.module("authn_core").module("auth_digest").module("authz_user");
         let httpd = setup.start();
-        httpd.expect_log("WSGI0046: There is no function 'get_realm_hash'");
+        httpd.expect_log("WSGI0046: there is no function \"get_realm_hash\"");
         let challenge = httpd.get("/x.txt").send();
         let challenge = challenge.header("www-authenticate").unwrap();
         let call = httpd.get("/x.txt").header("Authorization", digest(challenge, "/x.txt"));

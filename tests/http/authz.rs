@@ -113,7 +113,7 @@ both_modes! {
         let rows = [
             ("missing", None, "WSGI0105"),
             ("raises", Some("1 / 0"), "WSGI0109"),
-            ("empty", Some(""), "WSGI0052: There is no function 'groups_for_user'"),
+            ("empty", Some(""), "WSGI0052: there is no function \"groups_for_user\""),
         ];
         for (name, source, line) in rows {
             let rules = format!(

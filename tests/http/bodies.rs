@@ -154,7 +154,7 @@ both_modes! {
         ).unwrap();
         drop(connection);
         // Nothing at level warn or above: that would fail the test when it ends.
-        let line = httpd.wait_for_log("The client went away from");
+        let line = httpd.wait_for_log("the client went away from");
         assert!(line.text.contains("[wsgi:info]"), "{line}");
         assert_eq!(httpd.post("/digest", "abc").send().status, 200);
     }
@@ -212,7 +212,7 @@ def application(environ, start_response):
         wait_until("the application has met the limit", || {
             std::fs::read_to_string(&seen).is_ok_and(|seen| seen == "OSError")
         });
-        httpd.expect_log("WSGI0174: Exception OSError");
+        httpd.expect_log("WSGI0174: exception OSError");
         httpd.allow_log("[wsgi:error]");
         let refused = post("/raise", 1001);
         assert_eq!((refused.status, refused.text().matches("</html>").count()), (413, 1));

@@ -126,7 +126,7 @@ both_modes! {
         httpd.expect_log("slow request");
         if mode == Mode::Daemon {
             httpd.expect_log("WSGISlowRequests 0.3: GET /slow?0.8 is still running");
-            httpd.allow_log("WSGISlowRequests: ");
+            httpd.allow_log("WSGI0256");
         }
         assert_eq!(httpd.get("/slow?0.8").send().status, 200);
         let line = httpd.wait_for_log("slow request: GET /slow?0.8 took");

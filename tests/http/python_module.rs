@@ -88,7 +88,7 @@ both_modes! {
     fn exceptions_are_events(mode) {
         let httpd = setup("module-exceptions", mode).start();
         json_of(&httpd, "/forget");
-        httpd.expect_log("WSGI0174: Exception ValueError");
+        httpd.expect_log("WSGI0174: exception ValueError");
         httpd.allow_log("[wsgi:error]");
         assert_eq!(httpd.get("/raise").send().status, 500);
         let events = json_of(&httpd, "/events");

@@ -194,7 +194,7 @@ fn a_broken_script_leaves_the_old_workers_in_place() {
     let httpd = setup("template-broken", "processes=2 threads=1 preload=application").start();
     assert_eq!(ask(&httpd)["version"], "1");
     httpd.expect_log("SyntaxError");
-    httpd.expect_log("Cannot compile");
+    httpd.expect_log("cannot compile");
     httpd.expect_log("the workers that there are serve on, until it changes again");
     httpd.allow_log("preload: ");
     change(httpd.root(), "def application(:\n", 1);

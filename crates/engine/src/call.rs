@@ -4,19 +4,19 @@
 use std::sync::Arc;
 
 use python::{Attached, Capsule, Error, Object, Result};
-use wsgi::level::Level;
 
 use crate::clock::now;
 use crate::clock::seconds;
 use crate::events::request_events::{RequestEvents, Start};
-use crate::fault::Records;
 use crate::job::{Job, TIMED_OUT};
 use crate::metrics::Running;
 use crate::objects::environ;
 use crate::objects::errors::Errors;
 use crate::objects::start_response::StartResponse;
+use crate::records::Records;
 use crate::request::current::{self, Inside};
 use crate::request::timing::{RequestTiming, Stamps};
+use wsgi::codes;
 use wsgi::protocol::outcome::Outcome;
 
 mod answer;
@@ -101,12 +101,8 @@ impl Job<'_> {
                 format!(" after {seconds:.3} s in the queue")
             }
         };
-        let text = format!(
-            "slow request: {} took {took:.3} s{waited}, {status} (WSGISlowRequests {})",
-            self.request.line(),
-            limit.as_secs_f64(),
-        );
-        self.log(py, &vec![(Level::Warning, text)]);
+        let (request, limit) = (self.request.line(), limit.as_secs_f64());
+        self.log(py, &codes::slow_request(&request, took, &waited, &status, limit).into());
     }
 
     fn callable<'py>(
@@ -120,12 +116,7 @@ impl Job<'_> {
 
     fn not_found(&self, py: Attached<'_>) -> Outcome {
         let callable = String::from_utf8_lossy(self.request.callable);
-        let text = format!(
-            "WSGI0089: There is no '{callable}' in {}; define it, or set \
-             WSGICallableObject to the name that is there.",
-            self.what(),
-        );
-        self.log(py, &vec![(Level::Error, text)]);
+        self.log(py, &codes::no_callable(&callable, &self.what()).into());
         Outcome::Failed(if self.settings.daemon { 500 } else { 404 })
     }
 

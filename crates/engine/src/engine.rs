@@ -8,21 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use python::{Attached, Interpreter, InterpreterId, Object};
-use wsgi::level::Level;
+use wsgi::codes::{self, Message};
 use wsgi::protocol::hook::{Answer, Question};
+use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::RequestHead;
 
 use crate::clock::now;
 use crate::control::Control;
 use crate::events::subscribers;
 use crate::exchange::Exchange;
-use crate::fault::Records;
 use crate::interpreter::setup::HostedInterpreter;
 use crate::interpreter::signal;
 use crate::job::Job;
 use crate::lock::lock;
 use crate::metrics::Recorder;
 use crate::preload::Preloaded;
+use crate::records::Records;
 use crate::request::lease::Lease;
 use crate::settings::Settings;
 use wsgi::protocol::outcome::Outcome;
@@ -56,8 +57,8 @@ pub enum EngineError {
     #[error("an engine is made by a thread that is attached to the main interpreter")]
     NotMain,
     /// Python raised while the main interpreter was set up.
-    #[error("WSGI0188: the main interpreter cannot be set up: {0}")]
-    SetUp(String),
+    #[error("{0}")]
+    SetUp(Message),
 }
 
 impl Engine {
@@ -73,7 +74,9 @@ impl Engine {
         let main = py
             .import(c"threading")
             .and_then(|_| HostedInterpreter::set_up(py, &settings, &recorder, "", &mut records))
-            .map_err(|error| EngineError::SetUp(error.lines().join("\n")))?;
+            .map_err(|error| {
+                EngineError::SetUp(codes::interpreter_not_set_up(&error.lines().join("\n")))
+            })?;
         py.detach(|| log_server(&settings, &records));
         Ok(Arc::new(Self {
             settings,
@@ -181,8 +184,7 @@ impl Engine {
         control.end();
         let mut live = lease.end();
         let result = caught.unwrap_or_else(|panic| {
-            let text = format!("The engine panicked: {}.", message(&*panic));
-            live.log(Level::Error, text.as_bytes());
+            live.message(&codes::internal_error("serving a request", panic_text(&*panic)));
             Err(if live.response.sent { Outcome::Aborted } else { Outcome::Failed(500) })
         });
         (result, live.exchange)
@@ -233,15 +235,11 @@ impl Engine {
         for hosted in self.hosted_interpreters() {
             let mut records = Records::new();
             hosted.interpreter.attach(|py| {
-                let mut note = |code, what: &str, error: &python::Error<'_>| {
-                    records.push((Level::Error, format!("{code}: {what}")));
-                    records.extend(error.lines().into_iter().map(|line| (Level::Error, line)));
-                };
                 if let Err(error) = py.join_threads() {
-                    note("WSGI0097", "Joining the interpreter's threads raised.", &error);
+                    records.exception(&codes::threads_not_joined(), &error);
                 }
                 if let Err(error) = py.run_atexit() {
-                    note("WSGI0098", "The interpreter's atexit functions raised.", &error);
+                    records.exception(&codes::atexit_failed(), &error);
                 }
             });
             log_server(&self.settings, &records);
@@ -267,8 +265,7 @@ impl Engine {
             Ok(hosted) => hosted,
             Err(text) => {
                 let group = String::from_utf8_lossy(request.application_group);
-                let text = format!("WSGI0103: No interpreter for '{group}': {text}");
-                lease.log(Level::Error, &text);
+                lease.message(&codes::no_interpreter(&group, &text));
                 return Err(Outcome::Failed(500));
             }
         };
@@ -289,8 +286,7 @@ impl Engine {
     fn new_interpreter(&self, name: &str, records: &mut Records) -> Result<Interpreter, String> {
         let own = self.settings.interpreters.of(&self.settings.process_group, name).own_gil;
         if own && !Interpreter::can_have_own_gil() {
-            let text = "WSGI0198: WSGIPerInterpreterGIL has no effect before Python 3.12";
-            records.push((Level::Warning, text.to_owned()));
+            records.message(&codes::no_own_gil());
         }
         let create = if own && Interpreter::can_have_own_gil() {
             Interpreter::create_with_own_gil
@@ -332,12 +328,12 @@ impl Engine {
 }
 
 fn log_server(settings: &Settings, records: &Records) {
-    for (level, text) in records {
-        settings.log.line(*level, text.as_bytes());
+    for (level, text) in records.iter() {
+        settings.log.write(LogLine::new(level, text.as_bytes()));
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
     match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => text,
         (_, Some(text)) => text,

@@ -8,16 +8,16 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use python::{Attached, Capsule, Error, Object, Result};
-use wsgi::level::Level;
+use wsgi::codes::{self, Message};
 use wsgi::protocol::frame::MAX_PAYLOAD;
 use wsgi::protocol::hook::{Answer, Query, Question};
 
 use crate::fault;
-use crate::fault::Records;
 use crate::job::Job;
 use crate::objects::environ;
 use crate::objects::errors::Errors;
 use crate::objects::tls_function::TlsFunction;
+use crate::records::Records;
 use crate::request::current::Inside;
 use wsgi::protocol::outcome::Outcome;
 
@@ -29,14 +29,17 @@ use answer::Refusal;
 #[derive(Clone, Copy)]
 struct Function {
     name: &'static CStr,
-    /// The code of the log line that says that it is not there.
-    missing: &'static str,
+    /// The message that it is not there.
+    missing: fn() -> Message,
 }
 
-const ALLOW_ACCESS: Function = Function { name: c"allow_access", missing: "WSGI0056" };
-const CHECK_PASSWORD: Function = Function { name: c"check_password", missing: "WSGI0043" };
-const GET_REALM_HASH: Function = Function { name: c"get_realm_hash", missing: "WSGI0046" };
-const GROUPS_FOR_USER: Function = Function { name: c"groups_for_user", missing: "WSGI0052" };
+const ALLOW_ACCESS: Function = Function { name: c"allow_access", missing: codes::no_allow_access };
+const CHECK_PASSWORD: Function =
+    Function { name: c"check_password", missing: codes::no_check_password };
+const GET_REALM_HASH: Function =
+    Function { name: c"get_realm_hash", missing: codes::no_get_realm_hash };
+const GROUPS_FOR_USER: Function =
+    Function { name: c"groups_for_user", missing: codes::no_groups_for_user };
 
 /// The environ of a hook, its `request_data()`, its `wsgi.errors`, and httpd's record if the script sees it.
 type Prepared<'py> = (Object<'py>, Object<'py>, Errors<'py>, Option<Capsule<'py>>);
@@ -74,10 +77,9 @@ impl Job<'_> {
         if let Some(record) = record {
             record.expire();
         }
-        answer.map_err(|text| {
-            if let Some(text) = text {
-                let text = format!("{text}, in {}.", self.what());
-                self.log(py, &vec![(Level::Error, text)]);
+        answer.map_err(|message| {
+            if let Some(message) = message {
+                self.log(py, &message.in_script(&self.what()).into());
             }
             Outcome::Failed(500)
         })
@@ -116,7 +118,7 @@ fn fits_a_frame(answer: Answer) -> std::result::Result<Answer, Refusal> {
     answer.encode(&mut payload);
     if payload.len() > MAX_PAYLOAD {
         let length = payload.len();
-        return Err(Some(format!("The answer has {length} bytes, more than {MAX_PAYLOAD}")));
+        return Err(Some(codes::answer_too_long(length, MAX_PAYLOAD)));
     }
     Ok(answer)
 }
@@ -167,8 +169,7 @@ impl<'py> Hook<'_, 'py> {
         arguments: &[Result<'py, Object<'py>>],
     ) -> std::result::Result<Object<'py>, Refusal> {
         let Some(function) = self.function(name)? else {
-            let name = name.to_string_lossy();
-            return Err(Some(format!("{missing}: There is no function '{name}'")));
+            return Err(Some(missing()));
         };
         let mut values = vec![self.environ.clone()];
         for argument in arguments {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use python::{Attached, Error, Exception};
-use wsgi::level::Level;
 use wsgi::protocol::request::RequestHead;
 
 use crate::control::Control;
-use crate::fault::{self, Records};
+use crate::fault;
 use crate::interpreter::setup::HostedInterpreter;
 use crate::metrics::Recorder;
 use crate::preload::Preloaded;
+use crate::records::Records;
 use crate::request::lease::{Lease, Live};
 use crate::settings::Settings;
 
@@ -41,10 +41,10 @@ impl Job<'_> {
         let mut records = Records::new();
         let timeout = error.matches(&self.hosted.request_timeout.bind(py));
         if timeout {
-            records.push((Level::Info, format!("The request timed out in {what}.")));
+            records.info(format!("the request timed out in {what}"));
         } else if error.is_instance_of(Exception::OsError) && self.client_left(py) {
             // The client has gone: no fault of the application, and no response to mend.
-            records.push((Level::Info, format!("The client went away from {what}: {error}")));
+            records.info(format!("the client went away from {what}: {error}"));
         } else {
             fault::log(py, &mut records, &what, error);
         }
@@ -67,6 +67,6 @@ impl Job<'_> {
     pub(crate) fn what(&self) -> String {
         let script = String::from_utf8_lossy(self.request.script);
         let group = String::from_utf8_lossy(self.request.application_group);
-        format!("the WSGI script '{script}' in the application group '{group}'")
+        format!("the WSGI script {script:?} in the application group {group:?}")
     }
 }

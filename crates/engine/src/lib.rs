@@ -30,6 +30,7 @@ mod lock;
 mod metrics;
 mod objects;
 mod preload;
+mod records;
 mod request;
 mod script;
 mod settings;

@@ -13,7 +13,8 @@ use std::path::Path;
 use md5::{Digest, Md5};
 use python::{Attached, Error, Exception, Object, Result};
 
-use crate::fault::{self, Sink};
+use crate::fault;
+use crate::records::Records;
 
 /// What there is of a script in an interpreter.
 pub(crate) enum Found<'py> {
@@ -66,14 +67,14 @@ pub(crate) fn find<'py>(
     py: Attached<'py>,
     name: &str,
     reload: Option<&Reload<'_>>,
-    sink: &mut dyn Sink,
+    records: &mut Records,
 ) -> Result<'py, Found<'py>> {
     let Some(module) = py.loaded_module(name)? else { return Ok(Found::Missing) };
     let Some(loaded) = module.attr_opt(c"__mtime__")? else { return Ok(Found::Missing) };
     let Some(reload) = reload else { return Ok(Found::Ready(module)) };
     let same = loaded.is_int() && reload.modified == Some(loaded.to_i64()?);
     let stale = match reload.resource {
-        Some(resource) if same => reload_required(&module, resource, sink)?,
+        Some(resource) if same => reload_required(&module, resource, records)?,
         _ => !same,
     };
     Ok(if stale { Found::Stale(module) } else { Found::Ready(module) })
@@ -83,13 +84,13 @@ pub(crate) fn find<'py>(
 fn reload_required<'py>(
     module: &Object<'py>,
     resource: &[u8],
-    sink: &mut dyn Sink,
+    records: &mut Records,
 ) -> Result<'py, bool> {
     let py = module.py();
     let Some(question) = module.attr_opt(c"reload_required")? else { return Ok(false) };
     let answer = question.call(&[&py.fs_path(resource)?]).and_then(|answer| answer.is_true());
     Ok(answer.unwrap_or_else(|error| {
-        fault::log(py, sink, "reload_required() of the script", &error);
+        fault::log(py, records, "reload_required() of the script", &error);
         false
     }))
 }

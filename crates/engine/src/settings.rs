@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wsgi::codes::Message;
 use wsgi::config::interpreter_options::InterpreterRules;
 use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::scoreboard::Scoreboard;
+
+/// The level of what applications write to their standard streams and `wsgi.errors`.
+pub(crate) const OUTPUT_LEVEL: Level = Level::Error;
 
 /// The server-level error log: for what belongs to no request.
 pub trait ServerLog: Send + Sync {
@@ -18,9 +22,22 @@ pub trait ServerLog: Send + Sync {
     /// Writes one line (no end of line in it). Called on threads that are not attached.
     fn write(&self, line: LogLine<'_>);
 
-    /// Writes one line of which it is not known where it comes from; otherwise as [`Self::write`].
-    fn line(&self, level: Level, text: &[u8]) {
-        self.write(LogLine::new(level, text));
+    /// Writes a message; otherwise as [`Self::write`].
+    fn message(&self, message: &Message) {
+        if self.logs(message.level()) {
+            let write = |line: String| self.write(LogLine::new(message.level(), line.as_bytes()));
+            message.lines().for_each(write);
+        }
+    }
+
+    /// Writes a line that needs no code; otherwise as [`Self::write`].
+    fn info(&self, text: &str) {
+        self.write(LogLine::new(Level::Info, text.as_bytes()));
+    }
+
+    /// Writes a line of an application's standard output or error; otherwise as [`Self::write`].
+    fn output(&self, line: &[u8]) {
+        self.write(LogLine::new(OUTPUT_LEVEL, line));
     }
 }
 

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use engine::exchange::{BodyError, Exchange, Gone};
-use engine::{Control, Engine, ReadScoreboard, ServerLog, Settings};
+use engine::{Control, Engine, EngineError, ReadScoreboard, ServerLog, Settings};
 use python::{Initialized, Options};
+use wsgi::codes::{self, Message};
 use wsgi::config::settings::PythonOptions;
-use wsgi::level::Level;
 use wsgi::process::plan::{EmbeddedSpec, PythonFacts, PythonStart};
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::hook::Question;
@@ -53,15 +53,14 @@ pub(crate) fn start(
     let spec: EmbeddedSpec = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
     let python = started(&spec.python, &spec.server.python)?;
     if python.joined && !spec.python_in_parent_is_known {
-        log.line(
-            Level::Warning,
-            b"another module has started Python in this process: embedded mode uses it, and lazy \
-              initialization is lost",
-        );
+        log.message(&codes::another_python("this process"));
     }
     let engine = python.main.attach(|py| {
         let settings = settings(&spec, Arc::clone(log), scoreboard);
-        Engine::new(py, settings).map_err(|error| error.to_string())
+        Engine::new(py, settings).map_err(|error| match error {
+            EngineError::SetUp(message) => message.text().to_owned(),
+            error @ EngineError::NotMain => error.to_string(),
+        })
     })?;
     imports::run(&engine, log, "", &spec.imports, || true);
     ENGINE.set(engine).map_err(|_| "the engine was made before".to_owned())
@@ -127,13 +126,13 @@ pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Outcome {
     let request = match RequestHead::decode(payload) {
         Ok(request) => request,
         Err(error) => {
-            complain(host, &format!("WSGI0080: {error}"));
+            complain(host, &codes::request_unreadable(&error));
             return Outcome::Failed(500);
         }
     };
     caught(|| engine.handle(&request, Box::new(InHttpd(host)), &Control::default()).0)
         .unwrap_or_else(|panic| {
-            complain(host, &format!("internal error while serving the request: {panic}"));
+            complain(host, &codes::internal_error("serving the request", &panic));
             Outcome::Failed(500)
         })
 }
@@ -145,7 +144,7 @@ pub(crate) fn ask(host: HostCalls, payload: &[u8]) -> Option<Vec<u8>> {
     let question = match Question::decode(payload) {
         Ok(question) => question,
         Err(error) => {
-            complain(host, &format!("WSGI0080: {error}"));
+            complain(host, &codes::request_unreadable(&error));
             return None;
         }
     };
@@ -156,14 +155,14 @@ pub(crate) fn ask(host: HostCalls, payload: &[u8]) -> Option<Vec<u8>> {
             Some(payload)
         }
         Err(panic) => {
-            complain(host, &format!("internal error while a hook was asked: {panic}"));
+            complain(host, &codes::internal_error("asking a hook", &panic));
             None
         }
     }
 }
 
-fn complain(mut host: HostCalls, text: &str) {
-    host.log(&LogLine::new(Level::Error, text.as_bytes()));
+fn complain(mut host: HostCalls, message: &Message) {
+    host.log(&LogLine::new(message.level(), message.to_string().as_bytes()));
 }
 
 /// How long the interpreters may take to end: httpd kills a child that has not ended after a few

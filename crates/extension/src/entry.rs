@@ -35,7 +35,7 @@ impl Function for Serve {
         let [] = arguments.positional("serve", 0)?;
         match start::run(py) {
             Ok(never) => match never {},
-            Err(error) => Err(Error::new(py, Exception::RuntimeError, &error)),
+            Err(message) => Err(Error::new(py, Exception::RuntimeError, &message.to_string())),
         }
     }
 }

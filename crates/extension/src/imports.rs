@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Engine, ServerLog};
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::process::plan::ImportedScript;
 use wsgi::protocol::outcome::Outcome;
 
@@ -30,13 +30,12 @@ pub(crate) fn run(
             caught(|| request.with(|request| engine.import(request, Box::new(exchange))));
         match imported {
             Ok(Outcome::Complete) => {
-                log.line(Level::Info, format!("{script} was imported").as_bytes());
+                log.info(&format!("{script} was imported"));
             }
             // The log says why.
             Ok(_) => {}
             Err(panic) => {
-                let text = format!("internal error: import of {script}: {panic}");
-                log.line(Level::Error, text.as_bytes());
+                log.message(&codes::internal_error(&format!("importing {script}"), &panic));
             }
         }
     }

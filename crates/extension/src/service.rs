@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::ServerLog;
 use python::Attached;
-use wsgi::level::Level;
+use wsgi::codes::{self, Message};
 use wsgi::process::control::{Cause, WorkerMessage};
 
 use crate::imports;
@@ -20,28 +20,25 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 ";
 
 /// Turns this process into a service. Returns only if it cannot be one.
-pub(crate) fn run(py: Attached<'_>, process: &ProcessContext) -> Result<Infallible, String> {
+pub(crate) fn run(py: Attached<'_>, process: &ProcessContext) -> Result<Infallible, Message> {
     sys::set_title(&process.spec.display_name());
     rlimits::set(&process.spec.group)?;
     py.dict()
         .and_then(|globals| py.run(TERMINATE, "<service>", &globals))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| codes::process_not_started(&error))?;
     py.detach(|| {
         let ready = process.control.send(WorkerMessage::Ready);
-        ready.map_err(|error| format!("wsgid cannot be told that the service runs: {error}"))?;
+        ready.map_err(|error| {
+            codes::process_not_started(&format_args!("wsgid cannot be told: {error}"))
+        })?;
         let group = &process.spec.group.name;
         if process.spec.imports.is_empty() {
-            let text = format!(
-                "process group {group:?}: it has no request threads and nothing to run; name a script with \
-                 WSGIImportScript"
-            );
-            process.log.line(Level::Warning, text.as_bytes());
+            process.log.report(codes::nothing_to_run());
         }
         let log: Arc<dyn ServerLog> = process.log.clone();
         imports::run(&process.engine, &log, group, &process.spec.imports, || true);
         process.engine.shutdown(Cause::Shutdown.reason());
-        let text = format!("process group {group:?}: the service ends");
-        process.log.line(Level::Info, text.as_bytes());
+        process.log.note("the service ends");
         sys::exit_now(0)
     })
 }

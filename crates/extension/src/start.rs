@@ -6,8 +6,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use engine::Engine;
+use engine::{Engine, EngineError};
 use python::Attached;
+use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::Preload;
 use wsgi::process::plan::{
     GROUP_VARIABLE, SAFE_PATH_OF_START, SAFE_PATH_VARIABLE, WorkerSpec, descriptor,
@@ -25,16 +26,22 @@ use crate::worker::main_thread;
 use crate::worker::stacks;
 
 /// Turns this process into a worker or a template. Returns only if it cannot be one.
-pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
+pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, Message> {
     let spec = read_spec()?;
-    let log = Arc::new(ProcessLog::new(spec.log_level, spec.time_zone.clone()));
-    let queue = Queue::new(sys::inherited(descriptor::QUEUE)?);
-    let control = ControlSocket::new(sys::inherited(descriptor::CONTROL)?);
-    forget_start(py, &spec).map_err(|error| error.to_string())?;
+    let (most, zone) = (spec.log_level, spec.time_zone.clone());
+    let log = Arc::new(ProcessLog::new(most, zone, &spec.group.name));
+    let inherited =
+        |number| sys::inherited(number).map_err(|error| codes::process_not_started(&error));
+    let queue = Queue::new(inherited(descriptor::QUEUE)?);
+    let control = ControlSocket::new(inherited(descriptor::CONTROL)?);
+    forget_start(py, &spec).map_err(|error| codes::process_not_started(&error))?;
     // A failure is told where stacks are wanted.
     let _ = stacks::prepare(py);
     let settings = settings(&spec, log.clone());
-    let engine = Engine::new(py, settings).map_err(|error| error.to_string())?;
+    let engine = Engine::new(py, settings).map_err(|error| match error {
+        EngineError::SetUp(message) => message,
+        error @ EngineError::NotMain => codes::process_not_started(&error),
+    })?;
     let supervisor = std::os::unix::process::parent_id();
     let mut process = ProcessContext { spec, log, engine, queue, control, supervisor };
     if process.spec.preload != Preload::Off {
@@ -47,10 +54,13 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, String> {
     }
 }
 
-fn read_spec() -> Result<WorkerSpec, String> {
-    let file = std::fs::File::from(sys::inherited(descriptor::SPEC)?);
-    serde_json::from_reader(file)
-        .map_err(|error| format!("the worker's task is unreadable: {error}"))
+fn read_spec() -> Result<WorkerSpec, Message> {
+    let file = std::fs::File::from(
+        sys::inherited(descriptor::SPEC).map_err(|error| codes::process_not_started(&error))?,
+    );
+    serde_json::from_reader(file).map_err(|error| {
+        codes::process_not_started(&format_args!("its task is unreadable: {error}"))
+    })
 }
 
 /// Undoes what the start has left behind: the working directory on `sys.path` (up to 3.10, where no

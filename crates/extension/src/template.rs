@@ -9,10 +9,9 @@ mod warm_up;
 
 use std::fmt::Write as _;
 
-use engine::ServerLog;
 use python::{Attached, Fork};
+use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::Preload;
-use wsgi::level::Level;
 use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 use wsgi::process::plan::TEMPLATE_TITLE;
 use wsgi::protocol::outcome::Outcome;
@@ -25,32 +24,34 @@ use crate::sys;
 
 /// Loads what the group wants, and forks a worker whenever `wsgid` asks for one. Returns in each
 /// worker, or if this process cannot be a template.
-pub(crate) fn run(py: Attached<'_>, mut process: ProcessContext) -> Result<ProcessContext, String> {
+pub(crate) fn run(
+    py: Attached<'_>,
+    mut process: ProcessContext,
+) -> Result<ProcessContext, Message> {
     sys::set_title(&(process.spec.display_name() + TEMPLATE_TITLE));
     let usual = sharing::thresholds(py);
     import_modules(py, &process);
     if process.spec.preload == Preload::Application {
         let loaded = py.detach(|| load_applications(&process));
         if !loaded {
-            return Err(give_up(&process.control, WorkerMessage::NotLoaded));
+            give_up(&process.control, WorkerMessage::NotLoaded);
         }
         warm_up::run(py, &process);
     }
     let threads = sys::threads();
     if threads > 1 {
-        let text = other_threads(py, threads);
-        py.detach(|| line(&process, Level::Warning, &text));
-        return Err(give_up(&process.control, WorkerMessage::Threads));
+        let message = codes::threads_preloaded(&other_threads(py, threads));
+        py.detach(|| process.log.report(message));
+        give_up(&process.control, WorkerMessage::Threads);
     }
-    for text in open_sockets::left_open(&process) {
-        py.detach(|| line(&process, Level::Warning, &text));
+    for message in open_sockets::left_open(&process) {
+        py.detach(|| process.log.report(message));
     }
     prepare_for_sharing(py, &process, usual);
     sharing::reserve_free_memory(py);
-    process
-        .control
-        .send(WorkerMessage::Ready)
-        .map_err(|error| format!("wsgid cannot be told that the template is ready: {error}"))?;
+    process.control.send(WorkerMessage::Ready).map_err(|error| {
+        codes::process_not_started(&format_args!("wsgid cannot be told: {error}"))
+    })?;
     loop {
         match py.detach(|| process.control.receive()) {
             Incoming::Message(SupervisorMessage::Fork, Some(socket)) => {
@@ -73,8 +74,8 @@ pub(crate) fn run(py: Attached<'_>, mut process: ProcessContext) -> Result<Proce
                         return Ok(process);
                     }
                     Err(error) => {
-                        let text = format!("no worker can be forked: {error}");
-                        py.detach(|| line(&process, Level::Error, &text));
+                        let message = codes::fork_failed(&error);
+                        py.detach(|| process.log.report(message));
                     }
                 }
             }
@@ -85,15 +86,10 @@ pub(crate) fn run(py: Attached<'_>, mut process: ProcessContext) -> Result<Proce
 }
 
 /// Tells `wsgid` why there is no template; the log has been told more.
-fn give_up(line: &ControlSocket, news: WorkerMessage) -> String {
+fn give_up(line: &ControlSocket, news: WorkerMessage) -> ! {
     // If nobody hears it, the end of this process says enough.
     let _ = line.send(news);
     sys::exit_now(0)
-}
-
-fn line(process: &ProcessContext, level: Level, text: &str) {
-    let group = &process.spec.group.name;
-    process.log.line(level, format!("process group {group:?}: {text}").as_bytes());
 }
 
 /// Imports what `preload-modules` names. What cannot be imported is logged; the rest is still worth
@@ -104,9 +100,9 @@ fn import_modules(py: Attached<'_>, process: &ProcessContext) {
             .import(c"importlib")
             .and_then(|importlib| importlib.call_method(c"import_module", &[&py.text(name)?]));
         if let Err(error) = imported {
-            let mut lines = vec![format!("preload-modules: {name} cannot be imported:")];
-            lines.extend(error.lines());
-            py.detach(|| lines.iter().for_each(|text| line(process, Level::Error, text)));
+            let message = codes::module_not_preloaded(name);
+            let traceback = error.lines();
+            py.detach(|| process.log.report_with(message, &traceback));
         }
     }
 }
@@ -131,7 +127,7 @@ fn rehearse(
 ) -> (Outcome, Option<u16>) {
     let status = exchange.status();
     let outcome = caught(|| run(Box::new(exchange))).unwrap_or_else(|panic| {
-        line(process, Level::Error, &format!("internal error: a request of the template: {panic}"));
+        process.log.report(codes::internal_error("serving a request of the template", &panic));
         Outcome::Aborted
     });
     let status = status.get().copied();
@@ -153,7 +149,7 @@ fn other_threads(py: Attached<'_>, threads: usize) -> String {
         Ok(names)
     };
     let names = names().unwrap_or_default();
-    let mut text = "what was preloaded has started threads, which a fork does not copy".to_owned();
+    let mut text = String::new();
     let native = (threads - 1).saturating_sub(names.len());
     if !names.is_empty() {
         let _ = write!(text, " (of Python: {})", names.join(", "));
@@ -165,7 +161,7 @@ fn other_threads(py: Attached<'_>, threads: usize) -> String {
              in httpd's environment may help)"
         );
     }
-    text + "; workers load by themselves what they need. Start threads with the first request"
+    text
 }
 
 /// Puts the memory into the state in which it is shared best.
@@ -181,5 +177,5 @@ fn prepare_for_sharing<'py>(
         Ok(None) => "the template is ready".to_owned(),
         Err(error) => format!("the template shares less than it could: {error}"),
     };
-    py.detach(|| line(process, Level::Info, &text));
+    py.detach(|| process.log.note(&text));
 }

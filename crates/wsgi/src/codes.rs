@@ -71,6 +71,16 @@ impl Message {
         Self { number: self.number, level: self.level, text: text.to_owned() }
     }
 
+    /// The text without the code, for a message about what this one has led to.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The message as it is logged, a line of its text at a time; each has the code.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.text.split('\n').map(|line| self.line(line).to_string())
+    }
+
     /// The same at a level that is less serious, where it is what somebody has asked for.
     #[must_use]
     pub fn lowered_to(self, level: Level) -> Self {
@@ -203,7 +213,8 @@ mod tests {
         let text = "WSGI0151: WSGIProcessGroup \"shop\": there is no process group \"shop\"; \
                     define it with WSGIDaemonProcess \"shop\"";
         assert_eq!(message.to_string(), text);
-        assert_eq!(message.line("below").to_string(), "WSGI0151: below");
+        let below = message.line("above\nbelow");
+        assert_eq!(below.lines().collect::<Vec<_>>(), ["WSGI0151: above", "WSGI0151: below"]);
         assert_eq!(message.clone().lowered_to(Level::Info).level(), Level::Info);
         assert_eq!(message.lowered_to(Level::Alert).level(), Level::Error);
     }

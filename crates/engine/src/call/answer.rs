@@ -1,9 +1,9 @@
 //! What an application returns is sent: a file by the server, anything else piece by piece.
 
 use python::{Attached, Error, Exception, Object, Result};
-use wsgi::level::Level;
 
 use super::Job;
+use crate::records::Records;
 use crate::request::lease::Live;
 use crate::request::response::ResponseError;
 
@@ -68,8 +68,9 @@ impl Job<'_> {
     ) -> std::result::Result<(), Stop<'py>> {
         result.map_err(|error| match error {
             ResponseError::Gone(_) => {
-                let text = "The client has closed the connection.".to_owned();
-                self.log(py, &vec![(Level::Trace1, text)]);
+                let mut records = Records::new();
+                records.trace("the client has closed the connection".to_owned());
+                self.log(py, &records);
                 Stop::Gone
             }
             other => Stop::Raised(other.raise(py)),
@@ -80,14 +81,16 @@ impl Job<'_> {
         let seen = self.lease.quick(py, |live| (live.response.dropped, live.response.missing()));
         let text = match seen {
             Ok((dropped, _)) if dropped > 0 => {
-                format!("Content-Length mismatch: {dropped} bytes too many were dropped.")
+                format!("Content-Length mismatch: {dropped} bytes too many were dropped")
             }
             Ok((_, missing)) if missing > 0 => {
-                format!("Content-Length mismatch: {missing} bytes are missing.")
+                format!("Content-Length mismatch: {missing} bytes are missing")
             }
             _ => return,
         };
-        self.log(py, &vec![(Level::Trace1, text)]);
+        let mut records = Records::new();
+        records.trace(text);
+        self.log(py, &records);
     }
 }
 

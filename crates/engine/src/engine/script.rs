@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use python::{Attached, Exception, Object};
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::protocol::request::RequestHead;
 
 use crate::fault;
-use crate::fault::Records;
 use crate::job::Job;
 use crate::lock::lock;
+use crate::records::Records;
 use crate::script::{self, Found, LoadError, Reload};
 use wsgi::protocol::outcome::Outcome;
 
@@ -116,25 +116,21 @@ impl<'a> Script<'a> {
         let mut records = Records::new();
         match error {
             LoadError::Read(error) => {
-                let text = format!("WSGI0105: Cannot read {what}: {error}.");
-                records.push((Level::Error, text));
+                records.message(&codes::script_not_compiled("read", &what, &error));
             }
             LoadError::Compile(error) => {
-                records.push((Level::Error, format!("WSGI0105: Cannot compile {what}.")));
-                records.extend(error.lines().into_iter().map(|line| (Level::Error, line)));
+                records.exception(&codes::script_not_compiled("compile", &what, &error), &error);
             }
             // A process that serves no requests runs its script; this is how that ends.
             LoadError::Run(error)
                 if self.job.settings.threads == 0
                     && error.is_instance_of(Exception::SystemExit) => {}
             LoadError::Run(error) => {
-                let system_exit = error.is_instance_of(Exception::SystemExit);
-                let text = if system_exit {
-                    format!("WSGI0107: SystemExit was raised while loading {what}.")
+                records.message(&if error.is_instance_of(Exception::SystemExit) {
+                    codes::script_exited(&what)
                 } else {
-                    format!("WSGI0109: Cannot load {what}.")
-                };
-                records.push((Level::Error, text));
+                    codes::script_not_loaded(&what)
+                });
                 fault::log(py, &mut records, &what, &error);
             }
         }

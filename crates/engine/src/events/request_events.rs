@@ -6,7 +6,7 @@ use python::{Attached, Error, Handle, Object, Result};
 use wsgi::protocol::request::{Attempts, RequestHead};
 
 use crate::events::subscribers::{Subscribers, not_published};
-use crate::fault::Sink;
+use crate::records::Records;
 use crate::request::current;
 use crate::request::timing::{Sample, Stamps};
 
@@ -48,9 +48,9 @@ impl RequestEvents {
         py: Attached<'py>,
         start: &Start<'_, 'py>,
         stamps: &Stamps,
-        sink: &mut dyn Sink,
+        records: &mut Records,
     ) -> Option<Object<'py>> {
-        let event = self.publish(py, "request_started", sink, |event| {
+        let event = self.publish(py, "request_started", records, |event| {
             self.add_place(py, event, stamps)?;
             event.set("daemon_connects", &py.int(start.attempts.connects.into())?)?;
             event.set("daemon_restarts", &py.int(start.attempts.restarts.into())?)?;
@@ -70,9 +70,9 @@ impl RequestEvents {
         status: &Object<'py>,
         headers: &Object<'py>,
         exc_info: Option<&Object<'py>>,
-        sink: &mut dyn Sink,
+        records: &mut Records,
     ) {
-        self.publish(py, "response_started", sink, |event| {
+        self.publish(py, "response_started", records, |event| {
             event.set("response_status", status)?;
             event.set("response_headers", headers)?;
             event.set("exception_info", exc_info.unwrap_or(&py.none()))
@@ -84,9 +84,9 @@ impl RequestEvents {
         &self,
         py: Attached<'py>,
         error: &Error<'py>,
-        sink: &mut dyn Sink,
+        records: &mut Records,
     ) {
-        self.publish(py, "request_exception", sink, |event| {
+        self.publish(py, "request_exception", records, |event| {
             let class = error.value().attr(c"__class__")?;
             let traceback = error.traceback().unwrap_or_else(|| py.none());
             event.set("exception_info", &py.tuple(&[&class, error.value(), &traceback])?)
@@ -94,8 +94,13 @@ impl RequestEvents {
     }
 
     /// `request_finished`.
-    pub(crate) fn request_finished(&self, py: Attached<'_>, sample: &Sample, sink: &mut dyn Sink) {
-        self.publish(py, "request_finished", sink, |event| {
+    pub(crate) fn request_finished(
+        &self,
+        py: Attached<'_>,
+        sample: &Sample,
+        records: &mut Records,
+    ) {
+        self.publish(py, "request_finished", records, |event| {
             self.add_place(py, event, &sample.stamps)?;
             for (name, value) in [
                 ("application_start", sample.stamps.application_start),
@@ -145,7 +150,7 @@ impl RequestEvents {
         &self,
         py: Attached<'py>,
         name: &str,
-        sink: &mut dyn Sink,
+        records: &mut Records,
         fill: impl FnOnce(&Object<'py>) -> Result<'py, ()>,
     ) -> Option<Object<'py>> {
         let make = || -> Result<'py, Object<'py>> {
@@ -159,11 +164,11 @@ impl RequestEvents {
         };
         match make() {
             Ok(event) => {
-                self.subscribers.publish(name, &event, sink);
+                self.subscribers.publish(name, &event, records);
                 Some(event)
             }
             Err(error) => {
-                not_published(name, &error, sink);
+                not_published(name, &error, records);
                 None
             }
         }

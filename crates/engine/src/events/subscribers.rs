@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use python::{Arguments, Attached, Class, Exception, Handle, Members, Method, Object, Result};
+use wsgi::codes;
 
-use crate::fault::{self, Sink};
+use crate::records::Records;
 use crate::request::stack_log::log_with_stack;
 use crate::settings::ServerLog;
 
@@ -66,8 +67,8 @@ impl Subscribers {
     }
 
     /// Tells the subscribers of events. What they return becomes part of `event`, a dict.
-    pub(crate) fn publish(&self, name: &str, event: &Object<'_>, sink: &mut dyn Sink) {
-        tell(&[&self.events], name, event, sink);
+    pub(crate) fn publish(&self, name: &str, event: &Object<'_>, records: &mut Records) {
+        tell(&[&self.events], name, event, records);
     }
 
     /// `process_stopping`, for the subscribers of events and those of the shutdown.
@@ -75,11 +76,11 @@ impl Subscribers {
         &self,
         py: Attached<'py>,
         reason: &str,
-        sink: &mut dyn Sink,
+        records: &mut Records,
     ) -> Result<'py, ()> {
         let event = py.dict()?;
         event.set("shutdown_reason", &py.text(reason)?)?;
-        tell(&[&self.events, &self.shutdown], "process_stopping", &event, sink);
+        tell(&[&self.events, &self.shutdown], "process_stopping", &event, records);
         Ok(())
     }
 
@@ -89,19 +90,19 @@ impl Subscribers {
         py: Attached<'py>,
         name: &str,
         number: i32,
-        sink: &mut dyn Sink,
+        records: &mut Records,
     ) -> Result<'py, ()> {
         let event = py.dict()?;
         event.set("signame", &py.text(name)?)?;
         event.set("signum", &py.int(number.into())?)?;
-        tell(&[&self.events, &self.signals], "process_signal", &event, sink);
+        tell(&[&self.events, &self.signals], "process_signal", &event, records);
         Ok(())
     }
 }
 
 /// Calls everybody who is on the lists now. What one raises is logged and keeps no other from
 /// hearing of the event.
-fn tell<'py>(lists: &[&Handle], name: &str, event: &Object<'py>, sink: &mut dyn Sink) {
+fn tell<'py>(lists: &[&Handle], name: &str, event: &Object<'py>, records: &mut Records) {
     let py = event.py();
     let callbacks = || -> Result<'py, Vec<Object<'py>>> {
         let mut callbacks = Vec::new();
@@ -114,7 +115,7 @@ fn tell<'py>(lists: &[&Handle], name: &str, event: &Object<'py>, sink: &mut dyn 
     };
     let (name_object, callbacks) = match py.text(name).and_then(|text| Ok((text, callbacks()?))) {
         Ok(found) => found,
-        Err(error) => return not_published(name, &error, sink),
+        Err(error) => return not_published(name, &error, records),
     };
     for callback in callbacks {
         let answer = callback.call_with(&[&name_object], Some(event)).and_then(|answer| {
@@ -125,20 +126,19 @@ fn tell<'py>(lists: &[&Handle], name: &str, event: &Object<'py>, sink: &mut dyn 
             }
         });
         if let Err(error) = answer {
-            let header = if error.is_instance_of(Exception::SystemExit) {
-                format!("WSGI0190: SystemExit raised by a callback of {name} was ignored.")
+            let message = if error.is_instance_of(Exception::SystemExit) {
+                codes::callback_exited(name)
             } else {
-                let class = error.value().type_name();
-                format!("WSGI0112: Exception {class} raised by a callback of {name} was ignored.")
+                codes::callback_raised(&error.value().type_name(), name)
             };
-            fault::log_under(sink, header, &error);
+            records.exception(&message, &error);
         }
     }
 }
 
 /// Logs that nobody could be told of an event.
-pub(crate) fn not_published(name: &str, error: &python::Error<'_>, sink: &mut dyn Sink) {
-    fault::log_under(sink, format!("WSGI0104: The event {name} cannot be published."), error);
+pub(crate) fn not_published(name: &str, error: &python::Error<'_>, records: &mut Records) {
+    records.exception(&codes::event_not_published(name), error);
 }
 
 /// What the functions `subscribe_…` are methods of. It lives as long as the module `mod_wsgi`.

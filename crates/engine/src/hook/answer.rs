@@ -5,15 +5,16 @@
 use std::ffi::CStr;
 
 use python::{Error, Exception, Object, Result};
+use wsgi::codes::{self, Message};
 use wsgi::protocol::hook::{Answer, is_md5, is_user_name};
 
-/// Why there is no answer, in words for the log; `None` if everything was said.
-pub(super) type Refusal = Option<String>;
+/// Why there is no answer, as a message; `None` if everything was said.
+pub(super) type Refusal = Option<Message>;
 
 type Checked<T> = std::result::Result<T, Refusal>;
 
-fn refused<T>(text: String) -> Checked<T> {
-    Err(Some(text))
+fn refused<T>(message: Message) -> Checked<T> {
+    Err(Some(message))
 }
 
 /// `None`, `True` or `False`, if it is one of them.
@@ -32,15 +33,7 @@ fn opinion(value: &Object<'_>) -> Option<Answer> {
 
 /// What `allow_access` returned.
 pub(super) fn access(value: &Object<'_>) -> Checked<Answer> {
-    opinion(value).map_or_else(
-        || {
-            let found = value.type_name();
-            refused(format!(
-                "WSGI0055: allow_access() must return None, True or False, not {found}"
-            ))
-        },
-        Ok,
-    )
+    opinion(value).map_or_else(|| refused(codes::access_of_type(&value.type_name())), Ok)
 }
 
 /// What `check_password` returned.
@@ -49,21 +42,15 @@ pub(super) fn password(value: &Object<'_>) -> Checked<Answer> {
         return Ok(answer);
     }
     if !value.is_str() {
-        let found = value.type_name();
-        return refused(format!(
-            "WSGI0177: check_password() must return None, True, False or a user's name, not {found}"
-        ));
+        return refused(codes::password_of_type(&value.type_name()));
     }
     match value.utf8() {
-        Ok(name) if name.is_empty() => {
-            refused("WSGI0176: check_password() returned an empty user's name".into())
-        }
+        Ok(name) if name.is_empty() => refused(codes::empty_user()),
         Ok(name) if is_user_name(name.as_bytes()) => Ok(Answer::Text(name.into_bytes())),
-        _ => refused(
-            "WSGI0177: check_password() returned a user's name with characters that a name cannot \
-             have (NUL, surrogates)"
-                .into(),
-        ),
+        _ => {
+            let found = "one with characters that a name cannot have (NUL, surrogates)";
+            refused(codes::password_of_type(found))
+        }
     }
 }
 
@@ -75,22 +62,13 @@ pub(super) fn realm_hash(value: &Object<'_>) -> Checked<Answer> {
     let hash = match bytes_of(value) {
         Some(Ok(hash)) => hash,
         Some(Err(_)) => Vec::from("?"),
-        None => {
-            let found = value.type_name();
-            return refused(format!(
-                "WSGI0179: get_realm_hash() must return None, str or bytes, not {found}"
-            ));
-        }
+        None => return refused(codes::hash_of_type(&value.type_name())),
     };
     if hash.is_empty() {
-        return refused("WSGI0178: get_realm_hash() returned an empty hash".into());
+        return refused(codes::empty_hash());
     }
     if !is_md5(&hash) {
-        return refused(
-            "WSGI0179: get_realm_hash() must return the MD5 of 'user:realm:password' as 32 \
-             hexadecimal digits, and returned something else"
-                .into(),
-        );
+        return refused(codes::hash_of_type("another text"));
     }
     // mod_auth_digest goes on from the digits, and clients write them small.
     Ok(Answer::Text(hash.to_ascii_lowercase()))
@@ -103,11 +81,7 @@ pub(super) fn groups<'py>(value: &Object<'py>) -> Result<'py, Checked<Answer>> {
         Ok(names) if !value.is_str() => names,
         Err(error) if !error.is_instance_of(Exception::TypeError) => return Err(error),
         _ => {
-            let found = value.type_name();
-            let text = format!(
-                "WSGI0051: groups_for_user() must return an iterable of names, not {found}"
-            );
-            return Ok(refused(text));
+            return Ok(refused(codes::groups_of_type(&value.type_name())));
         }
     };
     let mut groups = Vec::new();
@@ -115,17 +89,8 @@ pub(super) fn groups<'py>(value: &Object<'py>) -> Result<'py, Checked<Answer>> {
         let name = name?;
         match bytes_of(&name) {
             Some(Ok(name)) => groups.push(name),
-            Some(Err(_)) => {
-                let text = "WSGI0049: groups_for_user() gave a name that is not latin-1";
-                return Ok(refused(text.into()));
-            }
-            None => {
-                let found = name.type_name();
-                let text = format!(
-                    "WSGI0050: the names from groups_for_user() must be str or bytes, not {found}"
-                );
-                return Ok(refused(text));
-            }
+            Some(Err(_)) => return Ok(refused(codes::group_not_latin1())),
+            None => return Ok(refused(codes::group_of_type(&name.type_name()))),
         }
     }
     Ok(Ok(Answer::Names(groups)))
@@ -139,14 +104,8 @@ pub(super) fn target(function: &CStr, value: &Object<'_>) -> Checked<Option<Vec<
     let function = function.to_string_lossy();
     match bytes_of(value) {
         Some(Ok(name)) if !name.contains(&0) => Ok(Some(name)),
-        Some(_) => refused(format!(
-            "{function}() returned a name with characters that a name cannot have (NUL, or none of \
-             latin-1)"
-        )),
-        None => {
-            let found = value.type_name();
-            refused(format!("{function}() must return None, str or bytes, not {found}"))
-        }
+        Some(_) => refused(codes::dispatch_name_invalid(&function)),
+        None => refused(codes::dispatch_of_type(&function, &value.type_name())),
     }
 }
 

@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use python::{Arguments, Attached, Class, Members, Method, Object, Result};
-use wsgi::level::Level;
+use wsgi::codes::{self, Message};
 
 use crate::request::current;
 use crate::settings::{ServerLog, Settings};
@@ -20,11 +20,8 @@ pub(crate) fn install<'py>(py: Attached<'py>, settings: &Settings, name: &str) -
     } else {
         "embedded mode".to_owned()
     };
-    let text = format!(
-        "{place}, application group {name:?}: os.fork() in a sub-interpreter, where CPython ends the new \
-         process; set WSGIApplicationGroup %{{GLOBAL}} to run the application in the main interpreter"
-    );
-    let notice = ForkNotice { text, log: Arc::clone(&settings.log) };
+    let message = codes::fork_in_sub_interpreter(&place, name);
+    let notice = ForkNotice { message, log: Arc::clone(&settings.log) };
     let before = py.class::<ForkNotice>()?.instance(notice)?.attr(c"before")?;
     let options = py.dict()?;
     options.set("before", &before)?;
@@ -32,7 +29,7 @@ pub(crate) fn install<'py>(py: Attached<'py>, settings: &Settings, name: &str) -
 }
 
 struct ForkNotice {
-    text: String,
+    message: Message,
     log: Arc<dyn ServerLog>,
 }
 
@@ -59,10 +56,10 @@ impl Method for Before {
     ) -> Result<'py, Object<'py>> {
         let py = object.py();
         let [] = arguments.positional("before", 0)?;
-        let text = this.text.as_bytes();
+        let message = &this.message;
         match current::lease() {
-            Some(lease) => lease.with(py, |live| live.log(Level::Error, text))?,
-            None => py.detach(|| this.log.line(Level::Error, text)),
+            Some(lease) => lease.with(py, |live| live.message(message))?,
+            None => py.detach(|| this.log.message(message)),
         }
         Ok(py.none())
     }

@@ -9,11 +9,12 @@ use python::{Arguments, Attached, Error, Exception, Function, Object, Result};
 
 use crate::MOD_WSGI_VERSION;
 use crate::events::subscribers::Subscribers;
-use crate::fault::{self, Sink};
+use crate::fault;
 use crate::interpreter::log_handler;
 use crate::metrics::{self, Recorder};
 use crate::objects::classes::Classes;
 use crate::objects::environ::version;
+use crate::records::Records;
 use crate::request::current;
 use crate::settings::Settings;
 
@@ -32,7 +33,7 @@ pub(crate) fn install<'py>(
     recorder: &Arc<Recorder>,
     classes: &Classes,
     name: &str,
-    sink: &mut dyn Sink,
+    records: &mut Records,
 ) -> Result<'py, Parts<'py>> {
     let module = py.new_module("mod_wsgi")?;
     let request_timeout = py.new_exception(
@@ -56,10 +57,12 @@ pub(crate) fn install<'py>(
     match installed_package(py) {
         Ok(Some(path)) => module.set_attr(c"__path__", &path)?,
         Ok(None) => {}
-        Err(error) => fault::log(py, sink, "the look-up of an installed mod_wsgi package", &error),
+        Err(error) => {
+            fault::log(py, records, "the look-up of an installed mod_wsgi package", &error);
+        }
     }
     py.modules()?.set("mod_wsgi", &module)?;
-    install_apache(py, settings, sink)?;
+    install_apache(py, settings, records)?;
     Ok(Parts { module, request_timeout, active_requests, subscribers })
 }
 
@@ -86,9 +89,9 @@ fn installed_package(py: Attached<'_>) -> Result<'_, Option<Object<'_>>> {
 fn install_apache<'py>(
     py: Attached<'py>,
     settings: &Settings,
-    sink: &mut dyn Sink,
+    records: &mut Records,
 ) -> Result<'py, ()> {
-    let own = if settings.daemon { None } else { users_apache(py, sink) };
+    let own = if settings.daemon { None } else { users_apache(py, records) };
     let module = own.map_or_else(|| py.new_module("apache"), Ok)?;
     let facts = &settings.apache;
     let (major, minor, patch) = facts.version;
@@ -101,12 +104,12 @@ fn install_apache<'py>(
     py.modules()?.set("apache", &module)
 }
 
-fn users_apache<'py>(py: Attached<'py>, sink: &mut dyn Sink) -> Option<Object<'py>> {
+fn users_apache<'py>(py: Attached<'py>, records: &mut Records) -> Option<Object<'py>> {
     match py.import(c"apache") {
         Ok(module) => Some(module),
         Err(error) => {
             if !error.is_instance_of(Exception::ModuleNotFoundError) {
-                fault::log(py, sink, "the import of the module apache", &error);
+                fault::log(py, records, "the import of the module apache", &error);
             }
             None
         }

@@ -4,10 +4,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use python::{Attached, Object, Result};
+use wsgi::codes;
 use wsgi::config::interpreter_options::Rules;
-use wsgi::level::Level;
 
-use crate::fault::Sink;
+use crate::records::Records;
 use crate::settings::Settings;
 
 /// Sets up `sys.argv`, `os.environ` and `sys.path`.
@@ -15,7 +15,7 @@ pub(crate) fn install<'py>(
     py: Attached<'py>,
     settings: &Settings,
     rules: &Rules,
-    sink: &mut dyn Sink,
+    records: &mut Records,
 ) -> Result<'py, ()> {
     let sys = py.import(c"sys")?;
     let argv = py.list()?;
@@ -30,12 +30,12 @@ pub(crate) fn install<'py>(
     if settings.daemon {
         set_user(&environ).unwrap_or_else(|error| {
             // A user without an entry keeps what is there.
-            sink.line(Level::Info, format!("No HOME for the effective user: {error}."));
+            records.info(format!("no HOME for the effective user: {error}"));
         });
     }
     let path = sys.attr(c"path")?;
     for entries in [&settings.python_path].into_iter().chain(&rules.python_path) {
-        add_sites(&path, entries, sink)?;
+        add_sites(&path, entries, records)?;
     }
     if let Some(home) = &settings.home {
         let home = py.fs_path(home.as_os_str().as_bytes())?;
@@ -60,7 +60,11 @@ fn set_user<'py>(environ: &Object<'py>) -> Result<'py, ()> {
 }
 
 /// The entries, with what their `.pth` files add, go in front of everything else.
-fn add_sites<'py>(path: &Object<'py>, entries: &[PathBuf], sink: &mut dyn Sink) -> Result<'py, ()> {
+fn add_sites<'py>(
+    path: &Object<'py>,
+    entries: &[PathBuf],
+    records: &mut Records,
+) -> Result<'py, ()> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -76,8 +80,7 @@ fn add_sites<'py>(path: &Object<'py>, entries: &[PathBuf], sink: &mut dyn Sink) 
         }
         if let Err(error) = site.call_method(c"addsitedir", &[&entry]) {
             let shown = entry.display();
-            let text = format!("WSGI0094: Call to site.addsitedir() failed for {shown}: {error}.");
-            sink.line(Level::Error, text);
+            records.message(&codes::site_not_added(&shown, &error));
         }
         // An entry that was on the path already moves to the front as well.
         first.push(entry);

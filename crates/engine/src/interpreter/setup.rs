@@ -3,11 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use python::{Attached, ClassHandle, ClassObject, Handle, Interpreter, Result};
+use wsgi::codes;
 use wsgi::config::interpreter_options::Rules;
-use wsgi::level::Level;
 
 use crate::events::subscribers::Subscribers;
-use crate::fault::Sink;
 use crate::interpreter::fork_notice;
 use crate::interpreter::module;
 use crate::interpreter::path;
@@ -18,6 +17,7 @@ use crate::objects::classes::Classes;
 use crate::objects::environ;
 use crate::objects::errors::{Errors, Unused};
 use crate::objects::tls_function::TlsFunction;
+use crate::records::Records;
 use crate::request::lease::Lease;
 use crate::settings::Settings;
 
@@ -45,7 +45,7 @@ impl HostedInterpreter {
         settings: &Settings,
         recorder: &Arc<Recorder>,
         name: &str,
-        sink: &mut dyn Sink,
+        records: &mut Records,
     ) -> Result<'py, Self> {
         let classes = Classes {
             file_wrapper: py.class()?.handle(),
@@ -55,8 +55,8 @@ impl HostedInterpreter {
         };
         let rules = settings.interpreters.of(&settings.process_group, name);
         streams::install(py, settings, &rules, &classes)?;
-        path::install(py, settings, &rules, sink)?;
-        set_switch_interval(py, settings, &rules, name, sink)?;
+        path::install(py, settings, &rules, records)?;
+        set_switch_interval(py, settings, &rules, name, records)?;
         if !name.is_empty() {
             fork_notice::install(py, settings, name)?;
         }
@@ -65,7 +65,7 @@ impl HostedInterpreter {
             python::signals::preserved(|| signal::install(py, &settings.log))?;
         }
         let constants = environ::constants(py, settings, &classes)?.handle();
-        let parts = module::install(py, settings, recorder, &classes, name, sink)?;
+        let parts = module::install(py, settings, recorder, &classes, name, records)?;
         Ok(Self {
             interpreter: Interpreter::current(py),
             classes,
@@ -130,14 +130,10 @@ fn set_switch_interval<'py>(
     settings: &Settings,
     rules: &Rules,
     name: &str,
-    sink: &mut dyn Sink,
+    records: &mut Records,
 ) -> Result<'py, ()> {
     if rules.switch_interval_is_own && !name.is_empty() && !rules.own_gil {
-        let text = format!(
-            "WSGI0205: WSGISwitchInterval for the application group {name:?} has no effect: it shares its \
-             GIL with others (see WSGIPerInterpreterGIL)"
-        );
-        sink.line(Level::Warning, text);
+        records.message(&codes::switch_interval_shared(name));
         return Ok(());
     }
     let Some(interval) = settings.switch_interval.or(rules.switch_interval) else { return Ok(()) };

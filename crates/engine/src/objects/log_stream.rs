@@ -13,7 +13,6 @@ use std::thread::ThreadId;
 use python::{
     Arguments, Attached, Class, Error, Exception, Getter, Members, Method, Object, Result,
 };
-use wsgi::level::Level;
 
 use crate::lock::lock;
 use crate::request::current;
@@ -94,7 +93,7 @@ impl LogStream {
                     }
                     lines
                 };
-                py.detach(|| lines.iter().for_each(|line| log.line(Level::Error, line)));
+                py.detach(|| lines.iter().for_each(|line| log.output(line)));
                 Ok(())
             }
         }
@@ -120,7 +119,7 @@ impl LogStream {
             (Target::Server { log, unfinished }, None) => {
                 let own = lock(unfinished).remove(&std::thread::current().id());
                 if let Some(line) = own.and_then(|mut own| own.rest()) {
-                    py.detach(|| log.line(Level::Error, &line));
+                    py.detach(|| log.output(&line));
                 }
             }
         }

@@ -5,10 +5,10 @@ use std::ffi::CStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use python::{Arguments, Attached, Call, Class, Error, Exception, Members, Method, Object, Result};
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::protocol::response::{ResponseStatus, check_header, is_framing, is_hop_by_hop};
 
-use crate::fault::Records;
+use crate::records::Records;
 use crate::request::lease::Lease;
 use crate::request::response::Head;
 
@@ -96,18 +96,12 @@ fn complaints(head: &Head) -> Records {
         let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
         named.insert(name.to_ascii_lowercase())
     };
-    forbidden
-        .filter(|(name, _)| first(name))
-        .map(|(name, _)| {
-            let fate = if is_framing(name) { "left out" } else { "passed on" };
-            let name = String::from_utf8_lossy(name);
-            let text = format!(
-                "The application sends the hop-by-hop header {name}, which PEP 3333 leaves to the \
-                 server; remove it there. It is {fate}, and this is said once."
-            );
-            (Level::Warning, text)
-        })
-        .collect()
+    let mut records = Records::new();
+    for (name, _) in forbidden.filter(|(name, _)| first(name)) {
+        let fate = if is_framing(name) { "left out" } else { "passed on" };
+        records.message(&codes::hop_by_hop_header(&String::from_utf8_lossy(name), fate));
+    }
+    records
 }
 
 fn checked_status<'py>(status: &Object<'py>) -> Result<'py, ResponseStatus> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 use python::{Attached, Error, Exception, Result};
+use wsgi::codes::Message;
 use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::{BodyRest, RequestHead};
@@ -16,10 +17,12 @@ use wsgi::protocol::request::{BodyRest, RequestHead};
 use crate::events::request_events::RequestEvents;
 use crate::exchange::ClosedExchange;
 use crate::exchange::Exchange;
+use crate::records::Records;
 use crate::request::body::Body;
 use crate::request::error_lines::{Lines, RECORD};
 use crate::request::meter::{GilWaits, Meter};
 use crate::request::response::Response;
+use crate::settings::OUTPUT_LEVEL;
 use wsgi::protocol::outcome::Outcome;
 
 /// A request that may have ended.
@@ -141,17 +144,13 @@ impl Lease {
     }
 
     /// Writes records into the request's error log.
-    pub(crate) fn log_all<'py>(
-        &self,
-        py: Attached<'py>,
-        records: &[(Level, String)],
-    ) -> Result<'py, ()> {
+    pub(crate) fn log_all<'py>(&self, py: Attached<'py>, records: &Records) -> Result<'py, ()> {
         if records.is_empty() {
             return Ok(());
         }
         self.with(py, |live| {
-            for (level, text) in records {
-                live.log(*level, text.as_bytes());
+            for (level, text) in records.iter() {
+                live.log_lines(LogLine::new(level, text.as_bytes()));
             }
         })
     }
@@ -166,10 +165,10 @@ impl Lease {
         live
     }
 
-    /// Writes a line into the request's error log. The thread is not attached.
-    pub(crate) fn log(&self, level: Level, text: &str) {
+    /// Writes a message into the request's error log. The thread is not attached.
+    pub(crate) fn message(&self, message: &Message) {
         if let Some(live) = self.lock().as_mut() {
-            live.log(level, text.as_bytes());
+            live.message(message);
         }
     }
 
@@ -179,8 +178,16 @@ impl Lease {
 }
 
 impl Live {
-    pub(crate) fn log(&mut self, level: Level, text: &[u8]) {
-        self.log_lines(LogLine::new(level, text));
+    /// Writes a message.
+    pub(crate) fn message(&mut self, message: &Message) {
+        for line in message.lines() {
+            self.log_lines(LogLine::new(message.level(), line.as_bytes()));
+        }
+    }
+
+    /// Writes a line that needs no code.
+    pub(crate) fn info(&mut self, text: &str) {
+        self.log_lines(LogLine::new(Level::Info, text.as_bytes()));
     }
 
     /// Writes a text that may have several lines.
@@ -205,14 +212,14 @@ impl Live {
     /// Writes to the request's error log, whole lines only.
     pub(crate) fn write_errors(&mut self, text: &[u8]) {
         for line in self.errors.push(text) {
-            self.record(LogLine::new(Level::Error, &line));
+            self.record(LogLine::new(OUTPUT_LEVEL, &line));
         }
     }
 
     /// Writes what is left of a line.
     pub(crate) fn flush_errors(&mut self) {
         if let Some(line) = self.errors.rest() {
-            self.record(LogLine::new(Level::Error, &line));
+            self.record(LogLine::new(OUTPUT_LEVEL, &line));
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use python::{Attached, Result};
-use wsgi::level::Level;
 
 use crate::request::current;
 use crate::settings::ServerLog;
@@ -19,10 +18,10 @@ pub(crate) fn log_with_stack<'py>(
     for entry in stack.iterate()? {
         lines.extend(entry?.display().lines().map(str::to_owned));
     }
-    let lines = lines.iter().map(String::as_bytes);
+    let lines = lines.iter();
     match current::lease() {
-        Some(lease) => lease.with(py, |live| lines.for_each(|line| live.log(Level::Info, line)))?,
-        None => py.detach(|| lines.for_each(|line| log.line(Level::Info, line))),
+        Some(lease) => lease.with(py, |live| lines.for_each(|line| live.info(line)))?,
+        None => py.detach(|| lines.for_each(|line| log.info(line))),
     }
     Ok(())
 }

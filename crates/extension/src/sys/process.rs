@@ -84,10 +84,9 @@ pub(crate) const FOREIGN: i32 = 255;
 
 /// Has the numbers of the signals that a worker acts upon written into a stream, whose other end is
 /// returned.
-pub(crate) fn catch_signals() -> Result<UnixStream, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("WSGI0090: signals: {error}");
-    let (ours, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
-    theirs.set_nonblocking(true).map_err(|error| failed(&error))?;
+pub(crate) fn catch_signals() -> std::io::Result<UnixStream> {
+    let (ours, theirs) = UnixStream::pair()?;
+    theirs.set_nonblocking(true)?;
     OWNER.store(nix::unistd::getpid().as_raw(), Ordering::Relaxed);
     SIGNALS.store(theirs.into_raw_fd(), Ordering::Relaxed);
     let action =
@@ -95,7 +94,7 @@ pub(crate) fn catch_signals() -> Result<UnixStream, String> {
     let end = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGXCPU];
     for signal in end.into_iter().chain([Signal::SIGHUP, Signal::SIGUSR2]) {
         // SAFETY: the handler does nothing but what a handler may do.
-        unsafe { sigaction(signal, &action) }.map_err(|error| failed(&error))?;
+        unsafe { sigaction(signal, &action) }?;
     }
     Ok(ours)
 }

@@ -4,11 +4,12 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
+use wsgi::codes::{self, Message};
 
 use crate::process_context::ProcessContext;
 
-/// One line about each socket of this process that is not one of its own.
-pub(super) fn left_open(process: &ProcessContext) -> Vec<String> {
+/// A message about each socket of this process that is not one of its own.
+pub(super) fn left_open(process: &ProcessContext) -> Vec<Message> {
     let own = [process.queue.as_fd().as_raw_fd(), process.control.as_fd().as_raw_fd()];
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return Vec::new() };
     let mut numbers: Vec<RawFd> = entries
@@ -20,14 +21,11 @@ pub(super) fn left_open(process: &ProcessContext) -> Vec<String> {
 }
 
 /// `None` for what is no socket.
-fn describe(number: RawFd) -> Option<String> {
+fn describe(number: RawFd) -> Option<Message> {
     let here = getsockname::<SockaddrStorage>(number).ok()?;
     let there = match getpeername::<SockaddrStorage>(number) {
         Ok(there) => format!("connected to {there}"),
         Err(_) => "not connected".to_owned(),
     };
-    Some(format!(
-        "what was preloaded has left a socket open (descriptor {number}, {here}, {there}), which all \
-         workers share; open it with the first request, or close it in os.register_at_fork"
-    ))
+    Some(codes::socket_left_open(number, &here, &there))
 }

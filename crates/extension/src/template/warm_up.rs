@@ -6,11 +6,11 @@
 
 use engine::Control;
 use python::Attached;
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::process::plan::Application;
 use wsgi::protocol::outcome::Outcome;
 
-use super::{line, rehearse, sharing};
+use super::{rehearse, sharing};
 use crate::process_context::ProcessContext;
 use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 use crate::sys;
@@ -54,18 +54,17 @@ pub(super) fn run(py: Attached<'_>, process: &ProcessContext) {
         passes(LAST_PASSES);
         Ok(count)
     };
-    let (level, text) = match gather() {
-        Ok(count) => (Level::Info, format!("warm-up: {count} code objects were gathered")),
-        Err(error) => (Level::Warning, format!("warm-up: code was not gathered: {error}")),
-    };
-    py.detach(|| line(process, level, &text));
+    let gathered = gather().map_err(|error| codes::code_not_gathered(&error));
+    py.detach(|| match gathered {
+        Ok(count) => process.log.note(&format!("warm-up: {count} code objects were gathered")),
+        Err(message) => process.log.report(message),
+    });
 }
 
 /// Asks the application that a path leads to, and logs how that went; whether it went well.
 fn ask(process: &ProcessContext, path: &str) -> bool {
     let Some(application) = application(process, path) else {
-        let text = format!("warm-up={path}: no application of the group is mounted there");
-        line(process, Level::Warning, &text);
+        process.log.report(codes::warm_up_unmounted(path));
         return false;
     };
     let exchange = DiscardExchange::new(&format!("warm-up {path}"), process.log.clone());
@@ -76,13 +75,13 @@ fn ask(process: &ProcessContext, path: &str) -> bool {
     };
     match (outcome, status) {
         (Outcome::Complete, Some(status)) if status < 400 => {
-            line(process, Level::Info, &format!("warm-up={path}: answered {status}"));
+            process.log.note(&format!("warm-up={path}: answered {status}"));
             return true;
         }
         (Outcome::Complete | Outcome::Failed(_), Some(status)) => {
-            line(process, Level::Warning, &format!("warm-up={path}: answered {status}"));
+            process.log.report(codes::warm_up_failed(path, &format!("answered {status}")));
         }
-        _ => line(process, Level::Warning, &format!("warm-up={path}: was not answered in full")),
+        _ => process.log.report(codes::warm_up_failed(path, "was not answered in full")),
     }
     false
 }

@@ -9,7 +9,7 @@ use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::protocol::codec::Writer;
 use wsgi::protocol::frame::{self, BodyFault, FileRange, FrameType, HEADER, Header, MAX_PAYLOAD};
 use wsgi::protocol::frame_decoder::FrameDecoder;
@@ -95,11 +95,7 @@ impl ChildConnection {
     /// sends, and it would go on to take requests that `wsgid` knows nothing of.
     fn end_if_forked(&self) {
         let Some(worker) = sys::forked_from() else { return };
-        let text = format!(
-            "WSGI0214: a process that the application has forked from worker {worker} came back from the request \
-             that forked it, and is ended; end it in the application with os._exit()"
-        );
-        self.log.line(Level::Error, text.as_bytes());
+        self.log.report(codes::forked_process_ended(worker));
         sys::exit_now(sys::FOREIGN)
     }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::exchange::Exchange;
-use engine::{Control, Engine, ServerLog};
+use engine::{Control, Engine};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
-use wsgi::level::Level;
+use wsgi::codes::{self, Message};
 use wsgi::process::control::Cause;
 use wsgi::process::plan::WorkerSpec;
 use wsgi::protocol::frame::{self, FrameType};
@@ -62,21 +62,23 @@ pub(crate) struct Service<'s> {
 impl Service<'_> {
     /// Serves a request, or answers a question, that was taken, and closes its stream.
     pub(crate) fn serve(&self, taken: Taken, serving: &Serving<'_>) {
-        if let Err((level, text)) = self.try_serve(taken, serving) {
-            self.log.line(level, text.as_bytes());
+        if let Err(message) = self.try_serve(taken, serving) {
+            self.log.report(message);
         }
     }
 
-    fn try_serve(&self, taken: Taken, serving: &Serving<'_>) -> Result<(), (Level, String)> {
+    fn try_serve(&self, taken: Taken, serving: &Serving<'_>) -> Result<(), Message> {
         let Taken { stream, mut inbox } = taken;
         self.prepare(&stream)?;
-        let unreadable = |text: String| (Level::Error, format!("WSGI0080: {text}"));
         // Without any, the child has gone away, or has given the request up while it waited.
-        let Some((kind, payload)) = receive(&stream, &mut inbox).map_err(unreadable)? else {
+        let Some((kind, payload)) =
+            receive(&stream, &mut inbox).map_err(|error| codes::request_unreadable(&error))?
+        else {
             return Ok(());
         };
         let payload = Arc::new(payload);
-        let asked = Asked::decode(kind, &payload).map_err(|error| unreadable(error.to_string()))?;
+        let asked =
+            Asked::decode(kind, &payload).map_err(|error| codes::request_unreadable(&error))?;
         let request = asked.request();
         let control = Arc::new(Control::default());
         let is_activity = !request.ignore_activity;
@@ -86,8 +88,9 @@ impl Service<'_> {
         if connection.was_abandoned(now().saturating_sub(request.queue_start)) {
             return Ok(());
         }
-        if let Some(text) = self.waited_too_long(request) {
-            connection.log(LogLine::new(Level::Error, text.as_bytes()));
+        if let Some(message) = self.waited_too_long(request) {
+            let line = message.to_string();
+            connection.log(LogLine::new(message.level(), line.as_bytes()));
             connection.finish(Outcome::Failed(QUEUE_TIMED_OUT));
             return Ok(());
         }
@@ -113,46 +116,33 @@ impl Service<'_> {
     }
 
     /// Makes sure of who has made the stream, and sets it up.
-    fn prepare(&self, stream: &UnixStream) -> Result<(), (Level, String)> {
-        let alert = |text| Err((Level::Alert, text));
-        match getsockopt(stream, sockopt::PeerCredentials) {
-            Ok(peer) if self.spec.peers.contains(&peer.uid()) => {}
-            Ok(peer) => {
-                return alert(format!("WSGI0034: a request from user {} is refused", peer.uid()));
-            }
-            Err(error) => {
-                return alert(format!("WSGI0033: who has sent a request is unknown: {error}"));
-            }
+    fn prepare(&self, stream: &UnixStream) -> Result<(), Message> {
+        let peer = getsockopt(stream, sockopt::PeerCredentials)
+            .map_err(|error| codes::sender_unknown(&error))?;
+        if !self.spec.peers.contains(&peer.uid()) {
+            return Err(codes::sender_refused(peer.uid()));
         }
         let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
         stream
             .set_read_timeout(Some(timeout))
             .and_then(|()| stream.set_write_timeout(Some(timeout)))
-            .map_err(|error| {
-                (Level::Error, format!("WSGI0080: a connection has no time limit: {error}"))
-            })?;
+            .map_err(|error| codes::no_time_limit(&error))?;
         let bytes = self.spec.group.socket.send_buffer;
         if bytes > 0 {
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            setsockopt(stream, sockopt::SndBuf, &bytes).map_err(|error| {
-                (Level::Warning, format!("WSGI0062: send-buffer-size={bytes}: {error}"))
-            })?;
+            setsockopt(stream, sockopt::SndBuf, &bytes)
+                .map_err(|error| codes::send_buffer_not_set(bytes, &error))?;
         }
         Ok(())
     }
 
-    /// What to say of a request that has waited for longer than `queue-timeout`.
-    fn waited_too_long(&self, request: &RequestHead<'_>) -> Option<String> {
+    /// The message about a request that has waited for longer than `queue-timeout`.
+    fn waited_too_long(&self, request: &RequestHead<'_>) -> Option<Message> {
         let limit = self.spec.group.timeouts.queue;
         let waited = now().saturating_sub(request.queue_start);
-        (limit > 0 && waited > limit.saturating_mul(1_000_000)).then(|| {
-            format!(
-                "WSGI0084: queue-timeout={limit}: {} has waited too long until a process of the group {:?} \
-                 took it",
-                request.line(),
-                self.spec.group.name
-            )
-        })
+        let group = &self.spec.group.name;
+        (limit > 0 && waited > limit.saturating_mul(1_000_000))
+            .then(|| codes::waited_too_long(limit, &request.line(), group))
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use engine::{Engine, ServerLog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use python::Attached;
+use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::{DEFAULT_IDLE_TIMEOUT, Timeouts};
-use wsgi::level::Level;
 use wsgi::process::control::{Cause, SupervisorMessage, WorkerMessage};
 use wsgi::process::plan::WorkerSpec;
 
@@ -40,26 +40,30 @@ const FORCED: i32 = 255;
 const BROKEN: i32 = 1;
 
 /// Turns this process into a worker. Returns only if it cannot be one.
-pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallible, String> {
+pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallible, Message> {
     let ProcessContext { spec, log, engine, queue, control, .. } = process;
     sys::set_title(&spec.display_name());
     rlimits::set(&spec.group)?;
-    let no_event = |error: nix::Error| format!("no event counter: {error}");
+    let no_event =
+        |error: nix::Error| codes::process_not_started(&format_args!("no event counter: {error}"));
     let shutdown = Shutdown::new().map_err(no_event)?;
     let requests = Arc::new(InFlight::new(shutdown::event().map_err(no_event)?));
-    let signals = Signals::catch(engine.clone(), log.clone(), spec.group.stack_size)?;
+    let signals = Signals::catch(engine.clone(), log.clone(), spec.group.stack_size)
+        .map_err(|error| codes::signals_not_caught(&error))?;
     let stacks = Stacks::install(py);
     if let Err(error) = &stacks {
-        let text = format!("WSGI0067: stacks of threads cannot be shown: {error}");
-        py.detach(|| log.line(Level::Warning, text.as_bytes()));
+        let message = codes::no_stacks(error);
+        py.detach(|| log.report(message));
     }
     let watch = Monitor::new(&spec, engine.clone(), log.clone(), stacks.ok());
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
     let patience = Duration::from_secs(spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT));
     let idle = Idle::new(elastic.then_some(patience));
-    let levels = Levels::new(spec.group.threads, queue.as_fd(), shutdown.descriptor())
-        .map_err(|error| format!("request threads cannot wait for requests: {error}"))?;
+    let levels =
+        Levels::new(spec.group.threads, queue.as_fd(), shutdown.descriptor()).map_err(|error| {
+            codes::process_not_started(&format_args!("threads cannot wait for requests: {error}"))
+        })?;
     let shared =
         Shared { spec, log, engine, shutdown, requests, queue, levels, control, recycling, idle };
     py.detach(|| {
@@ -96,18 +100,18 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, signals: &Signals) -> Result<Infallible, String> {
+    fn run(mut self, signals: &Signals) -> Result<Infallible, Message> {
         let shared = &self.shared;
         let log: Arc<dyn ServerLog> = shared.log.clone();
         let (group, scripts) = (&shared.spec.group.name, &shared.spec.imports);
         imports::run(&shared.engine, &log, group, scripts, || !signals.are_waiting());
         for number in 0..shared.spec.group.threads {
-            self.start_thread(number).map_err(|error| {
-                format!("WSGI0022: request thread {number} cannot be started: {error}")
-            })?;
+            self.start_thread(number).map_err(|error| codes::thread_not_started(number, &error))?;
         }
         let ready = shared.control.send(WorkerMessage::Ready);
-        ready.map_err(|error| format!("wsgid cannot be told that the worker is ready: {error}"))?;
+        ready.map_err(|error| {
+            codes::process_not_started(&format_args!("wsgid cannot be told: {error}"))
+        })?;
         let cause = self.serve(signals);
         self.end(cause)
     }
@@ -170,7 +174,7 @@ impl Worker {
         if cause != Cause::Broken {
             shared.tell(WorkerMessage::Draining);
         }
-        shared.line(Level::Info, &format!("shutdown requested: {}", cause.text()));
+        shared.log.note(&format!("shutdown requested: {}", cause.text()));
         let timeouts = &shared.spec.group.timeouts;
         let seconds = match cause {
             // These have shutdown-timeout only.
@@ -185,7 +189,7 @@ impl Worker {
     fn replace(&mut self, cause: Cause) {
         if self.replacement_cause.is_none() {
             let text = format!("another process is wanted: {}", cause.text());
-            self.shared.line(Level::Info, &text);
+            self.shared.log.note(&text);
             self.replacement_cause = Some(cause);
             self.shared.tell(WorkerMessage::ReplacementRequested);
         }
@@ -279,10 +283,7 @@ impl Worker {
             return None;
         }
         if let Err(error) = shared.levels.line_up(level, shared.queue.as_fd()) {
-            let text = format!(
-                "WSGI0018: a request thread cannot watch the queue ({error}); the process is replaced"
-            );
-            shared.line(Level::Crit, &text);
+            shared.log.report(codes::queue_not_watched(&error));
             shared.shutdown.request(Cause::Broken);
         }
         self.lining_up = Some((level + 1, Instant::now() + STEP));
@@ -290,11 +291,11 @@ impl Worker {
     }
 
     /// Lets running requests and the interpreters end, within a limit, and ends the process.
-    fn end(self, cause: Cause) -> Result<Infallible, String> {
+    fn end(self, cause: Cause) -> Result<Infallible, Message> {
         let shared = &self.shared;
         if cause == Cause::Deadlock {
             // Everything below would wait for the GIL.
-            shared.line(Level::Info, "the worker ends");
+            shared.log.note("the worker ends");
             sys::exit_now(FORCED)
         }
         let deadline = self.reap_late(cause);
@@ -308,7 +309,7 @@ impl Worker {
             let _ = shared.requests.wake().read();
         }
         shared.engine.shutdown(cause.reason());
-        shared.line(Level::Info, "the worker ends");
+        shared.log.note("the worker ends");
         sys::exit_now(if cause == Cause::Broken { BROKEN } else { 0 })
     }
 
@@ -322,28 +323,20 @@ impl Worker {
             (seconds, _) => seconds,
         };
         let deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds))?;
-        let (log, group) = (shared.log.clone(), shared.spec.group.name.clone());
+        let log = shared.log.clone();
         let reaper = thread::Builder::new().name("wsgi-reaper".into()).spawn(move || {
             thread::sleep(deadline.saturating_duration_since(Instant::now()));
-            let text = format!(
-                "process group {group:?}: did not end within shutdown-timeout={seconds}; forced out"
-            );
-            log.line(Level::Warning, text.as_bytes());
+            log.report(codes::forced_out(seconds));
             sys::exit_now(FORCED)
         });
         if let Err(error) = reaper {
-            shared.line(Level::Warning, &format!("WSGI0070: the end has no time limit: {error}"));
+            shared.log.report(codes::end_without_limit(&error));
         }
         Some(deadline)
     }
 }
 
 impl Shared {
-    pub(crate) fn line(&self, level: Level, text: &str) {
-        let group = &self.spec.group.name;
-        self.log.line(level, format!("process group {group:?}: {text}").as_bytes());
-    }
-
     /// Tells `wsgid` something. If it is gone, the main thread notices.
     pub(crate) fn tell(&self, news: WorkerMessage) {
         let _ = self.control.send(news);

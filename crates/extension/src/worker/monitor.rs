@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use engine::{Engine, ServerLog};
+use engine::Engine;
 use nix::unistd::gettid;
-use wsgi::level::Level;
+use wsgi::codes;
+use wsgi::config::daemon_process::Timeouts;
 use wsgi::process::control::Cause;
 use wsgi::process::plan::WorkerSpec;
 use wsgi::process::watchdog::{Action, Observation, RunningRequest, Watchdog};
@@ -32,8 +33,7 @@ pub(crate) enum ProcessAction {
 /// The watch over a process.
 pub(crate) struct Monitor {
     watchdog: Watchdog,
-    group: String,
-    options: wsgi::config::daemon_process::Timeouts,
+    options: Timeouts,
     slow: f64,
     engine: Arc<Engine>,
     log: Arc<ProcessLog>,
@@ -64,7 +64,6 @@ impl Monitor {
         let milliseconds = slow.map(|slow| u64::try_from(slow.as_millis()).unwrap_or(u64::MAX));
         Self {
             watchdog: Watchdog::new(&spec.group.timeouts, spec.group.threads, milliseconds),
-            group: spec.group.name.clone(),
             options: spec.group.timeouts,
             slow: slow.unwrap_or_default().as_secs_f64(),
             engine,
@@ -119,35 +118,28 @@ impl Monitor {
             Action::Note(index) => {
                 let seen = &running[index];
                 requests.mark(seen.number, |running| running.is_noted = true);
-                let text =
-                    format!("WSGISlowRequests {}: {} is still running", self.slow, seen.name());
-                self.tell(Level::Warning, &text, &self.stack_of(seen));
+                self.log.report_with(
+                    codes::still_running(self.slow, &seen.name()),
+                    &self.stack_of(seen),
+                );
                 None
             }
             Action::Interrupt(index) => {
                 let seen = &running[index];
                 let now = requests.now();
                 requests.mark(seen.number, |running| running.interrupted = Some(now));
-                let text = format!(
-                    "request-timeout={}: {} is interrupted, and has interrupt-timeout={} seconds to end",
-                    self.options.request,
-                    seen.name(),
-                    self.options.interrupt
-                );
-                self.tell(Level::Warning, &text, &self.stack_of(seen));
+                let Timeouts { request, interrupt, .. } = self.options;
+                let message = codes::interrupted(request, &seen.name(), interrupt);
+                self.log.report_with(message, &self.stack_of(seen));
                 self.interrupt(seen);
                 None
             }
             Action::GiveUp(index) => {
                 let seen = &running[index];
                 requests.mark(seen.number, |running| running.is_stale = true);
-                let text = format!(
-                    "request-timeout={}: {} has taken too long; the process is replaced",
-                    self.options.request,
-                    seen.name()
-                );
+                let message = codes::given_up(self.options.request, &seen.name());
                 let stacks = self.stacks.as_ref().map(|stacks| stacks.all(seen.thread));
-                self.tell(Level::Error, &text, &stacks.unwrap_or_default());
+                self.log.report_with(message, &stacks.unwrap_or_default());
                 // Whoever comes next goes to another process.
                 shutdown.request(Cause::RequestTimeout);
                 give_up(seen);
@@ -167,27 +159,18 @@ impl Monitor {
 
     /// Says why the process ends, where that is a fault, and ends the requests that cannot be waited for.
     fn explain(&self, cause: Cause, running: &[RequestView], requests: &InFlight) {
-        let (text, stacks) = match cause {
+        let (message, thread) = match cause {
             Cause::Deadlock => {
-                let text = format!(
-                    "deadlock-timeout={}: nobody gets hold of the GIL while {} run; the process is replaced",
-                    self.options.deadlock,
-                    names(running)
-                );
-                (text, self.stacks.as_ref().map(|stacks| stacks.all(gettid())))
+                (codes::deadlocked(self.options.deadlock, &names(running)), gettid())
             }
             Cause::StartupTimeout => {
-                let text = format!(
-                    "startup-timeout={}: no application was loaded for {}; the process is replaced",
-                    self.options.startup,
-                    names(running)
-                );
                 let thread = running.first().map_or_else(gettid, |seen| seen.thread);
-                (text, self.stacks.as_ref().map(|stacks| stacks.all(thread)))
+                (codes::not_loaded(self.options.startup, &names(running)), thread)
             }
             _ => return,
         };
-        self.tell(Level::Error, &text, &stacks.unwrap_or_default());
+        let stacks = self.stacks.as_ref().map(|stacks| stacks.all(thread));
+        self.log.report_with(message, &stacks.unwrap_or_default());
         for seen in running {
             requests.mark(seen.number, |running| running.is_stale = true);
             give_up(seen);
@@ -203,7 +186,7 @@ impl Monitor {
         };
         let thread = thread::Builder::new().name("wsgi-interrupt".into()).spawn(raise);
         if let Err(error) = thread {
-            self.tell(Level::Error, &format!("a request is not interrupted: {error}"), &[]);
+            self.log.report(codes::not_interrupted(&error));
         }
     }
 
@@ -223,25 +206,12 @@ impl Monitor {
         };
         if let Err(error) = thread::Builder::new().name("wsgi-gil".into()).spawn(probe) {
             self.gil.since.store(0, Ordering::Relaxed);
-            let text = format!("WSGI0069: dead-locks are not noticed: {error}");
-            self.tell(Level::Error, &text, &[]);
+            self.log.report(codes::deadlocks_not_noticed(&error));
         }
     }
 
     fn stack_of(&self, seen: &RequestView) -> Vec<String> {
         self.stacks.as_ref().map(|stacks| stacks.of(seen.thread)).unwrap_or_default()
-    }
-
-    /// Writes a line, and below it what the threads are doing.
-    fn tell(&self, level: Level, text: &str, stacks: &[String]) {
-        let line = |text: &str| {
-            self.log.line(level, format!("process group {:?}: {text}", self.group).as_bytes());
-        };
-        line(text);
-        let what = text.split([':', ' ']).next().unwrap_or_default();
-        for stack in stacks.iter().filter(|line| !line.trim().is_empty()) {
-            line(&format!("{what}: {stack}"));
-        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! A request thread of a worker: it takes requests from the queue, and serves them.
 
-use engine::ServerLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use wsgi::level::Level;
+use wsgi::codes;
 use wsgi::process::control::{Cause, WorkerMessage};
 
 use crate::panics::caught;
@@ -35,7 +34,7 @@ impl Shared {
                 self.tell(WorkerMessage::Busy);
             }
             if let Err(panic) = caught(|| service.serve(taken, &serving)) {
-                self.log.line(Level::Error, format!("internal error: {panic}").as_bytes());
+                self.log.report(codes::internal_error("serving a request", &panic));
             }
             drop(serving);
             self.after_request();
@@ -51,7 +50,7 @@ impl Shared {
             && let Some(private) = recycling.reached()
         {
             let text = format!("{private} bytes of private memory have reached recycle-memory");
-            self.line(Level::Info, &text);
+            self.log.note(&text);
             self.requests.nudge();
         }
     }
@@ -91,22 +90,12 @@ impl Shared {
                 TakeError::Nothing | TakeError::Shortage { is_known: true, .. } => {}
                 // wsgid sees it, too, and says what becomes of this process.
                 TakeError::Ended => self.wait_for_end(PollTimeout::NONE),
-                TakeError::Nonsense => {
-                    let text = format!("WSGI0033: {error} is refused");
-                    self.log.line(Level::Alert, text.as_bytes());
-                }
+                TakeError::Nonsense => self.log.report(codes::message_refused()),
                 TakeError::Shortage { .. } => {
-                    let text = format!(
-                        "WSGI0018: requests have to wait: {error}; the application may leave files open, or \
-                         the limit of open files is too low"
-                    );
-                    self.log.line(Level::Crit, text.as_bytes());
+                    self.log.report(codes::requests_have_to_wait(&error));
                 }
                 TakeError::Broken(_) => {
-                    let text = format!(
-                        "WSGI0018: no request can be taken ({error}); the process is replaced"
-                    );
-                    self.log.line(Level::Crit, text.as_bytes());
+                    self.log.report(codes::queue_not_watched(&error));
                     self.shutdown.request(Cause::Broken);
                     self.pass_on();
                     return None;

@@ -8,10 +8,10 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use engine::{Engine, ServerLog};
+use engine::Engine;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use wsgi::level::Level;
+use wsgi::codes;
 
 use crate::log::ProcessLog;
 use crate::panics::caught;
@@ -47,7 +47,7 @@ impl Signals {
         engine: Arc<Engine>,
         log: Arc<ProcessLog>,
         stack_size: Option<u64>,
-    ) -> Result<Self, String> {
+    ) -> std::io::Result<Self> {
         let stream = sys::catch_signals()?;
         Ok(Self { stream, engine, log, stack_size, dispatcher: Mutex::new(None) })
     }
@@ -102,16 +102,14 @@ impl Signals {
             for signal in signals {
                 let name = signal.as_str();
                 if let Err(panic) = caught(|| engine.signal(name, signal as i32)) {
-                    let text = format!("internal error while passing on {name}: {panic}");
-                    log.line(Level::Error, text.as_bytes());
+                    log.report(codes::internal_error(&format!("passing on {name}"), &panic));
                 }
             }
         };
         let builder = thread::Builder::new().name("wsgi-signals".into());
         let thread = builder.stack_size(thread_stack::size(self.stack_size)).spawn(tell);
         if let Err(error) = &thread {
-            let text = format!("WSGI0207: signals are not passed on: {error}");
-            self.log.line(Level::Error, text.as_bytes());
+            self.log.report(codes::signals_not_passed_on(error));
         }
         thread.is_ok().then_some(sender)
     }

@@ -185,7 +185,7 @@ catalogue! {
         client: "Status 504, or a response that is cut short.",
     }
     WSGI0259 Error deadlocked(limit: u64, requests: &str) {
-        text: "deadlock-timeout={limit}: the GIL was not acquired for as long while {requests} \
+        text: "deadlock-timeout={limit}: the GIL was not acquired for that long while {requests} \
             run; the process is replaced",
         meaning: "A thread keeps the GIL: an extension module, or code that cannot run in a \
             sub-interpreter. Further lines show the stacks of all threads.",

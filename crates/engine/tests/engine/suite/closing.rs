@@ -60,7 +60,7 @@ fn close_comes_last() {
     let reply = Ask::of(&closing(items, START)).run();
     let log = reply.log();
     assert_eq!(log.first(), Some(&"iterated"));
-    assert!(log[1].starts_with("WSGI0174: Exception ValueError"), "{log:?}");
+    assert!(log[1].starts_with("WSGI0174: exception ValueError"), "{log:?}");
     assert_eq!(log.last(), Some(&"closed"));
 }
 
@@ -81,7 +81,7 @@ fn what_close_raises_changes_nothing() {
     assert!(reply.logged("WSGI0175: SystemExit"), "{:?}", reply.log());
     let reply = Ask::of(&raising("raise KeyboardInterrupt")).run();
     assert_eq!(reply.text(), "a");
-    assert!(reply.logged("WSGI0174: Exception KeyboardInterrupt"), "{:?}", reply.log());
+    assert!(reply.logged("WSGI0174: exception KeyboardInterrupt"), "{:?}", reply.log());
 }
 
 #[test]
@@ -177,7 +177,7 @@ def application(environ, start_response):
 ";
     let reply = Ask::of(source).run();
     assert_eq!((reply.text().as_str(), reply.seen.pieces.len()), ("abc", 2));
-    assert!(reply.logged("Content-Length mismatch: 5 bytes too many were dropped."));
+    assert!(reply.logged("Content-Length mismatch: 5 bytes too many were dropped"));
     let none = source.replace("'3'", "'0'");
     let reply = Ask::of(&none).run();
     assert_eq!((reply.text().as_str(), reply.seen.pieces.len()), ("", 0));

@@ -76,7 +76,7 @@ fn the_content_length_is_kept() {
     ))
     .run();
     assert_eq!(reply.text(), "abcd");
-    assert!(reply.logged("Content-Length mismatch: 5 bytes too many were dropped."));
+    assert!(reply.logged("Content-Length mismatch: 5 bytes too many were dropped"));
     let reply =
         Ask::of(&app("start_response('200 OK', [('Content-Length', '4')])\nreturn [b'abc']")).run();
     assert_eq!(reply.text(), "abc");

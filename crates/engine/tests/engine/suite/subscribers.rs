@@ -66,10 +66,10 @@ def application(environ, start_response):
     let reply = Ask::of(source).group("subscribers|raise").run();
     assert_eq!(reply.text(), "['request_started', 'response_started']");
     for line in [
-        "WSGI0112: Exception ValueError raised by a callback of request_started was ignored.",
+        "WSGI0112: exception ValueError raised by a callback of request_started was ignored",
         "ValueError: from response_started",
         "ValueError: from request_finished",
-        "WSGI0190: SystemExit raised by a callback of request_finished was ignored.",
+        "WSGI0190: SystemExit raised by a callback of request_finished was ignored",
         "TypeError: 'int' object is not callable",
     ] {
         assert!(reply.logged(line), "{line:?} is not in {:#?}", reply.seen.log);
