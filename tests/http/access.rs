@@ -70,8 +70,10 @@ both_modes! {
     }
 
     fn the_environ_is_that_of_a_hook(mode) {
-        let conf = format!("{ACCESS}\nSetEnv FROM_CONFIG 1\nServerAdmin admin@localhost\nServerSignature On\n\
-            WSGIPassAuthorization On");
+        let conf = format!(
+            "{ACCESS}\nSetEnv FROM_CONFIG 1\nServerAdmin admin@localhost\nServerSignature On\n\
+            WSGIPassAuthorization On"
+        );
         let httpd = guarded("access-environ", mode, &conf).start();
         httpd.expect_log("told: ");
         let reply = httpd
@@ -112,14 +114,37 @@ both_modes! {
             assert_eq!(environ.get(name), Some(value), "{name}");
         }
         let keys = environ.as_object().unwrap();
-        for name in ["SERVER_SIGNATURE", "SERVER_SOFTWARE", "REMOTE_PORT", "apache.version", "wsgi.errors",
-            "mod_ssl.is_https", "mod_ssl.var_lookup"] {
+        for name in [
+            "SERVER_SIGNATURE",
+            "SERVER_SOFTWARE",
+            "REMOTE_PORT",
+            "apache.version",
+            "wsgi.errors",
+            "mod_ssl.is_https",
+            "mod_ssl.var_lookup",
+        ] {
             assert!(keys.contains_key(name), "{name}");
         }
-        for name in ["HTTP_PROXY", "HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", "HTTP_UNDER_SCORE",
-            "FROM_CONFIG", "wsgi.input", "wsgi.version", "wsgi.url_scheme", "REMOTE_USER", "AUTH_TYPE",
-            "SCRIPT_FILENAME", "REQUEST_SCHEME", "CONTEXT_PREFIX", "mod_wsgi.script_name",
-            "mod_wsgi.request_handler", "apache.request_rec", "PATH", "HTTPS"] {
+        for name in [
+            "HTTP_PROXY",
+            "HTTP_AUTHORIZATION",
+            "HTTP_PROXY_AUTHORIZATION",
+            "HTTP_UNDER_SCORE",
+            "FROM_CONFIG",
+            "wsgi.input",
+            "wsgi.version",
+            "wsgi.url_scheme",
+            "REMOTE_USER",
+            "AUTH_TYPE",
+            "SCRIPT_FILENAME",
+            "REQUEST_SCHEME",
+            "CONTEXT_PREFIX",
+            "mod_wsgi.script_name",
+            "mod_wsgi.request_handler",
+            "apache.request_rec",
+            "PATH",
+            "HTTPS",
+        ] {
             assert!(!keys.contains_key(name), "{name}");
         }
         // The loopback address has a name in most places; it counts if it leads back.
@@ -128,20 +153,26 @@ both_modes! {
     }
 
     fn trusted_proxies_are_believed(mode) {
-        let conf = format!("{ACCESS}\nWSGITrustedProxyHeaders X-Forwarded-For\nWSGITrustedProxies 127.0.0.1");
+        let conf = format!(
+            "{ACCESS}\nWSGITrustedProxyHeaders X-Forwarded-For\nWSGITrustedProxies 127.0.0.1"
+        );
         let httpd = guarded("access-proxy", mode, &conf).start();
         let reply = httpd
             .get("/x.txt")
             .header("X-Forwarded-For", "192.0.2.7")
-            .header("X-Access", "(host, environ['REMOTE_ADDR'], environ.get('REMOTE_HOST')) == \
-                ('192.0.2.7', '192.0.2.7', None)")
+            .header(
+                "X-Access",
+                "(host, environ['REMOTE_ADDR'], environ.get('REMOTE_HOST')) == \
+                ('192.0.2.7', '192.0.2.7', None)",
+            )
             .send();
         assert_eq!(reply.status, 200);
     }
 
     fn what_is_kept_of_an_environ_expires(mode) {
         let httpd = guarded("access-kept", mode, ACCESS).one_child().start();
-        let ask = |expression: &str| httpd.get("/x.txt").header("X-Access", expression).send().status;
+        let ask =
+            |expression: &str| httpd.get("/x.txt").header("X-Access", expression).send().status;
         assert_eq!(ask("seen.update(environ)"), 200);
         for (call, line) in [
             ("seen['mod_ssl.is_https']()", "RuntimeError"),
@@ -162,7 +193,14 @@ both_modes! {
         let httpd = setup.start();
         let status = |expression: &str| {
             let output = std::process::Command::new("curl")
-                .args(["--silent", "--insecure", "--output", "/dev/null", "--write-out", "%{http_code}"])
+                .args([
+                    "--silent",
+                    "--insecure",
+                    "--output",
+                    "/dev/null",
+                    "--write-out",
+                    "%{http_code}",
+                ])
                 .args(["--header", &format!("X-Access: {expression}")])
                 .arg(format!("https://127.0.0.1:{port}/x.txt"))
                 .output()
@@ -173,7 +211,10 @@ both_modes! {
         assert_eq!(status("environ['mod_ssl.is_https']() == 1"), "200", "{}", httpd.log());
         assert_eq!(status(&format!("{look}('SSL_PROTOCOL').startswith('TLSv1')")), "200");
         assert_eq!(status(&format!("{look}(b'SSL_PROTOCOL') == {look}('SSL_PROTOCOL')")), "200");
-        assert_eq!(status(&format!("not {look}('SSL_CLIENT_S_DN') and not {look}('NONSENSE')")), "200");
+        assert_eq!(
+            status(&format!("not {look}('SSL_CLIENT_S_DN') and not {look}('NONSENSE')")),
+            "200"
+        );
     }
 
     fn a_panic_refuses(mode) {
@@ -197,7 +238,8 @@ both_modes! {
     }
 
     fn other_access_rules_count_too(mode) {
-        let rules = "<Location />\nWSGIAccessScript {hook}\nOrder allow,deny\nDeny from all\n</Location>";
+        let rules =
+            "<Location />\nWSGIAccessScript {hook}\nOrder allow,deny\nDeny from all\n</Location>";
         let setup = guarded("access-compat", mode, rules);
         let httpd = setup.module("access_compat").module("authz_host").start();
         httpd.allow_log("AH01797");

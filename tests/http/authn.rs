@@ -33,7 +33,11 @@ both_modes! {
             ("None", 401, "AH01618"),
             ("False", 401, "AH01617"),
             ("''", 500, "WSGI0176: check_password() returned an empty user's name"),
-            ("1", 500, "WSGI0177: check_password() must return None, True, False or a user's name, not int"),
+            (
+                "1",
+                500,
+                "WSGI0177: check_password() must return None, True, False or a user's name, not int",
+            ),
             ("b'u'", 500, "not bytes"),
             ("'a\\0b'", 500, "characters that a name cannot have"),
             ("'\\ud800'", 500, "characters that a name cannot have"),
@@ -175,7 +179,9 @@ both_modes! {
         let script = "def check_password(environ, user, password):\n\
             \x20   return password == 'secret' if user == 'u' else None\n";
         let mut setup = guarded("form", mode, &conf).file("app/form.py", script);
-        for module in ["authn_core", "auth_form", "authz_user", "request", "session", "session_cookie"] {
+        for module in
+            ["authn_core", "auth_form", "authz_user", "request", "session", "session_cookie"]
+        {
             setup = setup.module(module);
         }
         let httpd = setup.start();
@@ -184,7 +190,8 @@ both_modes! {
             let call = httpd.post("/x.txt", form);
             call.header("Content-Type", "application/x-www-form-urlencoded").send()
         };
-        let form = |user: &str, password: &str| format!("httpd_username={user}&httpd_password={password}");
+        let form =
+            |user: &str, password: &str| format!("httpd_username={user}&httpd_password={password}");
         assert_eq!(login(&form("u", "wrong")).status, 401);
         assert_eq!(login(&form("nobody", "secret")).status, 401);
         let right = login(&form("u", "secret"));
@@ -194,8 +201,10 @@ both_modes! {
     }
 
     fn users_of_django_can_log_in(mode) {
-        let script = format!("{}\nfrom django.contrib.auth.handlers.modwsgi import check_password\n",
-            django::SCRIPT);
+        let script = format!(
+            "{}\nfrom django.contrib.auth.handlers.modwsgi import check_password\n",
+            django::SCRIPT
+        );
         let venv = installation::venv().unwrap();
         let script_and_place = format!("{{root}}/site/users.py {}", place(mode));
         let setup = basic("basic-django", mode, &BASIC.replace("{hook}", &script_and_place));

@@ -40,12 +40,18 @@ both_modes! {
         let httpd = grouped("groups", mode, "Require wsgi-group staff \"power users\"").start();
         assert_eq!(httpd.get("/x.txt").send().status, 401);
         httpd.allow_log("AH01");
-        let good =
-            ["['staff']", "('x', 'STAFF')", "{b'Staff'}", "iter(['Power Users'])", "[user, 'staff']"];
+        let good = [
+            "['staff']",
+            "('x', 'STAFF')",
+            "{b'Staff'}",
+            "iter(['Power Users'])",
+            "[user, 'staff']",
+        ];
         for groups in good {
             assert_eq!(ask(&httpd, groups), 200, "{groups}");
         }
-        let bad = [("[]", "WSGI0059"), ("['staf']", "WSGI0060"), ("['power', 'users']", "WSGI0060")];
+        let bad =
+            [("[]", "WSGI0059"), ("['staf']", "WSGI0060"), ("['power', 'users']", "WSGI0060")];
         for (groups, line) in bad {
             httpd.allow_log(line);
             assert_eq!(ask(&httpd, groups), 401, "{groups}");

@@ -55,9 +55,9 @@ both_modes! {
     fn pieces_leave_when_they_are_made(mode) {
         let httpd = serve("pieces", mode);
         let mut connection = httpd.connect().unwrap();
-        connection.send(
-            b"POST /pieces?3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
-        ).unwrap();
+        connection
+            .send(b"POST /pieces?3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .unwrap();
         for number in 0..3 {
             // Each answer comes before the next question is sent.
             connection.send(b"4\r\nask\n\r\n").unwrap();
@@ -149,9 +149,9 @@ both_modes! {
     fn a_client_that_goes_away_is_no_error(mode) {
         let httpd = serve("gone", mode);
         let mut connection = httpd.connect().unwrap();
-        connection.send(
-            b"POST /digest HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nhalf of it",
-        ).unwrap();
+        connection
+            .send(b"POST /digest HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nhalf of it")
+            .unwrap();
         drop(connection);
         // Nothing at level warn or above: that would fail the test when it ends.
         let line = httpd.wait_for_log("the client went away from");
@@ -235,15 +235,15 @@ def application(environ, start_response):
             .start();
         let reply = httpd.get("/").send();
         assert_eq!((reply.status, reply.text().as_str()), (401, "who?"));
-        assert_eq!(reply.headers_named("WWW-Authenticate"), ["Basic realm=\"a\"", "Digest realm=\"b\""]);
+        assert_eq!(
+            reply.headers_named("WWW-Authenticate"),
+            ["Basic realm=\"a\"", "Digest realm=\"b\""]
+        );
     }
 
     fn a_body_over_the_limit_never_reaches_the_application(mode) {
-        let httpd = Httpd::new("limit")
-            .app("bodies.wsgi")
-            .conf("LimitRequestBody 1000")
-            .mode(mode)
-            .start();
+        let httpd =
+            Httpd::new("limit").app("bodies.wsgi").conf("LimitRequestBody 1000").mode(mode).start();
         assert_eq!(httpd.post("/digest", sample(1000)).send().status, 200);
         httpd.expect_log("longer than LimitRequestBody 1000");
         assert_eq!(httpd.post("/digest", sample(1001)).send().status, 413);

@@ -55,7 +55,10 @@ both_modes! {
     }
 
     fn processes_may_be_restricted(mode) {
-        let own = match mode { Mode::Daemon => "TEST", Mode::Embedded => "%{GLOBAL}" };
+        let own = match mode {
+            Mode::Daemon => "TEST",
+            Mode::Embedded => "%{GLOBAL}",
+        };
         let conf = format!(
             "WSGIRestrictProcess {own} other\n\
              <Location /closed>\nWSGIRestrictProcess other\n</Location>"
@@ -69,9 +72,8 @@ both_modes! {
 
     fn names_of_scripts_may_have_no_case(mode) {
         let conf = "WSGICaseSensitivity Off\nWSGIApplicationGroup %{RESOURCE}";
-        let httpd = quiet("case", mode, conf)
-            .conf("WSGIScriptAlias /Mixed {apps}/runtime.wsgi")
-            .start();
+        let httpd =
+            quiet("case", mode, conf).conf("WSGIScriptAlias /Mixed {apps}/runtime.wsgi").start();
         let mixed = httpd.get("/Mixed").send().json();
         let group = mixed["application_group"].as_str().unwrap();
         assert!(group.ends_with("|/mixed"), "{group}");
@@ -176,7 +178,10 @@ def application(environ, start_response):
     }
 
     fn sections_hold_for_some_interpreters(mode) {
-        let group = match mode { Mode::Daemon => "test", Mode::Embedded => "%{GLOBAL}" };
+        let group = match mode {
+            Mode::Daemon => "test",
+            Mode::Embedded => "%{GLOBAL}",
+        };
         let conf = format!(
             "WSGIScriptAlias /main {{apps}}/runtime.wsgi application-group=%{{GLOBAL}}\n\
              WSGIScriptAlias /sub {{apps}}/runtime.wsgi application-group=sub\n\
@@ -221,7 +226,10 @@ def application(environ, start_response):
         ] {
             let lines = httpd.log_lines(&format!("{name} has no effect"));
             assert_eq!(lines.len(), 1, "{name}");
-            assert!(lines[0].text.contains("httpd.conf:") && lines[0].level == Level::Warn, "{name}");
+            assert!(
+                lines[0].text.contains("httpd.conf:") && lines[0].level == Level::Warn,
+                "{name}"
+            );
         }
         assert_eq!(httpd.log_lines("WSGIVerboseDebugging has no effect")[0].level, Level::Info);
     }

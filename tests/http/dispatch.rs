@@ -51,7 +51,10 @@ both_modes! {
             (&[("X-Process", "'%{ENV:GROUP}'")], here("application", "other", "static")),
             (&[("X-Process", "'%{GLOBAL}'")], here("application", "", "static")),
             (&[("X-Application", "'%{SERVER}'")], here("application", group, &server)),
-            (&[("X-Application", "'%{RESOURCE}'")], here("application", group, &format!("{server}|"))),
+            (
+                &[("X-Application", "'%{RESOURCE}'")],
+                here("application", group, &format!("{server}|")),
+            ),
             (&[("X-Callable", "'other'")], here("other", group, "static")),
             (
                 &[("X-Process", "'other'"), ("X-Application", "'x'"), ("X-Callable", "'other'")],
@@ -74,7 +77,10 @@ both_modes! {
             get("X-Callable", "'application'"),
             serde_json::json!(["application", "other", "a", "application"])
         );
-        assert_eq!(get("X-Application", "'b'"), serde_json::json!(["other", "other", "b", "other"]));
+        assert_eq!(
+            get("X-Application", "'b'"),
+            serde_json::json!(["other", "other", "b", "other"])
+        );
     }
 
     fn no_answer_is_an_error(mode) {
@@ -100,7 +106,9 @@ both_modes! {
     }
 
     fn a_script_that_cannot_be_loaded_is_an_error(mode) {
-        for (name, source, line) in [("missing", None, "WSGI0105"), ("raises", Some("1 / 0"), "WSGI0109")] {
+        for (name, source, line) in
+            [("missing", None, "WSGI0105"), ("raises", Some("1 / 0"), "WSGI0109")]
+        {
             let conf = format!("WSGIDispatchScript {{root}}/app/{name}.py {}", place(mode));
             let mut setup = dispatched("dispatch-none", mode, &conf);
             if let Some(source) = source {
@@ -121,7 +129,8 @@ both_modes! {
         let httpd = dispatched("dispatch-environ", mode, conf).start();
         httpd.expect_log("told: ");
         let call = httpd.post("/a?b", "body").header("X-Process", "tell(dict(environ))");
-        let call = call.header("Authorization", "Basic dTpw").header("Proxy", "http://evil.example/");
+        let call =
+            call.header("Authorization", "Basic dTpw").header("Proxy", "http://evil.example/");
         assert_eq!(call.send().status, 200);
         let line = httpd.wait_for_log("told: ").text;
         let environ: Value = serde_json::from_str(line.split_once("told: ").unwrap().1).unwrap();
@@ -141,8 +150,14 @@ both_modes! {
         for name in ["SCRIPT_FILENAME", "REQUEST_SCHEME", "wsgi.errors", "apache.version"] {
             assert!(environ.contains_key(name), "{name}");
         }
-        for name in ["HTTP_PROXY", "wsgi.input", "wsgi.version", "wsgi.url_scheme", "mod_wsgi.callable_object",
-            "mod_ssl.is_https"] {
+        for name in [
+            "HTTP_PROXY",
+            "wsgi.input",
+            "wsgi.version",
+            "wsgi.url_scheme",
+            "mod_wsgi.callable_object",
+            "mod_ssl.is_https",
+        ] {
             assert!(!environ.contains_key(name), "{name}");
         }
     }
@@ -157,14 +172,18 @@ both_modes! {
 
     fn only_groups_that_are_permitted_can_be_chosen(mode) {
         let group = if mode == Mode::Daemon { "test" } else { "%{GLOBAL}" };
-        let httpd = dispatched("dispatch-permitted", mode, &format!("WSGIRestrictProcess {group}")).start();
+        let httpd =
+            dispatched("dispatch-permitted", mode, &format!("WSGIRestrictProcess {group}")).start();
         assert_eq!(ask(&httpd, &[])[0], "application");
         httpd.expect_log("WSGI0149");
         assert_eq!(httpd.get("/").header("X-Process", "'other'").send().status, 500);
     }
 
     fn handler_scripts_are_dispatched_too(mode) {
-        let script = APP.replace("application, other = say('application')", "handle_request, other = say('handler')");
+        let script = APP.replace(
+            "application, other = say('application')",
+            "handle_request, other = say('handler')",
+        );
         let conf = "WSGIDaemonProcess other python-home={home}\nWSGIApplicationGroup static\n\
             WSGIHandlerScript mine {root}/app/handler.py\nWSGIDispatchScript {hook}\n\
             <Location />\nSetHandler mine\n</Location>";

@@ -96,7 +96,10 @@ both_modes! {
     fn the_admin_can_be_used(mode) {
         let httpd = django("django-admin", mode);
         let away = httpd.get("/admin/").send();
-        assert_eq!((away.status, away.header("location")), (302, Some("/admin/login/?next=/admin/")));
+        assert_eq!(
+            (away.status, away.header("location")),
+            (302, Some("/admin/login/?next=/admin/"))
+        );
 
         let page = httpd.get("/admin/login/?next=/admin/").send();
         assert_eq!(page.status, 200, "{}", page.text());
@@ -133,7 +136,8 @@ both_modes! {
         let httpd = django("django-upload", mode);
         let file = noise(20 * 1024 * 1024);
         let mut body = b"--edge\r\nContent-Disposition: form-data; name=\"file\"; \
-            filename=\"noise.bin\"\r\nContent-Type: application/octet-stream\r\n\r\n".to_vec();
+            filename=\"noise.bin\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+            .to_vec();
         body.extend_from_slice(&file);
         body.extend_from_slice(b"\r\n--edge--\r\n");
         let call = httpd.post("/upload", body);

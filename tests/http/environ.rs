@@ -23,26 +23,38 @@ both_modes! {
         let reply = httpd.get("/a%20b//c?x=%20y").header("X-Some-Thing", "one").send();
         let port = httpd.address().port().to_string();
         let environ = object(&reply);
-        holds(&environ, &json!({
-            "REQUEST_METHOD": "GET",
-            "SCRIPT_NAME": "",
-            "PATH_INFO": "/a b/c",
-            "QUERY_STRING": "x=%20y",
-            "REQUEST_URI": "/a%20b//c?x=%20y",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "SERVER_NAME": "127.0.0.1",
-            "SERVER_ADDR": "127.0.0.1",
-            "SERVER_PORT": port,
-            "REMOTE_ADDR": "127.0.0.1",
-            "REQUEST_SCHEME": "http",
-            "DOCUMENT_ROOT": httpd.root().join("htdocs").to_str().unwrap(),
-            "SCRIPT_FILENAME": testkit::installation::apps().join("environ.wsgi").to_str().unwrap(),
-            "HTTP_HOST": httpd.address().to_string(),
-            "HTTP_X_SOME_THING": "one",
-        }));
-        for absent in ["CONTENT_TYPE", "CONTENT_LENGTH", "GATEWAY_INTERFACE", "PATH_TRANSLATED",
-            "SERVER_SIGNATURE", "REMOTE_HOST", "REMOTE_IDENT", "PATH", "HTTPS", "REMOTE_USER"]
-        {
+        holds(
+            &environ,
+            &json!({
+                "REQUEST_METHOD": "GET",
+                "SCRIPT_NAME": "",
+                "PATH_INFO": "/a b/c",
+                "QUERY_STRING": "x=%20y",
+                "REQUEST_URI": "/a%20b//c?x=%20y",
+                "SERVER_PROTOCOL": "HTTP/1.1",
+                "SERVER_NAME": "127.0.0.1",
+                "SERVER_ADDR": "127.0.0.1",
+                "SERVER_PORT": port,
+                "REMOTE_ADDR": "127.0.0.1",
+                "REQUEST_SCHEME": "http",
+                "DOCUMENT_ROOT": httpd.root().join("htdocs").to_str().unwrap(),
+                "SCRIPT_FILENAME": testkit::installation::apps().join("environ.wsgi").to_str().unwrap(),
+                "HTTP_HOST": httpd.address().to_string(),
+                "HTTP_X_SOME_THING": "one",
+            }),
+        );
+        for absent in [
+            "CONTENT_TYPE",
+            "CONTENT_LENGTH",
+            "GATEWAY_INTERFACE",
+            "PATH_TRANSLATED",
+            "SERVER_SIGNATURE",
+            "REMOTE_HOST",
+            "REMOTE_IDENT",
+            "PATH",
+            "HTTPS",
+            "REMOTE_USER",
+        ] {
             assert!(!environ.contains_key(absent), "{absent} in {environ:#?}");
         }
     }
@@ -52,23 +64,26 @@ both_modes! {
         let environ = object(&httpd.get("/").send());
         let embedded = mode == Mode::Embedded;
         let prefork = Mpm::from_environment().unwrap() == Mpm::Prefork;
-        holds(&environ, &json!({
-            "wsgi.version": [1, 0],
-            "wsgi.url_scheme": "http",
-            "wsgi.multithread": !(embedded && prefork),
-            "wsgi.multiprocess": true,
-            "wsgi.run_once": false,
-            "wsgi.input_terminated": true,
-            "wsgi.file_wrapper": "FileWrapper",
-            "mod_wsgi.process_group": if embedded { "" } else { "test" },
-            "mod_wsgi.application_group": format!("localhost:{}|", httpd.address().port()),
-            "mod_wsgi.callable_object": "application",
-            "mod_wsgi.request_handler": "wsgi-script",
-            "mod_wsgi.handler_script": "",
-            "mod_wsgi.script_name": "",
-            "mod_wsgi.path_info": "/",
-            "mod_wsgi.listener_port": httpd.address().port().to_string(),
-        }));
+        holds(
+            &environ,
+            &json!({
+                "wsgi.version": [1, 0],
+                "wsgi.url_scheme": "http",
+                "wsgi.multithread": !(embedded && prefork),
+                "wsgi.multiprocess": true,
+                "wsgi.run_once": false,
+                "wsgi.input_terminated": true,
+                "wsgi.file_wrapper": "FileWrapper",
+                "mod_wsgi.process_group": if embedded { "" } else { "test" },
+                "mod_wsgi.application_group": format!("localhost:{}|", httpd.address().port()),
+                "mod_wsgi.callable_object": "application",
+                "mod_wsgi.request_handler": "wsgi-script",
+                "mod_wsgi.handler_script": "",
+                "mod_wsgi.script_name": "",
+                "mod_wsgi.path_info": "/",
+                "mod_wsgi.listener_port": httpd.address().port().to_string(),
+            }),
+        );
         // 0 is the first thread of a process, which serves requests under prefork only.
         let thread = environ["mod_wsgi.thread_id"].as_i64().unwrap();
         assert_eq!(thread == 0, embedded && prefork, "{thread}");
@@ -119,9 +134,12 @@ both_modes! {
         let httpd = Httpd::new("environ-body").app("environ.wsgi").mode(mode).start();
         let call = httpd.post("/", "12345").header("Content-Type", "text/x-test");
         let environ = object(&call.send());
-        holds(&environ, &json!({
-            "REQUEST_METHOD": "POST", "CONTENT_TYPE": "text/x-test", "CONTENT_LENGTH": "5",
-        }));
+        holds(
+            &environ,
+            &json!({
+                "REQUEST_METHOD": "POST", "CONTENT_TYPE": "text/x-test", "CONTENT_LENGTH": "5",
+            }),
+        );
         assert!(!environ.contains_key("HTTP_CONTENT_LENGTH"), "{environ:#?}");
     }
 
@@ -168,10 +186,13 @@ both_modes! {
             .start();
         let reply = httpd.get("/before").header("Proxy-Authorization", "Basic eA==").send();
         let environ = reply.json().as_object().unwrap().clone();
-        holds(&environ, &json!({
-            "REQUEST_URI": "/app/now",
-            "HTTP_PROXY_AUTHORIZATION": "Basic eA==",
-        }));
+        holds(
+            &environ,
+            &json!({
+                "REQUEST_URI": "/app/now",
+                "HTTP_PROXY_AUTHORIZATION": "Basic eA==",
+            }),
+        );
     }
 
     fn variables_of_httpd_are_seen(mode) {
@@ -203,18 +224,24 @@ both_modes! {
             object(&call.send())
         };
         let believed = ask("/");
-        holds(&believed, &json!({
-            "REMOTE_ADDR": "192.0.2.7",
-            "HTTP_X_FORWARDED_FOR": "192.0.2.7, 127.0.0.2",
-            "wsgi.url_scheme": "https",
-            "HTTP_HOST": "www.example.com",
-        }));
+        holds(
+            &believed,
+            &json!({
+                "REMOTE_ADDR": "192.0.2.7",
+                "HTTP_X_FORWARDED_FOR": "192.0.2.7, 127.0.0.2",
+                "wsgi.url_scheme": "https",
+                "HTTP_HOST": "www.example.com",
+            }),
+        );
         let strangers = ask("/strangers");
-        holds(&strangers, &json!({
-            "REMOTE_ADDR": "127.0.0.1",
-            "wsgi.url_scheme": "http",
-            "HTTP_HOST": httpd.address().to_string(),
-        }));
+        holds(
+            &strangers,
+            &json!({
+                "REMOTE_ADDR": "127.0.0.1",
+                "wsgi.url_scheme": "http",
+                "HTTP_HOST": httpd.address().to_string(),
+            }),
+        );
         for environ in [&believed, &strangers] {
             assert!(!environ.contains_key("HTTP_X_REAL_IP"), "{environ:#?}");
         }
@@ -245,20 +272,25 @@ both_modes! {
 
     fn an_internal_redirect_is_described(mode) {
         let httpd = Httpd::new("environ-redirect")
-            .conf("WSGIScriptAlias /app {apps}/environ.wsgi\nErrorDocument 404 /app/missing?why=404")
+            .conf(
+                "WSGIScriptAlias /app {apps}/environ.wsgi\nErrorDocument 404 /app/missing?why=404",
+            )
             .mode(mode)
             .start();
         let reply = httpd.get("/not/there?x=1").send();
         let environ = reply.json().as_object().unwrap().clone();
-        holds(&environ, &json!({
-            "SCRIPT_NAME": "/app",
-            "PATH_INFO": "/missing",
-            "QUERY_STRING": "why=404",
-            "REQUEST_URI": "/not/there?x=1",
-            "REDIRECT_URL": "/not/there",
-            "REDIRECT_QUERY_STRING": "x=1",
-            "REDIRECT_STATUS": "404",
-        }));
+        holds(
+            &environ,
+            &json!({
+                "SCRIPT_NAME": "/app",
+                "PATH_INFO": "/missing",
+                "QUERY_STRING": "why=404",
+                "REQUEST_URI": "/not/there?x=1",
+                "REDIRECT_URL": "/not/there",
+                "REDIRECT_QUERY_STRING": "x=1",
+                "REDIRECT_STATUS": "404",
+            }),
+        );
     }
 
     fn addresses_of_ipv6_are_shown_as_they_are(mode) {
@@ -269,12 +301,15 @@ both_modes! {
             .start();
         let address = format!("[::1]:{}", httpd.address().port()).parse().unwrap();
         let reply = testkit::Call::new(address, "GET", "/").send();
-        holds(&object(&reply), &json!({
-            "REMOTE_ADDR": "::1",
-            "SERVER_ADDR": "::1",
-            "SERVER_NAME": "[::1]",
-            "HTTP_HOST": address.to_string(),
-        }));
+        holds(
+            &object(&reply),
+            &json!({
+                "REMOTE_ADDR": "::1",
+                "SERVER_ADDR": "::1",
+                "SERVER_NAME": "[::1]",
+                "HTTP_HOST": address.to_string(),
+            }),
+        );
     }
 }
 
@@ -325,11 +360,14 @@ both_modes! {
         let httpd = setup.start();
         let url = format!("https://127.0.0.1:{port}/");
         let environ = curl(&["--insecure", &url]);
-        holds(&environ, &json!({
-            "wsgi.url_scheme": "https",
-            "REQUEST_SCHEME": "https",
-            "SERVER_PORT": port.to_string(),
-        }));
+        holds(
+            &environ,
+            &json!({
+                "wsgi.url_scheme": "https",
+                "REQUEST_SCHEME": "https",
+                "SERVER_PORT": port.to_string(),
+            }),
+        );
         assert!(environ.contains_key("SSL_PROTOCOL"), "{environ:#?}");
         assert!(!environ.contains_key("HTTPS"), "{environ:#?}");
         drop(httpd);
@@ -351,11 +389,14 @@ both_modes! {
             return;
         }
         let environ = curl(&["--http2-prior-knowledge", "--data", "x=1", &url]);
-        holds(&environ, &json!({
-            "SERVER_PROTOCOL": "HTTP/2.0",
-            "REQUEST_METHOD": "POST",
-            "REQUEST_URI": "/a?b",
-            "CONTENT_LENGTH": "3",
-        }));
+        holds(
+            &environ,
+            &json!({
+                "SERVER_PROTOCOL": "HTTP/2.0",
+                "REQUEST_METHOD": "POST",
+                "REQUEST_URI": "/a?b",
+                "CONTENT_LENGTH": "3",
+            }),
+        );
     }
 }

@@ -10,7 +10,9 @@ fn serve(name: &str, mode: Mode) -> Httpd {
 both_modes! {
     fn an_exception_is_a_500_with_its_traceback(mode) {
         let httpd = serve("raise", mode);
-        for part in ["WSGI0174", "Traceback", "process.wsgi", "ValueError: raised early", "raise Value"] {
+        for part in
+            ["WSGI0174", "Traceback", "process.wsgi", "ValueError: raised early", "raise Value"]
+        {
             httpd.expect_log(part);
         }
         httpd.allow_log("File ");

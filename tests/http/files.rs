@@ -67,7 +67,12 @@ both_modes! {
 
     fn a_file_that_shrinks_before_a_filter_reads_it_is_a_response_cut_short(mode) {
         let conf = "SetOutputFilter DEFLATE";
-        let httpd = files("deflate", mode).allow_log("failed reading from HEAP bucket").module("filter").module("deflate").conf(conf).start();
+        let httpd = files("deflate", mode)
+            .allow_log("failed reading from HEAP bucket")
+            .module("filter")
+            .module("deflate")
+            .conf(conf)
+            .start();
         shrink_under_way(&httpd, "gzip");
     }
 

@@ -167,9 +167,8 @@ both_modes! {
     fn several_threads_are_asked_at_once(mode) {
         // Each waits for the other.
         let httpd = guarded("hook-threads", mode, ACCESS).one_child().start();
-        let ask = |expression: &str| {
-            httpd.get("/x.txt").header("X-Access", expression).send().status
-        };
+        let ask =
+            |expression: &str| httpd.get("/x.txt").header("X-Access", expression).send().status;
         assert_eq!(ask("seen.update(barrier=threading.Barrier(2))"), 200);
         if Mpm::from_environment().unwrap() == Mpm::Prefork {
             return;

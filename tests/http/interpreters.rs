@@ -108,8 +108,9 @@ both_modes! {
             .allow_log("WSGIPerInterpreterGIL has no effect before Python 3.12")
             .start();
         for _ in 0..3 {
-            let ids = ["/a", "/b", "/main"]
-                .map(|path| interpreter(&httpd, &format!("{path}/interpreter"))["id"].as_i64().unwrap());
+            let ids = ["/a", "/b", "/main"].map(|path| {
+                interpreter(&httpd, &format!("{path}/interpreter"))["id"].as_i64().unwrap()
+            });
             assert!(ids[0] != ids[1] && ids[0] != 0 && ids[1] != 0 && ids[2] == 0, "{ids:?}");
         }
         let facts = httpd.get("/main/facts").send().json();
@@ -242,7 +243,9 @@ both_modes! {
                 "WSGIScriptAlias /first {root}/app/app.wsgi application-group=%{GLOBAL}\n\
                  WSGIScriptAlias /second {root}/app/app.wsgi application-group=second",
             )
-            .conf(&format!("<WSGIInterpreterOptions>\nWSGIPythonPath {path}\n</WSGIInterpreterOptions>"))
+            .conf(&format!(
+                "<WSGIInterpreterOptions>\nWSGIPythonPath {path}\n</WSGIInterpreterOptions>"
+            ))
             .mode(mode)
             .daemon("threads=1 python-path=lib:./lib:lib//:other:lib")
             .one_child()
@@ -255,7 +258,8 @@ both_modes! {
             let entries: Vec<&str> =
                 answer[0].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
             assert_eq!(entries[..3], [at("lib"), at("other"), at("lib/more")], "{entries:?}");
-            let own = entries.iter().filter(|one| one.contains("lib/more") || one.ends_with("/lib"));
+            let own =
+                entries.iter().filter(|one| one.contains("lib/more") || one.ends_with("/lib"));
             assert!(own.clone().all(|one| one.starts_with('/')), "{entries:?}");
             assert_eq!(entries.iter().filter(|one| **one == at("lib")).count(), 1, "{entries:?}");
             assert_eq!(answer[1], at("lib/marker.py"));
@@ -296,7 +300,9 @@ both_modes! {
         assert!(httpd.log_lines("os.fork()").is_empty(), "{}", httpd.log());
         httpd.expect_log("os.fork() in a sub-interpreter");
         // What CPython says by itself.
-        for part in ["Fatal Python error", "Python runtime", "Current thread", "app.wsgi", "Extension"] {
+        for part in
+            ["Fatal Python error", "Python runtime", "Current thread", "app.wsgi", "Extension"]
+        {
             httpd.allow_log(part);
         }
         assert_eq!(text("/other"), "dead");

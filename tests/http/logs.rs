@@ -72,7 +72,9 @@ both_modes! {
             ("logging", "ERROR from logging"),
             ("warnings", "UserWarning: warned"),
         ] {
-            for (host, file, other) in [("one.example", "one", "two"), ("two.example", "two", "one")] {
+            for (host, file, other) in
+                [("one.example", "one", "two"), ("two.example", "two", "one")]
+            {
                 let lines = |name| log(name).lines().filter(|line| line.contains(text)).count();
                 let (before, elsewhere) = (lines(file), lines(other));
                 let call = httpd.get(&format!("/{path}")).header("Host", host);
@@ -154,7 +156,10 @@ both_modes! {
             .mode(mode)
             .start();
         let get = |path: &str| httpd.get(path).header("Host", "one.example").send().text();
-        assert_eq!((get("/loud"), get("/quiet"), get("/silent")), ("2".into(), "1".into(), "0".into()));
+        assert_eq!(
+            (get("/loud"), get("/quiet"), get("/silent")),
+            ("2".into(), "1".into(), "0".into())
+        );
         let log = fs::read_to_string(httpd.root().join("logs/one")).unwrap();
         let lines: Vec<_> = log.lines().filter(|line| line.contains("handled")).collect();
         let places = [

@@ -55,14 +55,18 @@ both_modes! {
         assert_eq!(reply.status, 200);
         let length = reply.body.len();
         let events = json_of(&httpd, "/events");
-        let (starts, ends) = (named(&events, "request_started"), named(&events, "request_finished"));
+        let (starts, ends) =
+            (named(&events, "request_started"), named(&events, "request_finished"));
         // The end of the request that forgot, the one with a body, and the start of this one.
         assert_eq!((starts.len(), ends.len()), (2, 2), "{events:#}");
         let (start, end) = (starts[0], ends[1]);
         assert_eq!(end["input_length"], 10);
         assert_eq!(end["output_length"], length);
         assert_eq!((&end["output_writes"], &end["status"]), (&json!(1), &json!(200)));
-        assert_eq!((&start["request_id"], &start["thread_id"]), (&end["request_id"], &end["thread_id"]));
+        assert_eq!(
+            (&start["request_id"], &start["thread_id"]),
+            (&end["request_id"], &end["thread_id"])
+        );
         assert!(start["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{start}");
         assert_ne!(start["request_id"], starts[1]["request_id"]);
         assert_eq!(start["callable_object"], "application");
@@ -191,10 +195,8 @@ both_modes! {
     }
 
     fn the_log_handler_maps_levels(mode) {
-        let httpd = setup("module-log", mode)
-            .conf("LogLevel wsgi:info")
-            .allow_log("handled: ")
-            .start();
+        let httpd =
+            setup("module-log", mode).conf("LogLevel wsgi:info").allow_log("handled: ").start();
         json_of(&httpd, "/log");
         for (text, level) in [
             ("info", "[wsgi:info]"),

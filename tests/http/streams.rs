@@ -159,7 +159,10 @@ def application(environ, start_response):
         }
         assert_eq!(raised.as_object().unwrap().len(), 6, "{raised}");
         // The second request of the same thread, and the first one's rest of the body, are in order.
-        assert_eq!(httpd.post("/count", (0..=255).collect::<Vec<u8>>()).send().json(), json!([256, true]));
+        assert_eq!(
+            httpd.post("/count", (0..=255).collect::<Vec<u8>>()).send().json(),
+            json!([256, true])
+        );
     }
 
     fn many_clients_stop_at_once(mode) {

@@ -43,7 +43,9 @@ both_modes! {
 
     fn the_environ_follows_the_rules(mode) {
         let httpd = serve(mode);
-        for path in ["/environ", "/environ/", "/environ/a/b", "/environ//a", "/environ/%FF%C3%BC?q=%FF"] {
+        for path in
+            ["/environ", "/environ/", "/environ/a/b", "/environ//a", "/environ/%FF%C3%BC?q=%FF"]
+        {
             let reply = httpd.get(path).header("X-Latin", b"\xe9").header("Cookie", "a=b").send();
             assert_eq!(reply.json()["wsgi.input"], "InputWrapper", "{path}");
         }
