@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use wsgi::config::daemon_process::{GroupSpec, OPTIONS};
 use wsgi::level::Level;
@@ -246,7 +247,7 @@ fn plans() {
     let plan = Plan {
         server: server.clone(),
         log_level: 4,
-        socket_timeout: 60_000,
+        socket_timeout: Duration::from_mins(1),
         children: Account { uid: 33, gid: 33, user: "www-data".into() },
         python_home: Some("/opt/venv".into()),
         groups: vec![planned],
@@ -277,7 +278,7 @@ fn plans() {
         server,
         log_level: 4,
         time_zone: TimeZone::sampled(0, 2, |moment| if moment < 100_000 { 3600 } else { 7200 }),
-        socket_timeout: 60_000,
+        socket_timeout: Duration::from_mins(1),
         peers: vec![0, 33],
         preload: wsgi::config::daemon_process::Preload::Application,
         applications: vec![application],

@@ -11,6 +11,7 @@
 //! - `queue`, `control_socket`, `log`, `imports`, `synthetic_request`: what several of them need;
 //! - `sys`: all unsafe code.
 
+mod clock;
 mod control_socket;
 mod embedded;
 mod engine_settings;

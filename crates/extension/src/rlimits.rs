@@ -10,7 +10,8 @@ pub(crate) fn set(group: &GroupSpec) -> Result<(), Message> {
     let limits = group.limits;
     if limits.cpu_time > 0 {
         // At the first the kernel sends SIGXCPU, at the second it kills.
-        let hard = limits.cpu_time.saturating_add(1).saturating_add(group.timeouts.shutdown);
+        let hard =
+            limits.cpu_time.saturating_add(1).saturating_add(group.timeouts.shutdown.as_secs());
         set_one(Resource::RLIMIT_CPU, limits.cpu_time, hard)
             .map_err(|error| codes::cpu_time_not_limited(limits.cpu_time, &error))?;
     }

@@ -3,7 +3,6 @@
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone};
@@ -15,6 +14,7 @@ use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 use wsgi::protocol::response::ResponseStatus;
 
+use crate::clock::now_micros;
 use crate::process_context::ProcessContext;
 
 /// The address that such a request seems to come from.
@@ -144,18 +144,12 @@ fn plain() -> RequestHead<'static> {
         script_reloading: false,
         ignore_activity: true,
         log_level: 0,
-        request_start: now(),
-        queue_start: now(),
+        request_start: now_micros(),
+        queue_start: now_micros(),
         environ: Pairs::NONE,
         body: b"",
         body_rest: BodyRest::None,
     }
-}
-
-/// The present in microseconds of the Unix epoch.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The other side of such a request: what is sent is dropped, what is logged goes to the group's log.

@@ -17,7 +17,7 @@ use wsgi::protocol::hook::{Answer, Query, Question};
 use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 
 use crate::Wsgi;
-use crate::clock::now;
+use crate::clock::now_micros;
 use crate::log;
 use crate::request::environ;
 use crate::request::head::choices;
@@ -103,7 +103,7 @@ fn ask_with(
             ignore_activity: dir.ignore_activity.unwrap_or(false),
             log_level: request.log_level(sys::record().index()),
             request_start: request.time(),
-            queue_start: if target.is_some() { now() } else { 0 },
+            queue_start: if target.is_some() { now_micros() } else { 0 },
             environ: Pairs::NONE,
             body: b"",
             body_rest: BodyRest::None,

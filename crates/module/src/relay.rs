@@ -63,8 +63,7 @@ pub(crate) fn serve(
 /// How long a write to the client may take, if the group says so.
 fn client_timeout(route: &Route) -> Option<Duration> {
     let Timeouts { response_socket, socket, .. } = route.timeouts;
-    let seconds = if response_socket > 0 { response_socket } else { socket };
-    (seconds > 0).then(|| Duration::from_secs(seconds))
+    [response_socket, socket].into_iter().find(|limit| !limit.is_zero())
 }
 
 struct Relay<'a, 'r> {

@@ -2,7 +2,7 @@
 
 use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker};
 
-use crate::clock::now;
+use crate::clock::now_micros;
 use crate::config::servers::main_config;
 
 /// What the scoreboard says now, encoded, if applications in embedded mode may see it.
@@ -33,7 +33,7 @@ pub(crate) fn snapshot() -> Option<Scoreboard> {
         thread_limit: board.thread_limit(),
         generation: board.generation(),
         restart_time: board.restart_time(),
-        current_time: now(),
+        current_time: now_micros(),
         processes: (0..board.server_limit()).map_while(process).collect(),
     })
 }

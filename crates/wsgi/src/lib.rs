@@ -6,7 +6,7 @@
 //!
 //! From the lowest floor up:
 //!
-//! - [`header`], [`level`], [`printable`], [`time_zone`]: small things that all others use;
+//! - [`durations`], [`header`], [`level`], [`printable`], [`time_zone`]: small things that all others use;
 //! - [`codes`]: every message at warning or above, with its number;
 //! - [`protocol`]: what httpd's children, workers and the engine say to each other, as bytes: frames, the heads of
 //!   requests and responses, questions of hooks, log lines, the queue's messages, the contract of embedded mode;
@@ -17,6 +17,7 @@
 
 pub mod codes;
 pub mod config;
+pub mod durations;
 pub mod environ;
 pub mod header;
 pub mod level;

@@ -4,6 +4,7 @@ use std::io::{IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::ServerLog;
 use engine::exchange::{BodyError, Exchange, Gone};
@@ -64,8 +65,8 @@ pub(crate) struct ChildConnection {
     activity: Option<Arc<InFlight>>,
 }
 
-/// A request that has waited for so many microseconds may have been given up by its child meanwhile.
-const LONG_WAIT: u64 = 500_000;
+/// A request that has waited so long may have been given up by its child meanwhile.
+const LONG_WAIT: Duration = Duration::from_millis(500);
 
 impl ChildConnection {
     /// The way of a request to its child: its stream, and what has come on that. Lines that cannot reach the child
@@ -79,9 +80,9 @@ impl ChildConnection {
         Self { stream, inbox, output: Vec::new(), gone: false, log, activity }
     }
 
-    /// Whether the child has given the request up while it waited in the queue, for so many microseconds:
+    /// Whether the child has given the request up while it waited in the queue, for so long:
     /// then it is not begun at all.
-    pub(crate) fn was_abandoned(&self, waited: u64) -> bool {
+    pub(crate) fn was_abandoned(&self, waited: Duration) -> bool {
         let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
         waited >= LONG_WAIT && poll(&mut descriptors, PollTimeout::ZERO) != Ok(0)
     }

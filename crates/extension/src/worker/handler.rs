@@ -16,9 +16,9 @@ use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::request::RequestHead;
 
+use crate::clock::now_micros;
 use crate::log::ProcessLog;
 use crate::queue::Taken;
-use crate::synthetic_request::now;
 use crate::worker::connection::{ChildConnection, receive};
 use crate::worker::in_flight::{InFlight, RequestInfo, Serving};
 use crate::worker::shutdown::Shutdown;
@@ -85,7 +85,7 @@ impl Service<'_> {
         serving.set_info(RequestInfo::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
         let activity = is_activity.then(|| Arc::clone(self.requests));
         let mut connection = ChildConnection::new(stream, inbox, self.log.clone(), activity);
-        if connection.was_abandoned(now().saturating_sub(request.queue_start)) {
+        if connection.was_abandoned(waited(request)) {
             return Ok(());
         }
         if let Some(message) = self.waited_too_long(request) {
@@ -122,7 +122,7 @@ impl Service<'_> {
         if !self.spec.peers.contains(&peer.uid()) {
             return Err(codes::sender_refused(peer.uid()));
         }
-        let timeout = Duration::from_millis(self.spec.socket_timeout.max(1));
+        let timeout = self.spec.socket_timeout.max(Duration::from_millis(1));
         stream
             .set_read_timeout(Some(timeout))
             .and_then(|()| stream.set_write_timeout(Some(timeout)))
@@ -139,11 +139,15 @@ impl Service<'_> {
     /// The message about a request that has waited for longer than `queue-timeout`.
     fn waited_too_long(&self, request: &RequestHead<'_>) -> Option<Message> {
         let limit = self.spec.group.timeouts.queue;
-        let waited = now().saturating_sub(request.queue_start);
         let group = &self.spec.group.name;
-        (limit > 0 && waited > limit.saturating_mul(1_000_000))
-            .then(|| codes::waited_too_long(limit, &request.line(), group))
+        (!limit.is_zero() && waited(request) > limit)
+            .then(|| codes::waited_too_long(limit.as_secs(), &request.line(), group))
     }
+}
+
+/// How long a request has been in the queue, by the clock of the day.
+fn waited(request: &RequestHead<'_>) -> Duration {
+    Duration::from_micros(now_micros().saturating_sub(request.queue_start))
 }
 
 /// Status of a request that has waited too long.

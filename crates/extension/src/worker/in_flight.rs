@@ -99,8 +99,9 @@ impl RequestView {
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) running: Vec<RequestView>,
-    pub(crate) first: Option<u64>,
-    pub(crate) activity: Option<u64>,
+    /// When the first request came.
+    pub(crate) first: Option<Duration>,
+    pub(crate) activity: Option<Duration>,
 }
 
 /// How long heads of requests are waited for.
@@ -138,14 +139,13 @@ impl InFlight {
         &self.wake
     }
 
-    /// The present, in milliseconds since the process began.
-    pub(crate) fn now(&self) -> u64 {
-        self.milliseconds(Instant::now())
+    /// The present, on the clock of [`RunningRequest`].
+    pub(crate) fn now(&self) -> Duration {
+        self.on_clock(Instant::now())
     }
 
-    fn milliseconds(&self, moment: Instant) -> u64 {
-        let since = moment.saturating_duration_since(self.began);
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    fn on_clock(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.began)
     }
 
     /// The level, of so many, at which the calling thread is to wait for a request.
@@ -167,7 +167,7 @@ impl InFlight {
         let number = state.next;
         state.next += 1;
         state.taken += 1;
-        let running = RunningRequest { since: self.milliseconds(now), ..RunningRequest::default() };
+        let running = RunningRequest { since: self.on_clock(now), ..RunningRequest::default() };
         state.entries.push(Entry { number, thread: gettid(), running, info: None });
         Some(Reserved { requests: self, number })
     }
@@ -201,8 +201,8 @@ impl InFlight {
         self.waits_for_begin.store(running.is_empty(), Ordering::Relaxed);
         Snapshot {
             running,
-            first: state.first.map(|moment| self.milliseconds(moment)),
-            activity: state.activity.map(|moment| self.milliseconds(moment)),
+            first: state.first.map(|moment| self.on_clock(moment)),
+            activity: state.activity.map(|moment| self.on_clock(moment)),
         }
     }
 

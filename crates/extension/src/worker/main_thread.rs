@@ -58,7 +58,7 @@ pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallibl
     let watch = Monitor::new(&spec, engine.clone(), log.clone(), stacks.ok());
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
-    let patience = Duration::from_secs(spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT));
+    let patience = spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT);
     let idle = Idle::new(elastic.then_some(patience));
     let levels =
         Levels::new(spec.group.threads, queue.as_fd(), shutdown.descriptor()).map_err(|error| {
@@ -176,13 +176,15 @@ impl Worker {
         }
         shared.log.note(&format!("shutdown requested: {}", cause.text()));
         let timeouts = &shared.spec.group.timeouts;
-        let seconds = match cause {
+        let limit = match cause {
             // These have shutdown-timeout only.
-            Cause::Shutdown | Cause::Deadlock | Cause::StartupTimeout | Cause::Broken => 0,
+            Cause::Shutdown | Cause::Deadlock | Cause::StartupTimeout | Cause::Broken => {
+                Duration::ZERO
+            }
             Cause::Graceful | Cause::Eviction => timeouts.evict(),
             _ => timeouts.graceful,
         };
-        Instant::now() + Duration::from_secs(seconds)
+        Instant::now() + limit
     }
 
     /// Asks `wsgid` for another process, and serves on until that is ready.
@@ -195,12 +197,12 @@ impl Worker {
         }
     }
 
-    /// Sleeps until something happens, or `next` milliseconds, or the moment `until`. Gives what asks for
+    /// Sleeps until something happens, for as long as `next` at most, or until the moment `until`. Gives what asks for
     /// the end.
     fn wait(
         &mut self,
         signals: &Signals,
-        next: Option<u64>,
+        next: Option<Duration>,
         until: Option<Instant>,
     ) -> Option<Cause> {
         let shared = self.shared.clone();
@@ -214,7 +216,7 @@ impl Worker {
             descriptors.push(PollFd::new(shared.shutdown.descriptor(), PollFlags::POLLIN));
         }
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let limits = next.map(Duration::from_millis).into_iter().chain(left);
+        let limits = next.into_iter().chain(left);
         let timeout = limits.chain(shared.rest()).chain(self.line_up()).min();
         // Rounded up, so that the time is over when the thread wakes.
         let timeout = timeout.map_or(PollTimeout::NONE, |left| {
@@ -233,7 +235,7 @@ impl Worker {
         if happened[0] {
             match signals.take() {
                 Asked::Nothing => {}
-                Asked::Replacement if shared.spec.group.timeouts.eviction > 0 => {
+                Asked::Replacement if !shared.spec.group.timeouts.eviction.is_zero() => {
                     self.replace(Cause::Eviction);
                 }
                 Asked::Replacement => self.replace(Cause::Graceful),
@@ -318,15 +320,17 @@ impl Worker {
     /// stuck can have.
     fn reap_late(&self, cause: Cause) -> Option<Instant> {
         let shared = &self.shared;
-        let seconds = match (shared.spec.group.timeouts.shutdown, cause) {
-            (0, Cause::RequestTimeout | Cause::StartupTimeout) => Timeouts::default().shutdown,
-            (seconds, _) => seconds,
+        let limit = match (shared.spec.group.timeouts.shutdown, cause) {
+            (Duration::ZERO, Cause::RequestTimeout | Cause::StartupTimeout) => {
+                Timeouts::default().shutdown
+            }
+            (limit, _) => limit,
         };
-        let deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds))?;
+        let deadline = (!limit.is_zero()).then(|| Instant::now() + limit)?;
         let log = shared.log.clone();
         let reaper = thread::Builder::new().name("wsgi-reaper".into()).spawn(move || {
             thread::sleep(deadline.saturating_duration_since(Instant::now()));
-            log.report(codes::forced_out(seconds));
+            log.report(codes::forced_out(limit.as_secs()));
             sys::exit_now(FORCED)
         });
         if let Err(error) = reaper {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use engine::Engine;
 use nix::unistd::gettid;
@@ -47,10 +48,32 @@ pub(crate) struct Monitor {
 /// Whether the GIL can be had.
 #[derive(Debug, Default)]
 struct Gil {
-    /// Since when it is waited for, in the milliseconds of [`InFlight::now`] and one more; 0 while it is not.
-    since: AtomicU64,
+    /// Since when it is waited for, in milliseconds on the clock of [`InFlight::now`] and one more; 0 while it is not.
+    since_millis: AtomicU64,
+    /// When it was waited for last, in such milliseconds.
+    last_millis: AtomicU64,
+}
+
+impl Gil {
+    /// Since when it is waited for; `None` while it is not.
+    fn since(&self) -> Option<Duration> {
+        self.since_millis.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_millis)
+    }
+
     /// When it was waited for last.
-    last: AtomicU64,
+    fn last(&self) -> Duration {
+        Duration::from_millis(self.last_millis.load(Ordering::Relaxed))
+    }
+
+    fn begin(&self, now: Duration) {
+        let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX - 1);
+        self.last_millis.store(millis, Ordering::Relaxed);
+        self.since_millis.store(millis + 1, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.since_millis.store(0, Ordering::Relaxed);
+    }
 }
 
 impl Monitor {
@@ -61,9 +84,8 @@ impl Monitor {
         stacks: Option<Stacks>,
     ) -> Self {
         let slow = spec.server.slow_requests;
-        let milliseconds = slow.map(|slow| u64::try_from(slow.as_millis()).unwrap_or(u64::MAX));
         Self {
-            watchdog: Watchdog::new(&spec.group.timeouts, spec.group.threads, milliseconds),
+            watchdog: Watchdog::new(&spec.group.timeouts, spec.group.threads, slow),
             options: spec.group.timeouts,
             slow: slow.unwrap_or_default().as_secs_f64(),
             engine,
@@ -75,12 +97,12 @@ impl Monitor {
     }
 
     /// Looks at the process and does what its limits demand; gives what is left to the main thread, and
-    /// after how many milliseconds to look again, if nothing happens before.
+    /// after how long to look again, if nothing happens before.
     pub(crate) fn look(
         &self,
         requests: &InFlight,
         shutdown: &Shutdown,
-    ) -> (Vec<ProcessAction>, Option<u64>) {
+    ) -> (Vec<ProcessAction>, Option<Duration>) {
         let now = requests.now();
         let snapshot = requests.look();
         self.ask_for_gil(now, &snapshot);
@@ -88,11 +110,11 @@ impl Monitor {
             snapshot.running.iter().map(|seen| seen.running).collect();
         let seen = Observation {
             now,
-            started: 0,
+            started: Duration::ZERO,
             first_request: snapshot.first,
             has_loaded: self.engine.has_loaded(),
             activity: snapshot.activity,
-            waits_for_gil: self.gil.since.load(Ordering::Relaxed).checked_sub(1),
+            waits_for_gil: self.gil.since(),
             has_asked: self.asked.load(Ordering::Relaxed),
             running: &running,
         };
@@ -104,7 +126,7 @@ impl Monitor {
         let pace = self.watchdog.pace().filter(|_| !running.is_empty()).map(|pace| now + pace);
         let next = if actions.is_empty() { self.watchdog.next(&seen) } else { Some(now) };
         let next = next.into_iter().chain(pace).min();
-        (requested, next.map(|moment| moment.saturating_sub(now) + 1))
+        (requested, next.map(|moment| moment.saturating_sub(now)))
     }
 
     fn act(
@@ -129,7 +151,8 @@ impl Monitor {
                 let now = requests.now();
                 requests.mark(seen.number, |running| running.interrupted = Some(now));
                 let Timeouts { request, interrupt, .. } = self.options;
-                let message = codes::interrupted(request, &seen.name(), interrupt);
+                let message =
+                    codes::interrupted(request.as_secs(), &seen.name(), interrupt.as_secs());
                 self.log.report_with(message, &self.stack_of(seen));
                 self.interrupt(seen);
                 None
@@ -137,7 +160,7 @@ impl Monitor {
             Action::GiveUp(index) => {
                 let seen = &running[index];
                 requests.mark(seen.number, |running| running.is_stale = true);
-                let message = codes::given_up(self.options.request, &seen.name());
+                let message = codes::given_up(self.options.request.as_secs(), &seen.name());
                 let stacks = self.stacks.as_ref().map(|stacks| stacks.all(seen.thread));
                 self.log.report_with(message, &stacks.unwrap_or_default());
                 // Whoever comes next goes to another process.
@@ -161,11 +184,11 @@ impl Monitor {
     fn explain(&self, cause: Cause, running: &[RequestView], requests: &InFlight) {
         let (message, thread) = match cause {
             Cause::Deadlock => {
-                (codes::deadlocked(self.options.deadlock, &names(running)), gettid())
+                (codes::deadlocked(self.options.deadlock.as_secs(), &names(running)), gettid())
             }
             Cause::StartupTimeout => {
                 let thread = running.first().map_or_else(gettid, |seen| seen.thread);
-                (codes::not_loaded(self.options.startup, &names(running)), thread)
+                (codes::not_loaded(self.options.startup.as_secs(), &names(running)), thread)
             }
             _ => return,
         };
@@ -191,21 +214,22 @@ impl Monitor {
     }
 
     /// Finds out if the GIL can be had, while there are requests that need it.
-    fn ask_for_gil(&self, now: u64, snapshot: &Snapshot) {
-        let since = now.saturating_sub(self.gil.last.load(Ordering::Relaxed));
-        let waits = self.gil.since.load(Ordering::Relaxed) > 0;
-        if waits || snapshot.running.is_empty() || !self.watchdog.asks_for_gil(since) {
+    fn ask_for_gil(&self, now: Duration, snapshot: &Snapshot) {
+        let since = now.saturating_sub(self.gil.last());
+        if self.gil.since().is_some()
+            || snapshot.running.is_empty()
+            || !self.watchdog.asks_for_gil(since)
+        {
             return;
         }
-        self.gil.last.store(now, Ordering::Relaxed);
-        self.gil.since.store(now + 1, Ordering::Relaxed);
+        self.gil.begin(now);
         let (engine, gil) = (Arc::clone(&self.engine), Arc::clone(&self.gil));
         let probe = move || {
             let _ = caught(|| engine.probe());
-            gil.since.store(0, Ordering::Relaxed);
+            gil.end();
         };
         if let Err(error) = thread::Builder::new().name("wsgi-gil".into()).spawn(probe) {
-            self.gil.since.store(0, Ordering::Relaxed);
+            self.gil.end();
             self.log.report(codes::deadlocks_not_noticed(&error));
         }
     }

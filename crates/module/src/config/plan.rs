@@ -51,7 +51,7 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
     Plan {
         server: server_facts(config),
         log_level: main.log_level(sys::record().index()),
-        socket_timeout: u64::try_from(main.timeout().as_millis()).unwrap_or(u64::MAX),
+        socket_timeout: main.timeout(),
         children,
         python_home: config.settings.global.python_home.clone(),
         groups,

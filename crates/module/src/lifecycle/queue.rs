@@ -129,12 +129,12 @@ impl Queue {
 
     /// Notes that the group has answered.
     fn note_progress(&self) {
-        self.progress.store(now(), Ordering::Relaxed);
+        self.progress.store(now_millis(), Ordering::Relaxed);
     }
 
     /// Whether requests wait and the group has answered none of this child's for [`STALL`].
     fn is_stalled(&self) -> bool {
-        let since = now().saturating_sub(self.progress.load(Ordering::Relaxed));
+        let since = now_millis().saturating_sub(self.progress.load(Ordering::Relaxed));
         since >= u64::try_from(STALL.as_millis()).unwrap_or(u64::MAX)
             && sys::unread(self.sender.as_fd()) > 0
     }
@@ -225,7 +225,7 @@ impl Drop for InFlight<'_> {
 }
 
 /// Milliseconds on a clock that never goes back.
-fn now() -> u64 {
+fn now_millis() -> u64 {
     let now = nix::time::ClockId::CLOCK_MONOTONIC_COARSE.now();
     now.map_or(0, |now| u64::try_from(Duration::from(now).as_millis()).unwrap_or(u64::MAX))
 }

@@ -23,8 +23,8 @@ const AHEAD: usize = 64 * 1024;
 /// How long a worker may be silent.
 pub(crate) fn socket_timeout(request: &Request<'_>, route: &Route) -> Duration {
     match route.timeouts.socket {
-        0 => request.server().timeout(),
-        seconds => Duration::from_secs(seconds),
+        Duration::ZERO => request.server().timeout(),
+        limit => limit,
     }
 }
 
@@ -77,13 +77,13 @@ impl<'r> WorkerConnection<'r> {
         let ahead = &rest[..rest.len().min(AHEAD)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         let ahead = send(stream.as_raw_fd(), ahead, flags).map_err(RelayError::NoStream)?;
-        let seconds = route.timeouts.connect;
-        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let limit = route.timeouts.connect;
+        let deadline = Instant::now() + limit;
         route.queue.send(message, &theirs, deadline, attempts).map_err(|error| match error {
             QueueError::Full(_) if route.queue.state() == GroupState::Down => {
                 RelayError::Unavailable
             }
-            QueueError::Full(error) => RelayError::NoWorker { seconds, error },
+            QueueError::Full(error) => RelayError::NoWorker { limit, error },
             QueueError::Closed(error) => RelayError::NoQueue(error),
         })?;
         drop(theirs);
@@ -108,9 +108,9 @@ impl<'r> WorkerConnection<'r> {
         Ok(HandOver::Sent(connection))
     }
 
-    /// Whether something comes within so many milliseconds.
-    pub(crate) fn is_readable(&self, milliseconds: u64) -> bool {
-        let patience = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
+    /// Whether something comes within `limit`.
+    pub(crate) fn is_readable(&self, limit: Duration) -> bool {
+        let patience = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
         poll(&mut descriptors, patience).is_ok_and(|ready| ready > 0)
     }

@@ -1,5 +1,7 @@
 //! What goes wrong between a child of httpd and a worker.
 
+use std::time::Duration;
+
 use wsgi::codes::{self, Message};
 use wsgi::protocol::frame::FrameError;
 use wsgi::protocol::response::HeadError;
@@ -10,9 +12,9 @@ use crate::request::file_part::FileError;
 /// Why a request could not be served by a worker, and what becomes of it.
 #[derive(Debug)]
 pub(crate) enum RelayError {
-    /// The queue was full for as many seconds as `connect-timeout` says.
+    /// The queue was full for as long as `connect-timeout` says.
     NoWorker {
-        seconds: u64,
+        limit: Duration,
         error: nix::Error,
     },
     /// The queue cannot be used any more.
@@ -73,7 +75,7 @@ impl RelayError {
     pub(crate) fn message(&self) -> Message {
         const DESCRIPTORS: &str = "more descriptors than the one file that a response may have";
         match self {
-            Self::NoWorker { seconds, error } => codes::queue_full(*seconds, error),
+            Self::NoWorker { limit, error } => codes::queue_full(limit.as_secs(), error),
             Self::NoQueue(error) => codes::queue_unusable(error),
             Self::Unavailable => codes::no_worker(),
             Self::Stalled => codes::group_stalled(STALL.as_secs()),

@@ -161,7 +161,7 @@ impl Relay<'_, '_> {
         }
         let received = connection.receive(inbox, files);
         received.map(|()| true).map_err(|error| match error {
-            RelayError::Silent(_) if self.route.timeouts.socket > 0 => {
+            RelayError::Silent(_) if !self.route.timeouts.socket.is_zero() => {
                 RelayError::Silent("socket-timeout")
             }
             other => other,

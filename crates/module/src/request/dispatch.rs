@@ -7,7 +7,7 @@ use wsgi::config::daemon_process::DEFAULT_REQUEST_BUFFER;
 use wsgi::protocol::frame::{self, FrameType, MAX_REQUEST};
 
 use crate::Wsgi;
-use crate::clock::now;
+use crate::clock::now_micros;
 use crate::config::servers::main_config;
 use crate::config::store::ServerConfig;
 use crate::embedded;
@@ -118,7 +118,7 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
         0 => DEFAULT_REQUEST_BUFFER,
         bytes => bytes,
     };
-    let (payload, body) = payload(request, &target, buffer, now);
+    let (payload, body) = payload(request, &target, buffer, now_micros);
     if payload.len() > MAX_REQUEST {
         return Rejection::new(413, codes::head_too_long(MAX_REQUEST)).answer(request);
     }

@@ -26,8 +26,8 @@ impl Group {
     /// The time between the message that a worker is to end and SIGKILL; `None` if there is no limit.
     pub(super) fn kill_deadline(&self) -> Option<Duration> {
         let timeouts = self.launch.spec.group.timeouts;
-        let seconds = timeouts.graceful.max(timeouts.evict()).saturating_add(timeouts.shutdown);
-        (timeouts.shutdown > 0).then(|| Duration::from_secs(seconds) + KILL_DELAY)
+        let limit = timeouts.graceful.max(timeouts.evict()).saturating_add(timeouts.shutdown);
+        (!timeouts.shutdown.is_zero()).then(|| limit + KILL_DELAY)
     }
 
     pub(super) fn not_started(&mut self, what: &str, error: &StartError) {
@@ -166,11 +166,11 @@ impl Group {
             if worker.kill_at().is_some_and(|moment| moment <= now) {
                 worker.kill();
                 let Timeouts { graceful, shutdown, .. } = timeouts;
-                self.report(codes::worker_not_ended(&pid, graceful, shutdown));
+                self.report(codes::worker_not_ended(&pid, graceful.as_secs(), shutdown.as_secs()));
             } else if worker.is_starting() && limit.is_some_and(|limit| worker.age() >= limit) {
                 worker.kill();
                 let next = format!("; {}", next_start(self.delay(None)));
-                self.report(codes::not_ready("worker", &pid, timeouts.startup, &next));
+                self.report(codes::not_ready("worker", &pid, timeouts.startup.as_secs(), &next));
             }
         }
         // There is nobody to kill, and no end to be noticed.
@@ -179,7 +179,7 @@ impl Group {
             && let Some(pid) = self.templates.give_up_late(limit)
         {
             let pid = pid.to_string();
-            self.report(codes::not_ready("template", &pid, timeouts.startup, ""));
+            self.report(codes::not_ready("template", &pid, timeouts.startup.as_secs(), ""));
         }
     }
 
@@ -195,8 +195,8 @@ impl Group {
             if let Some(pid) = self.templates.give_up_current(generation) {
                 let delay = self.delay(None);
                 let within = match self.launch.spec.group.timeouts.startup {
-                    0 => format!("{} seconds", limit.as_secs()),
-                    seconds => format!("startup-timeout={seconds}"),
+                    Duration::ZERO => format!("{} seconds", limit.as_secs()),
+                    limit => format!("startup-timeout={}", limit.as_secs()),
                 };
                 self.report(codes::template_stuck(pid, &within, delay));
             }
@@ -205,8 +205,7 @@ impl Group {
 
     /// How long a process may take to get ready.
     pub(super) fn start_limit(&self) -> Option<Duration> {
-        let seconds = self.launch.spec.group.timeouts.startup;
-        (seconds > 0).then(|| Duration::from_secs(seconds))
+        Some(self.launch.spec.group.timeouts.startup).filter(|limit| !limit.is_zero())
     }
 
     /// When a process that is not ready yet has taken too long.

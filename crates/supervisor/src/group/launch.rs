@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::unistd::Uid;
 use wsgi::config::daemon_process::Preload;
@@ -35,8 +36,8 @@ impl Launch {
     pub(super) fn new(plan: &Plan, group: PlannedGroup, queue: OwnedFd, log: GroupLog) -> Self {
         let known = Credentials::known(&group.spec, &plan.children, &plan.findings.accounts);
         let socket_timeout = match group.spec.timeouts.socket {
-            0 => plan.socket_timeout,
-            seconds => seconds.saturating_mul(1000),
+            Duration::ZERO => plan.socket_timeout,
+            limit => limit,
         };
         let python_home = group.spec.python_home.clone().or_else(|| plan.python_home.clone());
         let spec = WorkerSpec {

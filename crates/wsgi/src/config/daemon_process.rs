@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::durations::optional_seconds;
+
 use crate::config::argument::{ArgumentError, nearest};
 use crate::config::tokens::{NotAPair, Pair, next_pair, next_word};
 
@@ -116,7 +118,8 @@ pub struct GroupSpec {
     pub preload_immortal: bool,
     /// After how many seconds without a request a process that is not needed ends; `None` means
     /// [`DEFAULT_IDLE_TIMEOUT`].
-    pub idle_timeout: Option<u64>,
+    #[serde(with = "optional_seconds")]
+    pub idle_timeout: Option<Duration>,
     /// Whether the template stays when the last worker has ended for want of requests.
     pub idle_template: bool,
     /// Bytes of private memory with which a process is replaced.
@@ -149,7 +152,7 @@ pub struct GroupSpec {
 pub const DEFAULT_THREADS: u32 = 15;
 const MOST_THREADS: u32 = 65_533;
 /// Seconds without a request after which a process of `processes=MIN..MAX` may end.
-pub const DEFAULT_IDLE_TIMEOUT: u64 = 60;
+pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl GroupSpec {
     /// A group with nothing said about it but its name.
@@ -372,7 +375,7 @@ mod tests {
         let read = |arguments: &str| GroupSpec::parse(&format!("x {arguments}")).unwrap();
         let spec = read("processes=0..4 idle-timeout=30 idle-template=end");
         assert_eq!(spec.pool(), Processes { least: 0, most: 4 });
-        assert_eq!((spec.idle_timeout, spec.idle_template), (Some(30), false));
+        assert_eq!((spec.idle_timeout, spec.idle_template), (Some(Duration::from_secs(30)), false));
         let spec = read(
             "preload=application preload-modules=json,xml.dom warm-up=/,/a?b=c \
              preload-immortal=off",
@@ -395,8 +398,9 @@ mod tests {
         )
         .unwrap();
         let Timeouts { request, shutdown, queue, connect, .. } = spec.timeouts;
-        assert_eq!((request, shutdown, queue, connect), (1, 0, 45, 9));
-        assert_eq!((spec.socket.flush_delay, spec.socket.send_buffer), (0, 64 << 10));
+        let seconds = [request, shutdown, queue, connect].map(|limit| limit.as_secs());
+        assert_eq!(seconds, [1, 0, 45, 9]);
+        assert_eq!((spec.socket.flush_delay, spec.socket.send_buffer), (Duration::ZERO, 64 << 10));
         let Limits { cpu_priority, memory, maximum_requests, .. } = spec.limits;
         assert_eq!((cpu_priority, memory, maximum_requests), (Some(-5), 1 << 30, 7));
         assert_eq!(spec.switch_interval, Some(Duration::from_millis(10)));

@@ -12,6 +12,7 @@ use crate::codes::Message;
 use crate::config::daemon_process::{GroupSpec, Preload, Principal};
 use crate::config::interpreter_options::InterpreterRules;
 use crate::config::settings::PythonOptions;
+use crate::durations::milliseconds;
 use crate::time_zone::TimeZone;
 
 /// Facts about httpd and its configuration that hold for every Python.
@@ -59,8 +60,9 @@ pub struct Plan {
     pub server: ServerFacts,
     /// The most talkative level that is logged (httpd's number).
     pub log_level: u8,
-    /// httpd's `Timeout` in milliseconds: how long a worker waits for an httpd child.
-    pub socket_timeout: u64,
+    /// httpd's `Timeout`: how long a worker waits for an httpd child.
+    #[serde(with = "milliseconds")]
+    pub socket_timeout: Duration,
     /// Who httpd's children run as; they send the requests.
     pub children: Account,
     /// `WSGIPythonHome`.
@@ -276,8 +278,9 @@ pub struct WorkerSpec {
     pub log_level: u8,
     /// The zone that log lines are in.
     pub time_zone: TimeZone,
-    /// How long the worker waits for an httpd child, in milliseconds.
-    pub socket_timeout: u64,
+    /// How long the worker waits for an httpd child.
+    #[serde(with = "milliseconds")]
+    pub socket_timeout: Duration,
     /// Users whose connections are taken.
     pub peers: Vec<u32>,
     /// What this process loads before it is forked; [`Preload::Off`] for one that is a worker itself.
@@ -363,7 +366,7 @@ mod tests {
             server: ServerFacts::default(),
             log_level: 4,
             time_zone: TimeZone::default(),
-            socket_timeout: 60_000,
+            socket_timeout: Duration::from_mins(1),
             peers: vec![33],
             preload: Preload::Off,
             applications: Vec::new(),

@@ -1,5 +1,7 @@
-//! What a worker's limits demand, decided from what is seen of it. Times are milliseconds on a clock of the
-//! caller's.
+//! What a worker's limits demand, decided from what is seen of it. Moments are durations since one that the caller
+//! has chosen.
+
+use std::time::Duration;
 
 use crate::config::daemon_process::Timeouts;
 use crate::process::control::Cause;
@@ -8,11 +10,11 @@ use crate::process::control::Cause;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunningRequest {
     /// When it was taken.
-    pub since: u64,
+    pub since: Duration,
     /// It was noted that it is slow.
     pub is_noted: bool,
     /// When it was interrupted.
-    pub interrupted: Option<u64>,
+    pub interrupted: Option<Duration>,
     /// It has taken too long, and nobody waits for it any more.
     pub is_stale: bool,
 }
@@ -21,17 +23,17 @@ pub struct RunningRequest {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Observation<'r> {
     /// The present.
-    pub now: u64,
+    pub now: Duration,
     /// When it began.
-    pub started: u64,
+    pub started: Duration,
     /// When its first request came.
-    pub first_request: Option<u64>,
+    pub first_request: Option<Duration>,
     /// An application was loaded.
     pub has_loaded: bool,
     /// When there was activity last; `None` if there was none.
-    pub activity: Option<u64>,
+    pub activity: Option<Duration>,
     /// Since when somebody waits for the GIL in vain.
-    pub waits_for_gil: Option<u64>,
+    pub waits_for_gil: Option<Duration>,
     /// Another process was asked for, which is not done twice.
     pub has_asked: bool,
     /// The requests that are being served.
@@ -56,28 +58,26 @@ pub enum Action {
 /// The limits of a worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Watchdog {
-    startup: u64,
-    deadlock: u64,
-    inactivity: u64,
-    request: Option<u64>,
-    interrupt: u64,
-    restart: u64,
-    slow: Option<u64>,
+    startup: Duration,
+    deadlock: Duration,
+    inactivity: Duration,
+    request: Option<Duration>,
+    interrupt: Duration,
+    restart: Duration,
+    slow: Option<Duration>,
 }
 
 impl Watchdog {
-    /// The limits of a process with so many request threads; requests are slow after `slow`
-    /// milliseconds.
+    /// The limits of a process with so many request threads; requests are slow after `slow`.
     #[must_use]
-    pub fn new(timeouts: &Timeouts, threads: u32, slow: Option<u64>) -> Self {
-        let milliseconds = |seconds: u64| seconds.saturating_mul(1000);
+    pub fn new(timeouts: &Timeouts, threads: u32, slow: Option<Duration>) -> Self {
         Self {
-            startup: milliseconds(timeouts.startup),
-            deadlock: milliseconds(timeouts.deadlock),
-            inactivity: milliseconds(timeouts.inactivity),
+            startup: timeouts.startup,
+            deadlock: timeouts.deadlock,
+            inactivity: timeouts.inactivity,
             request: timeouts.request_limit(threads),
-            interrupt: milliseconds(timeouts.interrupt),
-            restart: milliseconds(timeouts.restart_interval),
+            interrupt: timeouts.interrupt,
+            restart: timeouts.restart_interval,
             slow,
         }
     }
@@ -85,18 +85,19 @@ impl Watchdog {
     /// How often a busy process is to be looked at: often enough for its shortest limit. `None` if no
     /// limit has to do with requests.
     #[must_use]
-    pub fn pace(&self) -> Option<u64> {
-        const OFTEN: u64 = 50;
-        const SELDOM: u64 = 10_000;
-        let limits = [self.startup, self.deadlock, self.inactivity, self.request.unwrap_or(0)];
-        let limits = limits.into_iter().chain([self.slow.unwrap_or(0)]);
-        limits.filter(|limit| *limit > 0).min().map(|limit| (limit / 4).clamp(OFTEN, SELDOM))
+    pub fn pace(&self) -> Option<Duration> {
+        const OFTEN: Duration = Duration::from_millis(50);
+        const SELDOM: Duration = Duration::from_secs(10);
+        let limits =
+            [self.startup, self.deadlock, self.inactivity, self.request.unwrap_or_default()];
+        let limits = limits.into_iter().chain([self.slow.unwrap_or_default()]);
+        limits.filter(|limit| !limit.is_zero()).min().map(|limit| (limit / 4).clamp(OFTEN, SELDOM))
     }
 
-    /// Whether it is time to see if the GIL can be had, `since` milliseconds after the last time.
+    /// Whether it is time to see if the GIL can be had, so long after the last time.
     #[must_use]
-    pub fn asks_for_gil(&self, since: u64) -> bool {
-        self.deadlock > 0 && since >= self.deadlock / 4
+    pub fn asks_for_gil(&self, since: Duration) -> bool {
+        !self.deadlock.is_zero() && since >= self.deadlock / 4
     }
 
     /// What has to be done now.
@@ -113,7 +114,7 @@ impl Watchdog {
             }
             if self.request.is_some_and(|limit| age >= limit) {
                 match request.interrupted {
-                    None if self.interrupt > 0 => actions.push(Action::Interrupt(index)),
+                    None if !self.interrupt.is_zero() => actions.push(Action::Interrupt(index)),
                     Some(at) if seen.now.saturating_sub(at) < self.interrupt => {}
                     _ => actions.push(Action::GiveUp(index)),
                 }
@@ -124,8 +125,8 @@ impl Watchdog {
     }
 
     fn end(&self, seen: &Observation<'_>) -> Option<Action> {
-        let over = |limit: u64, since: Option<u64>| {
-            limit > 0 && since.is_some_and(|since| seen.now.saturating_sub(since) >= limit)
+        let over = |limit: Duration, since: Option<Duration>| {
+            !limit.is_zero() && since.is_some_and(|since| seen.now.saturating_sub(since) >= limit)
         };
         let is_idle = seen.running.iter().all(|request| request.is_stale);
         if over(self.deadlock, seen.waits_for_gil) {
@@ -143,9 +144,9 @@ impl Watchdog {
 
     /// The next moment at which something may be due if nothing happens meanwhile.
     #[must_use]
-    pub fn next(&self, seen: &Observation<'_>) -> Option<u64> {
-        let after = |since: Option<u64>, limit: u64| {
-            since.filter(|_| limit > 0).map(|since| since.saturating_add(limit))
+    pub fn next(&self, seen: &Observation<'_>) -> Option<Duration> {
+        let after = |since: Option<Duration>, limit: Duration| {
+            since.filter(|_| !limit.is_zero()).map(|since| since.saturating_add(limit))
         };
         let of_request = |request: &RunningRequest| {
             if request.is_stale {
@@ -178,27 +179,36 @@ mod tests {
     use super::*;
 
     fn watchdog(timeouts: Timeouts) -> Watchdog {
-        Watchdog::new(&timeouts, 1, Some(500))
+        Watchdog::new(&timeouts, 1, Some(milliseconds(500)))
+    }
+
+    const fn milliseconds(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    const fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
     }
 
     fn none() -> Timeouts {
-        Timeouts { deadlock: 0, ..Timeouts::default() }
+        Timeouts { deadlock: Duration::ZERO, ..Timeouts::default() }
     }
 
     #[test]
     fn a_request_is_noted_interrupted_and_given_up() {
-        let dog = watchdog(Timeouts { request: 2, interrupt: 1, ..none() });
-        let mut request = RunningRequest { since: 1000, ..RunningRequest::default() };
+        let watched = watchdog(Timeouts { request: seconds(2), interrupt: seconds(1), ..none() });
+        let mut request = RunningRequest { since: seconds(1), ..RunningRequest::default() };
         let at = |now, request: RunningRequest| {
             let running = [request];
-            let seen = Observation { now, running: &running, ..Observation::default() };
-            (dog.actions(&seen), dog.next(&seen))
+            let seen =
+                Observation { now: milliseconds(now), running: &running, ..Observation::default() };
+            (watched.actions(&seen), watched.next(&seen).map(|moment| moment.as_millis()))
         };
         assert_eq!(at(1400, request), (vec![], Some(1500)));
         assert_eq!(at(1500, request), (vec![Action::Note(0)], Some(3000)));
         request.is_noted = true;
         assert_eq!(at(3000, request).0, [Action::Interrupt(0)]);
-        request.interrupted = Some(3000);
+        request.interrupted = Some(seconds(3));
         assert_eq!(at(3500, request), (vec![], Some(4000)));
         assert_eq!(at(4000, request).0, [Action::GiveUp(0)]);
         request.is_stale = true;
@@ -207,45 +217,56 @@ mod tests {
 
     #[test]
     fn without_a_grace_a_request_is_given_up_at_once() {
-        let dog = watchdog(Timeouts { request: 1, ..none() });
+        let watched = watchdog(Timeouts { request: seconds(1), ..none() });
         let running = [RunningRequest { is_noted: true, ..RunningRequest::default() }];
-        let seen = Observation { now: 1000, running: &running, ..Observation::default() };
-        assert_eq!(dog.actions(&seen), [Action::GiveUp(0)]);
+        let seen = Observation { now: seconds(1), running: &running, ..Observation::default() };
+        assert_eq!(watched.actions(&seen), [Action::GiveUp(0)]);
     }
 
     #[test]
     fn the_process_has_limits_of_its_own() {
-        let timeouts =
-            Timeouts { startup: 1, deadlock: 2, inactivity: 3, restart_interval: 9, ..none() };
-        let dog = watchdog(timeouts);
-        let seen = Observation { now: 4000, ..Observation::default() };
-        assert_eq!(dog.actions(&seen), []);
+        let timeouts = Timeouts {
+            startup: seconds(1),
+            deadlock: seconds(2),
+            inactivity: seconds(3),
+            restart_interval: seconds(9),
+            ..none()
+        };
+        let watched = watchdog(timeouts);
+        let seen = Observation { now: seconds(4), ..Observation::default() };
+        assert_eq!(watched.actions(&seen), []);
         let with = |change: fn(&mut Observation<'_>)| {
             let mut seen = seen;
             change(&mut seen);
-            dog.actions(&seen)
+            watched.actions(&seen)
         };
-        assert_eq!(with(|seen| seen.waits_for_gil = Some(2000)), [Action::End(Cause::Deadlock)]);
         assert_eq!(
-            with(|seen| seen.first_request = Some(3000)),
+            with(|seen| seen.waits_for_gil = Some(seconds(2))),
+            [Action::End(Cause::Deadlock)]
+        );
+        assert_eq!(
+            with(|seen| seen.first_request = Some(seconds(3))),
             [Action::End(Cause::StartupTimeout)]
         );
-        assert_eq!(with(|seen| (seen.first_request, seen.has_loaded) = (Some(3000), true)), []);
-        assert_eq!(with(|seen| seen.activity = Some(1000)), [Action::End(Cause::Inactivity)]);
-        assert_eq!(with(|seen| seen.activity = Some(1001)), []);
-        assert_eq!(with(|seen| seen.now = 9000), [Action::Replace(Cause::RestartInterval)]);
+        assert_eq!(
+            with(|seen| (seen.first_request, seen.has_loaded) = (Some(seconds(3)), true)),
+            []
+        );
+        assert_eq!(with(|seen| seen.activity = Some(seconds(1))), [Action::End(Cause::Inactivity)]);
+        assert_eq!(with(|seen| seen.activity = Some(milliseconds(1001))), []);
+        assert_eq!(with(|seen| seen.now = seconds(9)), [Action::Replace(Cause::RestartInterval)]);
         // Nothing to do any more, or the process would look at it without pause until it is replaced.
-        assert_eq!(with(|seen| (seen.now, seen.has_asked) = (9000, true)), []);
+        assert_eq!(with(|seen| (seen.now, seen.has_asked) = (seconds(9), true)), []);
     }
 
     #[test]
     fn a_process_in_use_is_not_inactive() {
-        let dog = watchdog(Timeouts { inactivity: 1, ..none() });
+        let watched = watchdog(Timeouts { inactivity: seconds(1), ..none() });
         let mut running = [RunningRequest { is_noted: true, ..RunningRequest::default() }];
         let look = |running: &[RunningRequest]| {
-            dog.actions(&Observation {
-                now: 5000,
-                activity: Some(0),
+            watched.actions(&Observation {
+                now: seconds(5),
+                activity: Some(Duration::ZERO),
                 running,
                 ..Observation::default()
             })
@@ -258,9 +279,12 @@ mod tests {
     #[test]
     fn the_pace_follows_the_shortest_limit() {
         assert_eq!(Watchdog::new(&none(), 1, None).pace(), None);
-        assert_eq!(Watchdog::new(&Timeouts::default(), 1, None).pace(), Some(10_000));
-        assert_eq!(watchdog(Timeouts { request: 9, ..none() }).pace(), Some(125));
-        assert!(Watchdog::new(&Timeouts::default(), 1, None).asks_for_gil(75_000));
-        assert!(!watchdog(none()).asks_for_gil(u64::MAX));
+        assert_eq!(Watchdog::new(&Timeouts::default(), 1, None).pace(), Some(seconds(10)));
+        assert_eq!(
+            watchdog(Timeouts { request: seconds(9), ..none() }).pace(),
+            Some(milliseconds(125))
+        );
+        assert!(Watchdog::new(&Timeouts::default(), 1, None).asks_for_gil(seconds(75)));
+        assert!(!watchdog(none()).asks_for_gil(Duration::MAX));
     }
 }

@@ -1,6 +1,10 @@
 //! What passes between httpd and a process group, as the configuration wants it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::durations::milliseconds;
 
 use super::Principal;
 
@@ -24,8 +28,9 @@ pub struct SocketSpec {
     /// How much of a response httpd keeps for a slow client before a worker waits for it; 0 is
     /// [`DEFAULT_RESPONSE_BUFFER`].
     pub response_buffer: u64,
-    /// Milliseconds that httpd waits for more of a response before it sends what there is.
-    pub flush_delay: u64,
+    /// How long httpd waits for more of a response before it sends what there is.
+    #[serde(with = "milliseconds")]
+    pub flush_delay: Duration,
     /// How many of the threads of a child of httpd, in percent, may wait for the group while it does not
     /// answer.
     pub wait_share: u32,
@@ -41,7 +46,7 @@ impl Default for SocketSpec {
             request_buffer: 0,
             header_buffer: 0,
             response_buffer: 0,
-            flush_delay: 5,
+            flush_delay: Duration::from_millis(5),
             wait_share: 75,
         }
     }

@@ -43,7 +43,12 @@ const MOST_BYTES: u64 = 1 << 50;
 /// The most processes of a group.
 const MOST_PROCESSES: u32 = 65_533;
 
-/// A number of seconds, milliseconds or requests.
+/// A whole number of seconds.
+pub(super) fn seconds(text: &str) -> Option<Duration> {
+    count(text).map(Duration::from_secs)
+}
+
+/// A number of milliseconds or requests.
 pub(super) fn count(text: &str) -> Option<u64> {
     number(text).filter(|count| *count <= MOST)
 }

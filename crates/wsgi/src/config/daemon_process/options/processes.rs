@@ -41,7 +41,7 @@ pub(super) const PROCESSES: &[DaemonOption] = &[
         documentation: "Seconds without a request after which a process of `processes=MIN..MAX` \
                         ends (60).",
         set: |spec, value| {
-            spec.idle_timeout = Some(value::count(value).filter(|seconds| *seconds >= 1)?);
+            spec.idle_timeout = Some(value::seconds(value).filter(|limit| !limit.is_zero())?);
             Some(())
         },
     },

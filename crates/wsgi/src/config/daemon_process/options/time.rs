@@ -1,5 +1,7 @@
 //! Options about how long things may take.
 
+use std::time::Duration;
+
 use super::DaemonOption;
 use crate::config::daemon_process::value;
 
@@ -13,7 +15,7 @@ pub(super) const TIME: &[DaemonOption] = &[
                         once the first request asks for it; then it is replaced. 0 is no limit \
                         (0).",
         set: |spec, value| {
-            spec.timeouts.startup = value::count(value)?;
+            spec.timeouts.startup = value::seconds(value)?;
             Some(())
         },
     },
@@ -23,7 +25,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds that a process may take to end; then it is forced out. 0 is no \
                         limit (5).",
         set: |spec, value| {
-            spec.timeouts.shutdown = value::count(value)?;
+            spec.timeouts.shutdown = value::seconds(value)?;
             Some(())
         },
     },
@@ -33,7 +35,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds that no thread of a process gets hold of the GIL; then it is \
                         replaced. 0 is no limit (300).",
         set: |spec, value| {
-            spec.timeouts.deadlock = value::count(value)?;
+            spec.timeouts.deadlock = value::seconds(value)?;
             Some(())
         },
     },
@@ -43,7 +45,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds without a request after which a process that has served any is \
                         replaced by a fresh one, which has nothing loaded. 0 is never (0).",
         set: |spec, value| {
-            spec.timeouts.inactivity = value::count(value)?;
+            spec.timeouts.inactivity = value::seconds(value)?;
             Some(())
         },
     },
@@ -53,7 +55,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds that a request may take, times 1 + ln(`threads`); then its \
                         process is replaced and the client gets status 504. 0 is no limit (0).",
         set: |spec, value| {
-            spec.timeouts.request = value::count(value)?;
+            spec.timeouts.request = value::seconds(value)?;
             Some(())
         },
     },
@@ -64,7 +66,7 @@ pub(super) const TIME: &[DaemonOption] = &[
                         exception `mod_wsgi.RequestTimeout` raised in it, and so many seconds to \
                         end; only then is its process replaced. 0 is at once (0).",
         set: |spec, value| {
-            spec.timeouts.interrupt = value::count(value)?;
+            spec.timeouts.interrupt = value::seconds(value)?;
             Some(())
         },
     },
@@ -74,7 +76,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds that running requests have to finish when their process is to be \
                         replaced (15).",
         set: |spec, value| {
-            spec.timeouts.graceful = value::count(value)?;
+            spec.timeouts.graceful = value::seconds(value)?;
             Some(())
         },
     },
@@ -83,7 +85,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         allowed: SECONDS,
         documentation: "The same where SIGUSR1 asks for it. 0 is `graceful-timeout` (0).",
         set: |spec, value| {
-            spec.timeouts.eviction = value::count(value)?;
+            spec.timeouts.eviction = value::seconds(value)?;
             Some(())
         },
     },
@@ -93,7 +95,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds after which a process is replaced, once another one is ready. 0 \
                         is never (0).",
         set: |spec, value| {
-            spec.timeouts.restart_interval = value::count(value)?;
+            spec.timeouts.restart_interval = value::seconds(value)?;
             Some(())
         },
     },
@@ -103,7 +105,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds that a request waits for a place in the queue of the group; then \
                         the client gets status 503 (15).",
         set: |spec, value| {
-            spec.timeouts.connect = value::count(value)?;
+            spec.timeouts.connect = value::seconds(value)?;
             Some(())
         },
     },
@@ -113,7 +115,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds for each read and write between httpd and a process. 0 is the \
                         `Timeout` of httpd (0).",
         set: |spec, value| {
-            spec.timeouts.socket = value::count(value)?;
+            spec.timeouts.socket = value::seconds(value)?;
             Some(())
         },
     },
@@ -123,7 +125,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds that a request waits until a process takes it; then the client \
                         gets status 504. 0 is no limit (0).",
         set: |spec, value| {
-            spec.timeouts.queue = value::count(value)?;
+            spec.timeouts.queue = value::seconds(value)?;
             Some(())
         },
     },
@@ -133,7 +135,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Seconds for each write to the client while a response is sent. 0 is \
                         `socket-timeout` (0).",
         set: |spec, value| {
-            spec.timeouts.response_socket = value::count(value)?;
+            spec.timeouts.response_socket = value::seconds(value)?;
             Some(())
         },
     },
@@ -143,7 +145,7 @@ pub(super) const TIME: &[DaemonOption] = &[
         documentation: "Milliseconds that httpd waits for more of a response before it sends \
                         what there is (5).",
         set: |spec, value| {
-            spec.socket.flush_delay = value::count(value)?;
+            spec.socket.flush_delay = Duration::from_millis(value::count(value)?);
             Some(())
         },
     },
