@@ -36,6 +36,7 @@ const FLOORS: [(&str, Floors); 5] = [
     (
         "wsgi",
         &[
+            "durations",
             "header",
             "level",
             "printable",
@@ -52,6 +53,7 @@ const FLOORS: [(&str, Floors); 5] = [
         &[
             "clock",
             "exchange",
+            "records",
             "lock",
             "settings",
             "usage",
@@ -78,6 +80,7 @@ const FLOORS: [(&str, Floors); 5] = [
             "panics",
             "rlimits",
             "thread_stack",
+            "clock",
             "log",
             "control_socket",
             "queue",
