@@ -1,6 +1,8 @@
 //! What others may do to a request while it runs: interrupt it, or give it up.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use wsgi::lock::lock;
 
 use python::{Attached, ThreadIdent};
 
@@ -69,7 +71,7 @@ impl Control {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that panics is done under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

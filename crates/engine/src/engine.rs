@@ -20,12 +20,12 @@ use crate::exchange::Exchange;
 use crate::interpreter::setup::HostedInterpreter;
 use crate::interpreter::signal;
 use crate::job::Job;
-use crate::lock::lock;
 use crate::metrics::Recorder;
 use crate::preload::Preloaded;
 use crate::records::Records;
 use crate::request::lease::Lease;
 use crate::settings::Settings;
+use wsgi::lock::lock;
 use wsgi::protocol::outcome::Outcome;
 
 mod script;

@@ -26,7 +26,6 @@ mod fault;
 mod hook;
 mod interpreter;
 mod job;
-mod lock;
 mod metrics;
 mod objects;
 mod preload;

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use wsgi::lock::lock;
 
 use crate::request::timing::Sample;
 use crate::usage::{Cpu, MemoryUsage, process_start};
@@ -163,7 +165,7 @@ impl Recorder {
     }
 
     fn book(&self) -> MutexGuard<'_, Option<Box<Book>>> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.book)
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use wsgi::lock::lock;
 
 /// The scripts, and what was told about them.
 #[derive(Debug, Default)]
@@ -47,6 +49,6 @@ impl Preloaded {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Told>> {
         // Nothing that panics is done under the lock.
-        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.scripts)
     }
 }

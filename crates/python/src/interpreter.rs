@@ -16,9 +16,11 @@ mod own_gil;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 use pyo3_ffi as ffi;
 
@@ -230,7 +232,7 @@ impl Interpreter {
             return Err(EndError::Attached);
         }
         let main = {
-            let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = lock(&KNOWN);
             known.iter().find(|other| other.id == InterpreterId::MAIN).cloned()
         };
         let pointer = symbol::main_interpreter().ok_or(EndError::Main)?;
@@ -277,7 +279,7 @@ impl Interpreter {
         }
         drop(scope);
         thread_state::forget(shared.id);
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&KNOWN);
         known.retain(|other| other.id != shared.id);
         Ok(())
     }
@@ -335,7 +337,7 @@ impl Shared {
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.life)
     }
 
     /// Counts a thread in; `false` if the interpreter has been ended.
@@ -369,7 +371,7 @@ impl Shared {
 }
 
 fn known(id: InterpreterId, pointer: NonNull<ffi::PyInterpreterState>) -> Arc<Shared> {
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&KNOWN);
     if let Some(shared) = known.iter().find(|shared| shared.id == id) {
         return Arc::clone(shared);
     }

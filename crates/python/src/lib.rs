@@ -16,6 +16,7 @@
 mod attach;
 mod classes;
 mod interpreter;
+mod lock;
 mod memory;
 mod objects;
 mod symbol;

@@ -6,7 +6,7 @@
 //!
 //! From the lowest floor up:
 //!
-//! - [`durations`], [`header`], [`level`], [`printable`], [`time_zone`]: small things that all others use;
+//! - [`durations`], [`header`], [`level`], [`lock`], [`printable`], [`time_zone`]: small things that all others use;
 //! - [`codes`]: every message at warning or above, with its number;
 //! - [`protocol`]: what httpd's children, workers and the engine say to each other, as bytes: frames, the heads of
 //!   requests and responses, questions of hooks, log lines, the queue's messages, the contract of embedded mode;
@@ -21,6 +21,7 @@ pub mod durations;
 pub mod environ;
 pub mod header;
 pub mod level;
+pub mod lock;
 pub mod printable;
 pub mod process;
 pub mod protocol;

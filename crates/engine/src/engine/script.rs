@@ -10,9 +10,9 @@ use wsgi::protocol::request::RequestHead;
 
 use crate::fault;
 use crate::job::Job;
-use crate::lock::lock;
 use crate::records::Records;
 use crate::script::{self, Found, LoadError, Reload};
+use wsgi::lock::lock;
 use wsgi::protocol::outcome::Outcome;
 
 /// The script of a request.

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use python::{Attached, ClassHandle, Handle, Object, Result};
 
-use crate::lock::lock;
 use crate::objects::log_stream::{LogStream, text_over};
 use crate::request::lease::Lease;
+use wsgi::lock::lock;
 
 /// The stream of a request.
 pub(crate) struct Errors<'py> {

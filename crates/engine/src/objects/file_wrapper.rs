@@ -2,7 +2,9 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use wsgi::lock::lock;
 
 use python::{
     Arguments, Attached, Class, Construct, Error, Exception, Getter, Handle, Members, Method, Next,
@@ -39,7 +41,7 @@ impl FileWrapper {
     }
 
     fn wrapped<'py>(&self, py: Attached<'py>) -> Result<'py, Object<'py>> {
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = lock(&self.file);
         let closed = || Error::new(py, Exception::ValueError, "the file wrapper has been closed");
         file.as_ref().map(|file| file.bind(py)).ok_or_else(closed)
     }
@@ -101,7 +103,7 @@ impl Method for Close {
     ) -> Result<'py, Object<'py>> {
         let py = object.py();
         let [] = arguments.positional("close", 0)?;
-        let file = this.file.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let file = lock(&this.file).take();
         if let Some(file) = file {
             // What closing raises helps nobody: the response has gone out.
             let _ = file.bind(py).call_method(c"close", &[]);

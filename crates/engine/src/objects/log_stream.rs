@@ -14,11 +14,11 @@ use python::{
     Arguments, Attached, Class, Error, Exception, Getter, Members, Method, Object, Result,
 };
 
-use crate::lock::lock;
 use crate::request::current;
 use crate::request::error_lines::Lines;
 use crate::request::lease::{Lease, Live};
 use crate::settings::ServerLog;
+use wsgi::lock::lock;
 
 /// The Python class `mod_wsgi.Log`.
 pub(crate) struct LogStream {

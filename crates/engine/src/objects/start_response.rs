@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use wsgi::lock::lock;
 
 use python::{Arguments, Attached, Call, Class, Error, Exception, Members, Method, Object, Result};
 use wsgi::codes;
@@ -93,7 +95,7 @@ fn complaints(head: &Head) -> Records {
     static NAMED: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
     let forbidden = head.headers.iter().filter(|(name, _)| is_hop_by_hop(name));
     let first = |name: &[u8]| {
-        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = lock(&NAMED);
         named.insert(name.to_ascii_lowercase())
     };
     let mut records = Records::new();

@@ -5,8 +5,10 @@
 //! waited for while attached, so a thread that holds it and waits for the GIL blocks nobody.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
+
+use wsgi::lock::lock;
 
 use python::{Attached, Error, Exception, Result};
 use wsgi::codes::Message;
@@ -111,12 +113,12 @@ impl Lease {
 
     /// Whom the request's events go to; `None` while nobody wants them.
     pub(crate) fn events(&self) -> Option<Arc<RequestEvents>> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.events).clone()
     }
 
     /// Says whom the request's events go to. At its end, attached, nobody: a watch holds objects.
     pub(crate) fn set_events(&self, events: Option<Arc<RequestEvents>>) {
-        let mut current = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.events);
         let before = std::mem::replace(&mut *current, events);
         drop(current);
         // Dropping objects may run Python code, which may ask for the watch.
@@ -173,7 +175,7 @@ impl Lease {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Live>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.live)
     }
 }
 

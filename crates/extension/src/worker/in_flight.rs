@@ -2,8 +2,10 @@
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use wsgi::lock::lock;
 
 use engine::Control;
 use nix::sys::eventfd::EventFd;
@@ -266,7 +268,7 @@ impl InFlight {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that panics is done under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

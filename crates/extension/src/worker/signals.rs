@@ -5,8 +5,10 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
+
+use wsgi::lock::lock;
 
 use engine::Engine;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -85,7 +87,7 @@ impl Signals {
 
     /// Has a thread of its own tell the applications, since that may take any time.
     fn pass_on(&self, signal: Signal) {
-        let mut dispatcher = self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dispatcher = lock(&self.dispatcher);
         if dispatcher.is_none() {
             *dispatcher = self.dispatch();
         }

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use wsgi::lock::lock;
 
 use httpd::{RunMode, Server, StartKind, StartPass};
 use wsgi::codes::{self, Message};
@@ -61,7 +63,7 @@ struct Named {
 pub(crate) fn leads(main: Server<'_>) -> &Leads {
     main.config::<Wsgi>().runtime.leads.get_or_init(|| {
         // Nothing that panics is done under the lock.
-        let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = lock(&BEFORE);
         let found = Arc::new(look(main, before.as_deref().unwrap_or(&Leads::default())));
         *before = Some(Arc::clone(&found));
         found

@@ -5,8 +5,10 @@
 //! them, by way of the [`Lifeline`].
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use wsgi::lock::lock;
 
 use httpd::{OtherChild, Pool, Server, StartKind, main_server, watch_process};
 use wsgi::codes::{self, Message};
@@ -169,7 +171,7 @@ fn routes(main: Server<'_>, queues: &[Arc<Queue>]) -> Routes {
 impl Generation {
     fn lock(&self) -> std::sync::MutexGuard<'_, Wsgid> {
         // Nothing that panics is done under the lock.
-        self.wsgid.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.wsgid)
     }
 
     fn is_down(&self) -> bool {

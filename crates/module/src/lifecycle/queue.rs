@@ -6,8 +6,10 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use wsgi::lock::lock;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
@@ -104,12 +106,12 @@ impl Queue {
 
     /// The receiving end; `None` in children.
     pub(crate) fn receiver(&self) -> Option<Arc<OwnedFd>> {
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.receiver).clone()
     }
 
     /// Closes the receiving end, which is of no use to a child.
     pub(crate) fn close_receiver(&self) {
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.receiver).take();
     }
 
     /// What `wsgid` says about the group.

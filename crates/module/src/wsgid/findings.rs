@@ -3,8 +3,10 @@
 //! It belongs to no configuration: it stays when httpd reads a new one, and then shrinks to what that needs.
 //! What is kept is verified by `wsgid` before it is used, or used because nothing better can be had in time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
+
+use wsgi::lock::lock;
 
 use httpd::{RunMode, Server, StartKind};
 use wsgi::process::plan::{Findings, Plan, Report};
@@ -24,7 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 fn findings() -> std::sync::MutexGuard<'static, Findings> {
     // Nothing that panics is done under the lock.
-    FINDINGS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&FINDINGS)
 }
 
 /// Has `wsgid` check a plan, and keeps what it has found out. A server that runs does not wait for long; `None`

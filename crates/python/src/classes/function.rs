@@ -4,7 +4,9 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock;
 
 use pyo3_ffi as ffi;
 
@@ -56,7 +58,7 @@ unsafe impl Send for Address {}
 /// One definition for each function and process: function objects point to it for ever.
 fn definition<F: Function>() -> *mut ffi::PyMethodDef {
     static KEPT: Mutex<Option<HashMap<TypeId, Address>>> = Mutex::new(None);
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = lock(&KEPT);
     let make = || Address(Box::into_raw(Box::new(method_def::<F>())));
     kept.get_or_insert_default().entry(TypeId::of::<F>()).or_insert_with(make).0
 }

@@ -8,7 +8,9 @@ use std::ffi::{CString, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock;
 
 use pyo3_ffi as ffi;
 
@@ -59,7 +61,7 @@ pub enum InitializeError {
 /// they are. A thread that is not attached before is not attached after.
 pub fn initialize(options: &Options) -> Result<Initialized, InitializeError> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = lock(&ONE_AT_A_TIME);
     require(c"Py_IsInitialized")?;
     require(c"PyInterpreterState_Main")?;
     // SAFETY: may be asked at any time.

@@ -4,7 +4,9 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock;
 
 use pyo3_ffi as ffi;
 
@@ -104,7 +106,7 @@ impl<T: Class> Members<T> {
 /// The slots of `T`, and whether it can be constructed. CPython keeps pointers to the method
 /// definitions for as long as the process lives, so there is one set for each class.
 pub(super) fn slots_of<T: Class>() -> (Vec<ffi::PyType_Slot>, bool) {
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = lock(&KEPT);
     let slots =
         &kept.get_or_insert_default().entry(TypeId::of::<T>()).or_insert_with(define::<T>).0;
     let constructible = slots.iter().any(|(slot, _)| *slot == ffi::Py_tp_new);
