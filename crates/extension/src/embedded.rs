@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -31,9 +32,42 @@ static ENGINE: OnceLock<Arc<Engine>> = OnceLock::new();
 /// Python of this process; a child may have it from httpd's parent.
 static PYTHON: OnceLock<Initialized> = OnceLock::new();
 
+/// Why there is no Python in this process.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EmbedError {
+    /// What httpd's module has sent is not understood.
+    #[error("the task from httpd's module is unreadable: {0}; stop httpd and start it again")]
+    Task(#[from] serde_json::Error),
+    /// Python could not be started.
+    #[error("{0}")]
+    Python(#[from] python::InitializeError),
+    /// An exception of Python's, in its words.
+    #[error("{0}")]
+    Raised(String),
+    /// The library is that of another Python.
+    #[error(
+        "{program:?} was asked for and is {wanted:?}, but its library {library:?} is {found:?}"
+    )]
+    OtherVersion { program: PathBuf, wanted: String, library: PathBuf, found: String },
+    /// The interpreter could not be set up.
+    #[error("{}", words_of(.0))]
+    SetUp(#[from] EngineError),
+    /// httpd's module asked twice.
+    #[error("the engine was made before")]
+    MadeBefore,
+}
+
+/// What is wrong in words, without a code: the line that says it has one of its own.
+fn words_of(error: &EngineError) -> String {
+    match error {
+        EngineError::SetUp(message) => message.text().to_owned(),
+        EngineError::NotMain => error.to_string(),
+    }
+}
+
 /// Starts Python in httpd's parent; `start` is a [`PythonStart`] as JSON.
-pub(crate) fn initialize(start: &[u8]) -> Result<(), String> {
-    let start: PythonStart = serde_json::from_slice(start).map_err(|error| error.to_string())?;
+pub(crate) fn initialize(start: &[u8]) -> Result<(), EmbedError> {
+    let start: PythonStart = serde_json::from_slice(start)?;
     started(&start.python, &start.options).map(drop)
 }
 
@@ -49,25 +83,25 @@ pub(crate) fn start(
     spec: &[u8],
     log: &Arc<dyn ServerLog>,
     scoreboard: ReadScoreboard,
-) -> Result<(), String> {
-    let spec: EmbeddedSpec = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
+) -> Result<(), EmbedError> {
+    let spec: EmbeddedSpec = serde_json::from_slice(spec)?;
     let python = started(&spec.python, &spec.server.python)?;
     if python.joined && !spec.python_in_parent_is_known {
         log.message(&codes::another_python("this process"));
     }
     let engine = python.main.attach(|py| {
         let settings = settings(&spec, Arc::clone(log), scoreboard);
-        Engine::new(py, settings).map_err(|error| match error {
-            EngineError::SetUp(message) => message.text().to_owned(),
-            error @ EngineError::NotMain => error.to_string(),
-        })
+        Engine::new(py, settings)
     })?;
     imports::run(&engine, log, "", &spec.imports, || true);
-    ENGINE.set(engine).map_err(|_| "the engine was made before".to_owned())
+    ENGINE.set(engine).map_err(|_| EmbedError::MadeBefore)
 }
 
 /// Python of this process, which is started if there is none.
-fn started(python: &PythonFacts, options: &PythonOptions) -> Result<&'static Initialized, String> {
+fn started(
+    python: &PythonFacts,
+    options: &PythonOptions,
+) -> Result<&'static Initialized, EmbedError> {
     if let Some(initialized) = PYTHON.get() {
         return Ok(initialized);
     }
@@ -77,15 +111,16 @@ fn started(python: &PythonFacts, options: &PythonOptions) -> Result<&'static Ini
         dont_write_bytecode: options.dont_write_bytecode,
         ..Options::default()
     };
-    let initialized = python::initialize(&options).map_err(|error| error.to_string())?;
-    let version = initialized.main.attach(|py| version(py).map_err(|error| error.to_string()))?;
-    if !initialized.joined && version != python.version {
-        return Err(format!(
-            "{} was asked for and is {:?}, but its library {} is {version:?}",
-            python.executable.display(),
-            python.version,
-            python.library.display(),
-        ));
+    let initialized = python::initialize(&options)?;
+    let raised = |error: python::Error<'_>| EmbedError::Raised(error.to_string());
+    let found = initialized.main.attach(|py| version(py).map_err(raised))?;
+    if !initialized.joined && found != python.version {
+        return Err(EmbedError::OtherVersion {
+            program: python.executable.clone(),
+            wanted: python.version.clone(),
+            library: python.library.clone(),
+            found,
+        });
     }
     Ok(PYTHON.get_or_init(|| initialized))
 }

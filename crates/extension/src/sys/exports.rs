@@ -8,7 +8,7 @@ use python::module::Definition;
 use wsgi::protocol::embed_abi::{Api, ErrorText, Host, Server, Take};
 
 use super::host::{HostCalls, HostLog, host_scoreboard};
-use crate::embedded;
+use crate::embedded::{self, EmbedError};
 use crate::entry::Extension;
 
 static EXTENSION: Definition<Extension> = Definition::new();
@@ -67,8 +67,9 @@ unsafe extern "C" fn api_start(
 }
 
 /// 0, or 1 with the reason in `error`.
-fn outcome(error: &mut ErrorText, work: impl FnOnce() -> Result<(), String>) -> i32 {
-    match crate::panics::caught(work).and_then(|result| result) {
+fn outcome(error: &mut ErrorText, work: impl FnOnce() -> Result<(), EmbedError>) -> i32 {
+    let done = crate::panics::caught(work);
+    match done.and_then(|result| result.map_err(|error| error.to_string())) {
         Ok(()) => 0,
         Err(text) => {
             error.set(&text);

@@ -8,9 +8,17 @@ use nix::fcntl::FdFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
+/// A descriptor of the contract with `wsgid` is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("descriptor {number} is not open ({error}); serve() is for wsgid alone")]
+pub(crate) struct NotInherited {
+    number: RawFd,
+    error: nix::Error,
+}
+
 /// Takes a descriptor that `wsgid` has left open for this process; programs that it executes do not
 /// get it.
-pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, String> {
+pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, NotInherited> {
     // SAFETY: the numbers are those of the contract with wsgid (`wsgi::process::plan::descriptor`), each is
     // taken once, and one that is not open is noticed by the call below.
     let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
@@ -19,7 +27,7 @@ pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, String> {
         Err(error) => {
             // Not ours to close.
             let _ = descriptor.into_raw_fd();
-            Err(format!("descriptor {number} is not open ({error}); serve() is for wsgid alone"))
+            Err(NotInherited { number, error })
         }
     }
 }

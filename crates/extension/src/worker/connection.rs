@@ -30,13 +30,27 @@ const SMALL: usize = 16 * 1024;
 /// The type and the payload of a frame.
 pub(crate) type ReceivedFrame = (FrameType, Vec<u8>);
 
+/// Why no frame came.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReceiveError {
+    /// The child has closed its end.
+    #[error("the connection to httpd is closed")]
+    Closed,
+    /// The stream broke, or the child was silent for too long.
+    #[error("{0}")]
+    Stream(#[from] std::io::Error),
+    /// What came is no frame.
+    #[error("{0}")]
+    Frame(#[from] frame::FrameError),
+}
+
 /// The next frame of the stream; `None` at its end.
 pub(crate) fn receive(
     stream: &UnixStream,
     inbox: &mut FrameDecoder,
-) -> Result<Option<ReceivedFrame>, String> {
+) -> Result<Option<ReceivedFrame>, ReceiveError> {
     loop {
-        let frame = inbox.next_frame().map_err(|error| error.to_string())?;
+        let frame = inbox.next_frame()?;
         if let Some(frame) = frame {
             return Ok(Some((frame.kind, frame.payload.to_vec())));
         }
@@ -44,13 +58,10 @@ pub(crate) fn receive(
             Ok(0) => return Ok(None),
             Ok(count) => inbox.received(count),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         }
     }
 }
-
-/// What there is to say when the child has closed its end.
-const CLOSED: &str = "the connection to httpd is closed";
 
 /// A request's way to the httpd child.
 pub(crate) struct ChildConnection {
@@ -146,14 +157,15 @@ impl ChildConnection {
         self.put(FrameType::WantBody, |payload| {
             Writer::new(payload).u32(wanted);
         });
-        let answer = self.send().map_err(|Gone| CLOSED.into()).and_then(|()| self.answer_frame());
-        answer.map_err(|text| BodyError { fault: BodyFault::Gone, text })
+        let sent = self.send().map_err(|Gone| ReceiveError::Closed);
+        let answer = sent.and_then(|()| self.answer_frame());
+        answer.map_err(|error| BodyError { fault: BodyFault::Gone, text: error.to_string() })
     }
 
     /// The frame that the child answers with.
-    fn answer_frame(&mut self) -> Result<ReceivedFrame, String> {
+    fn answer_frame(&mut self) -> Result<ReceivedFrame, ReceiveError> {
         let answer = receive(&self.stream, &mut self.inbox)
-            .and_then(|frame| frame.ok_or_else(|| CLOSED.into()));
+            .and_then(|frame| frame.ok_or(ReceiveError::Closed));
         self.gone |= answer.is_err();
         answer
     }

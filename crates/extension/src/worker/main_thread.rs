@@ -9,19 +9,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use engine::{Engine, ServerLog};
+use engine::ServerLog;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use python::Attached;
 use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::{DEFAULT_IDLE_TIMEOUT, Timeouts};
 use wsgi::process::control::{Cause, SupervisorMessage, WorkerMessage};
-use wsgi::process::plan::WorkerSpec;
 
-use crate::control_socket::{ControlSocket, Incoming};
+use crate::control_socket::Incoming;
 use crate::imports;
-use crate::log::ProcessLog;
 use crate::process_context::ProcessContext;
-use crate::queue::Queue;
 use crate::rlimits;
 use crate::sys;
 use crate::thread_stack;
@@ -30,6 +27,7 @@ use crate::worker::in_flight::InFlight;
 use crate::worker::levels::{Levels, STEP};
 use crate::worker::monitor::{Monitor, ProcessAction};
 use crate::worker::recycling::Recycling;
+use crate::worker::shared::Shared;
 use crate::worker::shutdown::{self, Shutdown};
 use crate::worker::signals::{Asked, Signals};
 use crate::worker::stacks::Stacks;
@@ -71,22 +69,6 @@ pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallibl
         let worker = Worker { shared, watch, replacement_cause: None, lining_up: None };
         worker.run(&signals)
     })
-}
-
-/// What the threads of a worker share.
-pub(crate) struct Shared {
-    pub(crate) spec: WorkerSpec,
-    pub(crate) log: Arc<ProcessLog>,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) shutdown: Shutdown,
-    pub(crate) requests: Arc<InFlight>,
-    pub(crate) queue: Queue,
-    /// Where threads wait for what comes into the queue.
-    pub(crate) levels: Levels,
-    pub(crate) control: ControlSocket,
-    pub(crate) recycling: Option<Recycling>,
-    /// When there is nothing to do for so long that the process may not be needed.
-    pub(crate) idle: Idle,
 }
 
 /// The main thread.
@@ -217,7 +199,7 @@ impl Worker {
         }
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let limits = next.into_iter().chain(left);
-        let timeout = limits.chain(shared.rest()).chain(self.line_up()).min();
+        let timeout = limits.chain(shared.idle_limit()).chain(self.line_up()).min();
         // Rounded up, so that the time is over when the thread wakes.
         let timeout = timeout.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
@@ -337,28 +319,5 @@ impl Worker {
             shared.log.report(codes::end_without_limit(&error));
         }
         Some(deadline)
-    }
-}
-
-impl Shared {
-    /// Tells `wsgid` something. If it is gone, the main thread notices.
-    pub(crate) fn tell(&self, news: WorkerMessage) {
-        let _ = self.control.send(news);
-    }
-
-    /// Whether the process has too much memory.
-    fn large(&self) -> Option<Cause> {
-        let is_large = self.recycling.as_ref().is_some_and(Recycling::was_reached);
-        is_large.then_some(Cause::Memory)
-    }
-
-    /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for as
-    /// long as the group allows.
-    fn rest(&self) -> Option<Duration> {
-        let patience = self.idle.patience()?;
-        Some(self.requests.idle_for(patience).unwrap_or_else(|| {
-            self.tell(WorkerMessage::Idle);
-            patience
-        }))
     }
 }

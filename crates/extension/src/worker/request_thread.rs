@@ -8,7 +8,7 @@ use crate::panics::caught;
 use crate::queue::{TakeError, Taken};
 use crate::worker::handler::Service;
 use crate::worker::in_flight::Serving;
-use crate::worker::main_thread::Shared;
+use crate::worker::shared::Shared;
 
 /// How many milliseconds a thread waits after a shortage before it tries again.
 const SHORTAGE: u8 = 100;
