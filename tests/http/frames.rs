@@ -52,7 +52,7 @@ fn frames_out_of_turn_are_refused() {
     // A body that a worker has got cannot be sent to another one.
     httpd.expect_log("a frame of type Decline out of turn");
     assert_eq!(httpd.post("/declines", "body").send().status, 500);
-    httpd.expect_log("a frame of type Head out of turn");
+    httpd.expect_log("a frame of type ResponseHead out of turn");
     assert_eq!(httpd.get("/twice").send().status, 500, "nothing had left");
     assert_eq!(httpd.get("/").send().text(), "well");
 }

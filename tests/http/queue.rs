@@ -182,7 +182,7 @@ fn what_is_no_request_is_refused() {
     httpd.expect_log("WSGI0252");
     httpd.expect_log("WSGI0033");
     httpd.expect_log("a request cannot be read: a frame of the unknown type 255");
-    httpd.expect_log("a request cannot be read: a frame of type Request with 2147483648 bytes");
+    httpd.expect_log("a request cannot be read: a frame of type RequestHead with 2147483648 bytes");
     assert_eq!(httpd.get("/forger").send().text(), "sent");
     assert_eq!(httpd.get("/app").send().text(), worker, "the worker serves on");
     wait_until("all four are refused", || httpd.log_lines("WSGI0252").len() == 4);
