@@ -10,6 +10,7 @@ mod architecture;
 mod authn;
 mod authz;
 mod bodies;
+mod codes;
 mod configuration;
 mod daemon;
 mod directives;
