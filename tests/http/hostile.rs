@@ -227,7 +227,7 @@ fn talker(name: &str, says: &str, ends: &str) -> Httpd {
 #[test]
 fn workers_that_say_that_they_leave_do_not_fill_the_machine() {
     let httpd = talker("hostile-leaver", "E", "False");
-    httpd.expect_log("WSGI0224: process group \"test\": 8 workers are to end");
+    httpd.expect_log("WSGI0224: process group \"talker\": 8 workers are to end");
     httpd.wait_for_log("WSGI0224");
     assert_eq!(httpd.pids(Kind::Worker).len(), 8);
     assert_eq!(httpd.get("/app").send().text(), "well");
