@@ -122,7 +122,7 @@ fn an_application_that_starts_threads_is_loaded_by_each_worker() {
         + "\nimport threading\nthreading.Thread(target=threading.Event().wait, name='busy-bee', daemon=True).start()\n";
     let httpd = script("threads", &text, "processes=2 threads=1 preload=application").start();
     httpd.expect_log("busy-bee");
-    httpd.expect_log("its workers load by themselves what cannot be preloaded");
+    httpd.expect_log("less is preloaded, and workers load the rest by themselves");
     let answer = ask(&httpd);
     assert_eq!(answer["pid"], answer["loaded_by"]);
     // A worker that is just being forked still has the template's title.
@@ -195,12 +195,12 @@ fn a_broken_script_leaves_the_old_workers_in_place() {
     assert_eq!(ask(&httpd)["version"], "1");
     httpd.expect_log("SyntaxError");
     httpd.expect_log("cannot compile");
-    httpd.expect_log("the workers that there are serve on, until it changes again");
+    httpd.expect_log("running workers serve on until it changes again");
     httpd.allow_log("preload: ");
     change(httpd.root(), "def application(:\n", 1);
     wait_until("the change was found", || {
         assert_eq!(ask(&httpd)["version"], "1");
-        !httpd.log_lines("the workers that there are serve on").is_empty()
+        !httpd.log_lines("running workers serve on").is_empty()
     });
     change(httpd.root(), &SCRIPT.replace("VERSION", "3"), 2);
     wait_until("the mended script answers", || ask(&httpd)["version"] == "3");
@@ -406,7 +406,7 @@ fn a_socket_that_workers_would_share_is_named() {
     let text = SCRIPT.replace("VERSION", "1")
         + "\nimport socket\nSOCKET = socket.create_server(('127.0.0.1', 0))\n";
     let httpd = script("socket", &text, "processes=2 preload=application").start();
-    httpd.expect_log("what was preloaded has left a socket open");
+    httpd.expect_log("preloaded code has left a socket open");
     ask(&httpd);
     let lines = httpd.log_lines("left a socket open");
     assert!(lines.len() == 1 && lines[0].text.contains("127.0.0.1:"), "{lines:?}");

@@ -75,7 +75,7 @@ catalogue! {
         client: "Status 403.",
     }
     WSGI0294 Warning path_left_out(path: &str, limit: Duration) {
-        text: "{path:?} cannot be looked at within {limit:?}: its file system does not answer \
+        text: "{path:?} cannot be looked at within {limit:.0?}: its file system does not answer \
             (NFS, FUSE) and is not waited for; mend or unmount it, or name another path",
         meaning: "The check of the configuration does without the path, and takes it as it was \
             known before.",
@@ -83,7 +83,7 @@ catalogue! {
         client: "Nothing, until a request needs the path.",
     }
     WSGI0295 Error path_silent(path: &str, limit: Duration) {
-        text: "{path:?} cannot be looked at within {limit:?}: its file system does not answer \
+        text: "{path:?} cannot be looked at within {limit:.0?}: its file system does not answer \
             (NFS, FUSE) and is not waited for; mend or unmount it, or name another path",
         meaning: "Nothing can be checked without the path, such as that of a Python.",
         remedy: "Look after the file system.",
@@ -97,8 +97,8 @@ catalogue! {
     }
     WSGI0297 Warning embedded_mode_lost(problem: &dyn Display) {
         text: "embedded mode will not work: {problem}",
-        meaning: "httpd's children cannot load Python. An error if something needs it at once; at \
-            the level `info` if no alias leads to embedded mode.",
+        meaning: "httpd's children cannot load Python. At the level `info` if no alias leads to \
+            embedded mode, and `debug` if that is switched off.",
         remedy: "Install the shared library of that Python, name another one with \
             `WSGIPythonHome`, or use process groups.",
         client: "Status 500 for requests that run in embedded mode.",
@@ -106,7 +106,7 @@ catalogue! {
     WSGI0298 Warning no_effect(directive: &str, reason: &str) {
         text: "{directive} has no effect: {reason}",
         meaning: "The directive is accepted, since configurations have it, and changes nothing.",
-        remedy: "Take it away.",
+        remedy: "Remove the directive.",
         client: "Not affected.",
     }
     WSGI0299 Error group_has_no_user(error: &dyn Display) {
@@ -166,8 +166,7 @@ catalogue! {
     WSGI0307 Warning another_python(process: &str) {
         text: "another module has started Python in {process}: embedded mode uses it, and lazy \
             initialization is lost",
-        meaning: "A module such as mod_python or mod_perl's kin has initialised Python before \
-            Dormouse could.",
+        meaning: "A module such as mod_python has started Python before Dormouse could.",
         remedy: "Unload that module, or use process groups.",
         client: "Not affected.",
     }

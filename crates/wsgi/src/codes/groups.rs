@@ -73,8 +73,8 @@ catalogue! {
         text: "worker {pid} ended ({status}); {next}",
         meaning: "A worker has crashed, was killed, or the application has ended it.",
         remedy: "A signal such as SIGSEGV is a fault of an extension module: `import faulthandler; \
-            faulthandler.enable()` shows where. SIGKILL without a cause is an administrator's, or \
-            the kernel's for want of memory.",
+            faulthandler.enable()` shows where. SIGKILL comes from an administrator, or from the \
+            kernel for want of memory, which the line says if it is known.",
         client: "Status 502 for the requests that it served (WSGI0146).",
     }
     WSGI0231 Error worker_crashed(pid: &str, status: &dyn Display) {
@@ -96,8 +96,8 @@ catalogue! {
         client: "Status 503 while no worker is ready.",
     }
     WSGI0271 Warning template_slow(pid: i32, seconds: u64) {
-        text: "template {pid} is not ready after {seconds} seconds: what it imports may hang; it \
-            is replaced when its script changes, and startup-timeout= sets a limit",
+        text: "template {pid} is not ready after {seconds} seconds: its imports may hang; it is \
+            replaced when its script changes, and startup-timeout= sets a limit",
         meaning: "The group has no `startup-timeout=`, so the template is left to load.",
         remedy: "Find out what the imports wait for.",
         client: "Status 503 while no worker is ready.",
@@ -119,30 +119,30 @@ catalogue! {
         client: "Status 502 for requests that it still served.",
     }
     WSGI0274 Warning change_not_preloaded() {
-        text: "the changed script cannot be preloaded: the workers that there are serve on, until \
-            it changes again",
+        text: "the changed script cannot be preloaded: running workers serve on until it changes \
+            again",
         meaning: "A script was changed, and the new one cannot be loaded; lines before this one \
             say why.",
         remedy: "Correct the script. It is looked at again when it changes.",
         client: "Responses of the script as it was.",
     }
     WSGI0275 Warning preloading_given_up() {
-        text: "its workers load by themselves what cannot be preloaded",
-        meaning: "What was preloaded has started threads (WSGI0264), which a fork does not copy. \
-            The group works, and shares less memory.",
+        text: "less is preloaded, and workers load the rest by themselves",
+        meaning: "Preloaded code has started threads (WSGI0264), which a fork does not copy. The \
+            group works, and shares less memory.",
         remedy: "As WSGI0264.",
         client: "Not affected.",
     }
     WSGI0276 Warning application_not_preloaded() {
-        text: "an application cannot be preloaded: its workers load it by themselves, until its \
-            script changes",
+        text: "an application cannot be preloaded: workers load it by themselves until its script \
+            changes",
         meaning: "A script cannot be loaded; lines before this one say why.",
         remedy: "Correct the script. It is looked at again when it changes.",
         client: "Status 500 as long as the script cannot be loaded.",
     }
     WSGI0277 Error scripts_not_looked_at(error: &dyn Display, pause: Duration) {
-        text: "scripts cannot be looked at: {error}; the workers that there are serve on, and it \
-            is tried again in {pause:?}",
+        text: "scripts cannot be looked at: {error}; running workers serve on, and the next try is \
+            in {pause:.0?}",
         meaning: "Whether the preloaded scripts have changed is found out by a process of the \
             group's user, which cannot be started.",
         remedy: "The error says what is missing.",
@@ -175,10 +175,11 @@ catalogue! {
     }
     WSGI0281 Error wsgid_ended(pid: i32, status: &dyn Display) {
         text: "wsgid {pid} has ended unasked ({status}); it is started again",
-        meaning: "The supervisor was killed or has failed, and all workers have ended with it.",
+        meaning: "The supervisor was killed or has failed. Its workers finish what they have \
+            begun, and end.",
         remedy: "Nothing, if it was killed on purpose. Otherwise report it with the lines around \
             this one.",
-        client: "Status 502 for requests that workers served; others wait.",
+        client: "A wait, until new workers are ready.",
     }
     WSGI0282 Error wsgid_not_restarted(error: &dyn Display) {
         text: "wsgid cannot be started again: {error}; its process groups do not answer",

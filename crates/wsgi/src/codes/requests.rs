@@ -14,8 +14,8 @@ catalogue! {
     }
     WSGI0115 Error no_socket(error: &dyn Display) {
         text: "this child of httpd cannot make a socket for the request ({error}); the limit of \
-            open files (ulimit -n) may be too low for its threads, or what is loaded into it \
-            leaves files open",
+            open files (ulimit -n) may be too low for its threads, or a module in it leaves files \
+            open",
         meaning: "The child of httpd has no free descriptor for a request to a process group.",
         remedy: "Raise the limit of open files for httpd, or find what leaves files open in its \
             children.",
@@ -40,7 +40,7 @@ catalogue! {
             descriptor; gave up after {attempts} attempts",
         meaning: "Each worker that took the request was about to be replaced, since its script has \
             changed, or had too many open files.",
-        remedy: "If scripts are written all the time, deploy them at once. Otherwise see WSGI0251.",
+        remedy: "If scripts change all the time, deploy them together. Otherwise see WSGI0251.",
         client: "Status 503.",
     }
     WSGI0134 Error exec_cgi_off(file: &str) {
@@ -84,7 +84,7 @@ catalogue! {
     }
     WSGI0141 Error invalid_length(length: &str) {
         text: "invalid Content-Length {length:?}",
-        meaning: "The client says a length that is no number.",
+        meaning: "The client sends a length that is no number.",
         remedy: "Nothing, if such requests are none of yours.",
         client: "Status 400.",
     }
@@ -148,7 +148,7 @@ catalogue! {
     }
     WSGI0211 Error no_worker() {
         text: "there is no worker, because starting one keeps failing; the error log has the \
-            reason (\"cannot start\", \"ended before it was ready\")",
+            reason (WSGI0228, WSGI0229)",
         meaning: "All workers of the group have ended, and the next one is not started yet since \
             the last ones failed. Requests are refused at once, so that they do not occupy httpd's \
             threads.",

@@ -33,7 +33,7 @@ catalogue! {
         client: "Requests wait for a worker.",
     }
     WSGI0033 Alert sender_unknown(error: &dyn Display) {
-        text: "it is unknown who has sent a request: {error}",
+        text: "the sender of a request is unknown: {error}",
         meaning: "The kernel does not say which user has made the socket of a request. It is \
             refused.",
         remedy: "Report it with this line.",
@@ -58,13 +58,13 @@ catalogue! {
         client: "Not affected.",
     }
     WSGI0069 Error deadlocks_not_noticed(error: &dyn Display) {
-        text: "dead-locks are not noticed: {error}",
+        text: "deadlocks are not noticed: {error}",
         meaning: "The thread that tries to acquire the GIL cannot be started. It is tried again.",
         remedy: "Raise the limit of threads of the user or its cgroup (`ulimit -u`, `TasksMax=`).",
         client: "Not affected.",
     }
     WSGI0070 Warning end_without_limit(error: &dyn Display) {
-        text: "the end has no time limit: {error}",
+        text: "the shutdown has no time limit: {error}",
         meaning: "The thread that ends the process after `shutdown-timeout` cannot be started. \
             `wsgid` kills the process a second later instead.",
         remedy: "Raise the limit of threads of the user or its cgroup (`ulimit -u`, `TasksMax=`).",
@@ -221,15 +221,15 @@ catalogue! {
         client: "Not affected.",
     }
     WSGI0264 Warning threads_preloaded(threads: &str) {
-        text: "what was preloaded has started threads, which a fork does not copy{threads}; \
-            workers load by themselves what they need. Start threads with the first request",
+        text: "preloaded code has started threads, which a fork does not copy{threads}; workers \
+            load by themselves what they need. Start threads with the first request",
         meaning: "A template has to be alone in its process. Less is preloaded (WSGI0275).",
         remedy: "Start threads with the first request, or keep libraries from starting theirs.",
         client: "Not affected.",
     }
     WSGI0265 Warning socket_left_open(descriptor: i32, here: &dyn Display, there: &str) {
-        text: "what was preloaded has left a socket open (descriptor {descriptor}, {here}, \
-            {there}), which all workers share; open it with the first request, or close it in \
+        text: "preloaded code has left a socket open (descriptor {descriptor}, {here}, {there}), \
+            which all workers share; open it with the first request, or close it in \
             os.register_at_fork",
         meaning: "All workers would speak to a database or another server on the same connection.",
         remedy: "Open the connection with the first request, or close it before forks.",
