@@ -1,7 +1,7 @@
 //! Who is measured, and with which configuration.
 //!
-//! Everybody gets the same application, Python, number of processes and threads, and, where httpd is
-//! part of it, the same httpd.
+//! Everybody gets the same application, Python, number of processes and threads, and, where httpd
+//! is part of it, the same httpd.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::chown;

@@ -1,8 +1,8 @@
 //! `cargo xtask bench leaks`: what many requests leave behind in each process of a server.
 //!
-//! Bytes are counted, not allocations, so that nothing escapes: Python's heap, the C library's, the module's
-//! own, stacks and mappings. They are those of anonymous pages: which pages of files a process has to itself
-//! depends on what else runs.
+//! Bytes are counted, not allocations, so that nothing escapes: Python's heap, the C library's, the
+//! module's own, stacks and mappings. They are those of anonymous pages: which pages of files a
+//! process has to itself depends on what else runs.
 
 mod traffic;
 
@@ -57,22 +57,25 @@ impl Place {
     }
 }
 
-/// Bytes per request that a process may keep. The smallest block of a heap is 16 bytes, so a single one that
-/// each request leaves is seen, and one that only every eighth leaves.
+/// Bytes per request that a process may keep. The smallest block of a heap is 16 bytes, so a single
+/// one that each request leaves is seen, and one that only every eighth leaves.
 const MOST: f64 = 2.0;
 
-/// Parts that the requests are divided into. What leaks grows in each of them, so the part with the least
-/// growth counts: heaps of threads grow by 200 KB in one part or another, until each has done so once.
+/// Parts that the requests are divided into. What leaks grows in each of them, so the part with the
+/// least growth counts: heaps of threads grow by 200 KB in one part or another, until each has done
+/// so once.
 const PARTS: u32 = 5;
 
-/// Requests before the first look, once all threads are awake: caches and free lists reach their size.
+/// Requests before the first look, once all threads are awake: caches and free lists reach their
+/// size.
 const WARM_UP: u32 = 5000;
 
 /// Prints everything; success means that nothing grew.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!("# Leaks\n\n{}", machine::describe()?);
     println!(
-        "Growth over {} requests, after {WARM_UP} to warm up; the sum of all processes of a kind.\n",
+        "Growth over {} requests, after {WARM_UP} to warm up; the sum of all processes of a \
+         kind.\n",
         options.requests
     );
     let mut verdicts = Vec::new();
@@ -180,7 +183,8 @@ fn measure(place: Place, traffic: Traffic, requests: u32) -> Result<Vec<Change>>
 fn server(place: Place, traffic: Traffic) -> Setup {
     let script = "tests/apps/leaks.wsgi";
     let script = fs::read(testkit::installation::project().join(script)).unwrap_or_default();
-    // As many threads in one child of httpd as there are clients, and nothing in the log that is not needed.
+    // As many threads in one child of httpd as there are clients, and nothing in the log that is
+    // not needed.
     let setup = Httpd::new("leaks")
         .mpm(Mpm::Event)
         .one_child()

@@ -39,8 +39,8 @@ impl Mappings {
         }
     }
 
-    /// The table: PSS of each mapping in all processes, and in those of each role, with private bytes
-    /// in parentheses; the largest first.
+    /// The table: PSS of each mapping in all processes, and in those of each role, with private
+    /// bytes in parentheses; the largest first.
     pub(crate) fn table(&self, census: &Census) -> String {
         let roles = Role::ALL.into_iter().filter(|(role, _)| census.with(*role).next().is_some());
         let roles: Vec<_> = roles.collect();

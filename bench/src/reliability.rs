@@ -1,8 +1,8 @@
-//! `cargo xtask bench reliability`: what becomes of requests while a server restarts, loses processes, or has
-//! slow clients, dead groups and slow Pythons.
+//! `cargo xtask bench reliability`: what becomes of requests while a server restarts, loses
+//! processes, or has slow clients, dead groups and slow Pythons.
 //!
-//! Every answer is looked at. What a plain httpd does in the same situation is measured in the same run, since
-//! it loses requests as well: those of a child that is killed, for example.
+//! Every answer is looked at. What a plain httpd does in the same situation is measured in the same
+//! run, since it loses requests as well: those of a child that is killed, for example.
 
 mod dead;
 mod faults;
@@ -127,7 +127,8 @@ fn measured(row: Row, amount: &Amount) -> Findings {
     }
 }
 
-/// An httpd with a static file, and the log lines that every one may have: a measurement judges figures.
+/// An httpd with a static file, and the log lines that every one may have: a measurement judges
+/// figures.
 fn server(name: &str) -> Setup {
     Httpd::new(name).mpm(Mpm::Event).conf("LogLevel notice").file(STATIC.0, STATIC.1).allow_log("")
 }

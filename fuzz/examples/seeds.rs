@@ -1,4 +1,5 @@
-//! Writes the seeds anew, for a protocol that has changed: small inputs that reach each branch of a reader.
+//! Writes the seeds anew, for a protocol that has changed: small inputs that reach each branch of a
+//! reader.
 //!
 //! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`
 #![expect(clippy::unwrap_used, reason = "a developer's tool: what fails is shown")]
@@ -315,7 +316,8 @@ fn options() {
 fn texts() {
     save("control", "messages", b"HRSIMEBLTFSIMZG");
     save("control", "words", &[1, 0, 0, 0, 255, 255, 255, 255, 0xf4, 1, 0, 0]);
-    let trusted = "10.0.0.0/8 ::1\n10.0.0.9\n6.6.6.6, 1.1.1.1, 10.0.0.1\n1.1.1.1\nhost\nhttps\non\n8443\n/m\n9.9.9.9\nhttp";
+    let trusted = "10.0.0.0/8 ::1\n10.0.0.9\n6.6.6.6, 1.1.1.1, 10.0.0.1\n1.1.1.1\nhost\nhttps\n\
+                   on\n8443\n/m\n9.9.9.9\nhttp";
     save("proxies", "chain", trusted.as_bytes());
     save("proxies", "all-peers", b"\n9.9.9.9\nunknown, \xff\n\n\nHTTP\noff");
     save("proxies", "masks", b"10.0.0.0/255.0.0.0 fe80::/10 0.0.0.0/0 x/y\npeer\n1.1.1.1");
@@ -324,7 +326,8 @@ fn texts() {
     let more = "\x0cAuthorization:Basic x\x0cX_Y:1\x0cX-Y:2\x0cx-y:3\x0cCookie:a\x0cCookie:b";
     save("environs", "request", format!("{line}{more}\x0cContent-Length:5").as_bytes());
     save("environs", "empty", b"\x0c\x0c\x0c");
-    let rollup = "5-7 ---p 0 00:00 0 [rollup]\nRss: 30 kB\nPss: 14 kB\nPss_Anon: 8 kB\nAnonymous: 13 kB\nPrivate_Clean: 5 kB\nPrivate_Dirty: 7 kB\nSwap: 12 kB\n";
+    let rollup = "5-7 ---p 0 00:00 0 [rollup]\nRss: 30 kB\nPss: 14 kB\nPss_Anon: 8 kB\n\
+                  Anonymous: 13 kB\nPrivate_Clean: 5 kB\nPrivate_Dirty: 7 kB\nSwap: 12 kB\n";
     save("smaps", "rollup", rollup.as_bytes());
     let most = format!("Rss: {0} kB\nPss: {0} kB\nPrivate_Dirty: {0} kB\n", u64::MAX);
     save("smaps", "most", most.repeat(2).as_bytes());

@@ -3,8 +3,8 @@
 use wsgi::config::directives::{DIRECTIVES, Scope};
 use wsgi::config::settings::{DirSettings, ServerSettings};
 
-/// The first byte chooses a directive, the rest is its arguments. They are accepted or refused with a
-/// text for people.
+/// The first byte chooses a directive, the rest is its arguments. They are accepted or refused with
+/// a text for people.
 ///
 /// # Panics
 /// Where the refusal says nothing.

@@ -2,8 +2,8 @@
 
 use wsgi::environ::{Environ, HttpCredentials, RequestFacts};
 
-/// Pieces with form feeds between: request line, path, path info, the client's address, and headers as
-/// `name:value`. No header becomes a variable that is not its own.
+/// Pieces with form feeds between: request line, path, path info, the client's address, and headers
+/// as `name:value`. No header becomes a variable that is not its own.
 ///
 /// # Panics
 /// Where one does.

@@ -3,8 +3,8 @@
 use wsgi::protocol::frame::{FrameError, FrameType, HEADER, Header, write};
 use wsgi::protocol::frame_decoder::FrameDecoder;
 
-/// A stream of frames, in pieces as long as the first byte says. Frames come out the same however the
-/// stream is cut, and are written again as they were.
+/// A stream of frames, in pieces as long as the first byte says. Frames come out the same however
+/// the stream is cut, and are written again as they were.
 ///
 /// # Panics
 /// Where that does not hold.

@@ -4,8 +4,8 @@ use wsgi::environ::{collapse_slashes, script_name};
 use wsgi::header::{header_variable, is_header_name};
 use wsgi::protocol::response::{ResponseStatus, check_header, content_length};
 
-/// A status line, and headers as `name:value` lines; the lines are separated by form feeds, which no
-/// rule treats in a special way. What is accepted cannot break out of its line.
+/// A status line, and headers as `name:value` lines; the lines are separated by form feeds, which
+/// no rule treats in a special way. What is accepted cannot break out of its line.
 ///
 /// # Panics
 /// Where it can.

@@ -1,9 +1,9 @@
-//! Arbitrary bytes for every reader of what a less trusted side has written, and what must hold then: one
-//! module for each fuzz target.
+//! Arbitrary bytes for every reader of what a less trusted side has written, and what must hold
+//! then: one module for each fuzz target.
 //!
-//! A target panics where a rule is broken, and where it takes more memory than its input is worth. The program
-//! `fuzz` hands targets to libFuzzer or, built without it, shows them files; the tests run them on the seeds.
-//! Faults in memory are not looked for: the code under test has no unsafe.
+//! A target panics where a rule is broken, and where it takes more memory than its input is worth.
+//! The program `fuzz` hands targets to libFuzzer or, built without it, shows them files; the tests
+//! run them on the seeds. Faults in memory are not looked for: the code under test has no unsafe.
 #![forbid(unsafe_code)]
 
 mod answers;

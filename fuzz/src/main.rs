@@ -1,5 +1,5 @@
-//! A fuzz target: by libFuzzer, which has the command line then, or, where that is not built in, with the files
-//! that the command line names and those of named directories.
+//! A fuzz target: by libFuzzer, which has the command line then, or, where that is not built in,
+//! with the files that the command line names and those of named directories.
 //!
 //! `DORMOUSE_FUZZ` names the target.
 #![cfg_attr(fuzzing, no_main)]

@@ -2,8 +2,8 @@
 
 use wsgi::config::daemon_process::GroupSpec;
 
-/// The arguments of `WSGIDaemonProcess`. They are refused with a text for people, or make a group that can be
-/// told to `wsgid`.
+/// The arguments of `WSGIDaemonProcess`. They are refused with a text for people, or make a group
+/// that can be told to `wsgid`.
 ///
 /// # Panics
 /// Where that does not hold.

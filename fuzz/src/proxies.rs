@@ -16,8 +16,9 @@ const TRUSTED: [&str; 7] = [
 /// Those that say the same and are not trusted.
 const OTHERS: [&str; 2] = ["X-Client-IP", "X-Scheme"];
 
-/// Lines: the proxies, the peer's address, and the value of each header of [`TRUSTED`] and [`OTHERS`]. A header
-/// that is not trusted never reaches the application, and a peer that is no proxy changes nothing.
+/// Lines: the proxies, the peer's address, and the value of each header of [`TRUSTED`] and
+/// [`OTHERS`]. A header that is not trusted never reaches the application, and a peer that is no
+/// proxy changes nothing.
 ///
 /// # Panics
 /// Where that does not hold.

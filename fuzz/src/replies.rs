@@ -1,4 +1,5 @@
-//! What a child answers to the questions of its worker: the client's body, the scoreboard, variables.
+//! What a child answers to the questions of its worker: the client's body, the scoreboard,
+//! variables.
 
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::hook::{decode_variable, encode_variable};

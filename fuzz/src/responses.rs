@@ -3,8 +3,8 @@
 use wsgi::protocol::frame::{FileRange, decode_failure, decode_want_body};
 use wsgi::protocol::response::{ResponseHead, ResponseStatus, is_framing};
 
-/// The payload of a head, a file's range, a failure, or a wish for the body. A head that is let through cannot
-/// break out of its lines, and does not frame the response.
+/// The payload of a head, a file's range, a failure, or a wish for the body. A head that is let
+/// through cannot break out of its lines, and does not frame the response.
 ///
 /// # Panics
 /// Where that does not hold.

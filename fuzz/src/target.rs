@@ -9,12 +9,13 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// Bytes that a target may take whatever its input is: tables, short texts of errors, an inbox's first room.
+/// Bytes that a target may take whatever its input is: tables, short texts of errors, an inbox's
+/// first room.
 const FIXED: usize = 192 * 1024;
 
-/// Bytes that a target may take at most for each byte of its input. The most costly input is a list of empty
-/// names: four bytes in a frame, a vector of 24 bytes in memory, in a list that doubles when it grows. A target
-/// also holds what it compares.
+/// Bytes that a target may take at most for each byte of its input. The most costly input is a list
+/// of empty names: four bytes in a frame, a vector of 24 bytes in memory, in a list that doubles
+/// when it grows. A target also holds what it compares.
 const FACTOR: usize = 64;
 
 /// The variable of the environment that names the target.

@@ -1,4 +1,5 @@
-//! The seeds in the repository, shown to their targets. One test: the memory of a target is that of the process.
+//! The seeds in the repository, shown to their targets. One test: the memory of a target is that of
+//! the process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;

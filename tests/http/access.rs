@@ -250,7 +250,8 @@ both_modes! {
     }
 
     fn satisfy_any_takes_a_user_instead(mode) {
-        let rules = "<Location />\nWSGIAccessScript {hook}\nWSGIAuthUserScript {hook}\nAuthType Basic\n\
+        let rules = "<Location />\nWSGIAccessScript {hook}\nWSGIAuthUserScript {hook}\n\
+                     AuthType Basic\n\
             AuthName x\nAuthBasicProvider wsgi\nRequire valid-user\nSatisfy any\n</Location>";
         let httpd = guarded("satisfy", mode, rules)
             .module("access_compat")

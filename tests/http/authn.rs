@@ -17,7 +17,8 @@ fn basic(name: &str, mode: Mode, conf: &str) -> Setup {
     setup.module("authz_user").conf("LogFormat \"%u %>s\" user\nCustomLog logs/users user")
 }
 
-/// A request of the user `u` with the password `p`; the hook answers with the value of the expression.
+/// A request of the user `u` with the password `p`; the hook answers with the value of the
+/// expression.
 fn ask(httpd: &Httpd, expression: &str) -> Reply {
     let call = httpd.get("/x.txt").header("Authorization", "Basic dTpw");
     call.header("X-Password", expression).send()
@@ -36,7 +37,8 @@ both_modes! {
             (
                 "1",
                 500,
-                "WSGI0177: check_password() must return None, True, False or a user's name, not int",
+                "WSGI0177: check_password() must return None, True, False or a user's name, not \
+                 int",
             ),
             ("b'u'", 500, "not bytes"),
             ("'a\\0b'", 500, "characters that a name cannot have"),
@@ -246,7 +248,7 @@ fn digest(challenge: &str, path: &str) -> String {
     let user = md5(format!("u:{realm}:secret"));
     let response = md5(format!("{user}:{nonce}:00000001:c:auth:{}", md5(format!("GET:{path}"))));
     format!(
-        "Digest username=\"u\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{path}\", algorithm=MD5, \
-         qop=auth, nc=00000001, cnonce=\"c\", response=\"{response}\""
+        "Digest username=\"u\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{path}\", \
+         algorithm=MD5, qop=auth, nc=00000001, cnonce=\"c\", response=\"{response}\""
     )
 }

@@ -7,7 +7,8 @@ use crate::hooks::{guarded, place};
 /// A server where everybody is the user `u`, with these rules.
 fn grouped(name: &str, mode: Mode, rules: &str) -> Setup {
     let conf = format!(
-        "<Location />\nAuthType Basic\nAuthName x\nAuthBasicProvider wsgi\nWSGIAuthUserScript {{hook}}\n\
+        "<Location />\nAuthType Basic\nAuthName x\nAuthBasicProvider wsgi\n\
+         WSGIAuthUserScript {{hook}}\n\
          WSGIAuthGroupScript {{hook}}\n{rules}\n</Location>"
     );
     guarded(name, mode, &conf).module("authn_core").module("auth_basic").module("authz_user")
@@ -70,12 +71,14 @@ both_modes! {
     }
 
     fn a_hook_without_an_answer_lets_nobody_through(mode) {
-        let rules = "<RequireAll>\nRequire valid-user\nRequire not wsgi-group banned\n</RequireAll>\n\
+        let rules = "<RequireAll>\nRequire valid-user\nRequire not wsgi-group banned\n\
+                     </RequireAll>\n\
             </Location>\n<Location /none>\nAuthMerging Off\n<RequireAll>\nRequire valid-user\n\
             <RequireNone>\nRequire wsgi-group banned\n</RequireNone>\n</RequireAll>\n\
             </Location>\n\
             <AuthzProviderAlias wsgi-group outcast banned>\n</AuthzProviderAlias>\n\
-            <Location /alias>\n<RequireAll>\nRequire valid-user\nRequire not outcast\n</RequireAll>";
+            <Location /alias>\n<RequireAll>\nRequire valid-user\nRequire not outcast\n\
+            </RequireAll>";
         let mut setup = grouped("groups-not", mode, rules);
         for path in ["none", "alias"] {
             setup = setup.file(&format!("htdocs/{path}/x.txt"), "x");
@@ -143,8 +146,10 @@ both_modes! {
     }
 
     fn other_requests_for_one_are_guarded_too(mode) {
-        // A sub-request (mod_include), an internal redirect (ErrorDocument), and a directory's index.
-        let rules = "Require valid-user\n</Location>\n<Location /secret>\nRequire wsgi-group staff\n\
+        // A sub-request (mod_include), an internal redirect (ErrorDocument), and a directory's
+        // index.
+        let rules = "Require valid-user\n</Location>\n<Location /secret>\n\
+                     Require wsgi-group staff\n\
             </Location>\n<Location />\nErrorDocument 404 /secret/404.html\nOptions +Includes\n\
             AddOutputFilter INCLUDES .shtml\nDirectoryIndex x.html";
         let httpd = grouped("groups-sub", mode, rules)

@@ -107,7 +107,8 @@ both_modes! {
         // One that does not read never asks for it.
         let mut connection = httpd.connect().unwrap();
         connection.send(
-            b"POST /ignore HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+            b"POST /ignore HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\
+              Expect: 100-continue\r\n\r\n",
         ).unwrap();
         let reply = connection.reply().unwrap();
         assert_eq!((reply.status, reply.interim.len()), (200, 0));
@@ -168,7 +169,8 @@ both_modes! {
             .mode(mode)
             .start();
         // A thousand times the letter x, in 29 bytes.
-        let packed = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xab\xa8\x18\x05\xa3`\x14\x0cw\0\0\xe6\xc9A;\xe8\x03\0\0";
+        let packed = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xab\xa8\x18\x05\xa3`\x14\x0cw\0\0\
+                       \xe6\xc9A;\xe8\x03\0\0";
         let call = httpd.post("/digest", packed.to_vec()).header("Content-Encoding", "gzip");
         assert_eq!(call.send().json(), json!([1000, md5(&[b'x'; 1000])]));
     }
@@ -195,7 +197,8 @@ def application(environ, start_response):
         let httpd = Httpd::new("limit-chunked")
             .file("app/app.wsgi", script)
             .file("app/seen", "")
-            .conf("WSGIScriptAlias / {root}/app/app.wsgi\nLimitRequestBody 1000\nWSGIChunkedRequest On")
+            .conf("WSGIScriptAlias / {root}/app/app.wsgi\nLimitRequestBody 1000\n\
+                   WSGIChunkedRequest On")
             .mode(mode)
             .start();
         let seen = httpd.root().join("app/seen");
@@ -224,7 +227,8 @@ def application(environ, start_response):
     fn challenges_reach_the_client(mode) {
         let script = "
 def application(environ, start_response):
-    challenges = [('WWW-Authenticate', 'Basic realm=\"a\"'), ('WWW-Authenticate', 'Digest realm=\"b\"')]
+    challenges = [('WWW-Authenticate', 'Basic realm=\"a\"'),
+                  ('WWW-Authenticate', 'Digest realm=\"b\"')]
     start_response('401 Unauthorized', challenges)
     return [b'who?']
 ";

@@ -43,17 +43,18 @@ fn mistakes_in_directives_are_named_with_their_remedy() {
     }
 }
 
-/// What `mod_wsgi-express setup-server` writes about its process group and embedded mode: options without a
-/// value are written, too.
+/// What `mod_wsgi-express setup-server` writes about its process group and embedded mode: options
+/// without a value are written, too.
 #[test]
 fn a_configuration_of_express_is_served() {
     let options = "display-name='(wsgi:localhost:8000:0)' home='/tmp' threads=5 maximum-requests=0 \
         python-path='' python-eggs='/tmp/eggs' lang='C.UTF-8' locale='C.UTF-8' listen-backlog=100 \
-        queue-timeout=45 socket-timeout=60 connect-timeout=15 request-timeout=60 interrupt-timeout=0 \
-        inactivity-timeout=0 startup-timeout=15 deadlock-timeout=60 graceful-timeout=15 \
-        eviction-timeout=0 restart-interval=0 cpu-time-limit=0 shutdown-timeout=5 send-buffer-size=0 \
-        receive-buffer-size=0 header-buffer-size=0 response-buffer-size=0 response-flush-delay=5 \
-        response-socket-timeout=0 server-metrics=Off supplementary-groups=''";
+        queue-timeout=45 socket-timeout=60 connect-timeout=15 request-timeout=60 \
+        interrupt-timeout=0 inactivity-timeout=0 startup-timeout=15 deadlock-timeout=60 \
+        graceful-timeout=15 eviction-timeout=0 restart-interval=0 cpu-time-limit=0 \
+        shutdown-timeout=5 send-buffer-size=0 receive-buffer-size=0 header-buffer-size=0 \
+        response-buffer-size=0 response-flush-delay=5 response-socket-timeout=0 server-metrics=Off \
+        supplementary-groups=''";
     let httpd = Httpd::new("express-conf")
         .conf(&format!(
             "WSGIPythonHome '{{home}}'\nWSGIRestrictEmbedded On\nWSGISocketRotation Off\n\

@@ -292,8 +292,8 @@ fn a_worker_that_cannot_start_is_tried_again_more_and_more_slowly() {
     assert!(httpd.log_lines("the next one starts in 1.0s").len() == 1, "{}", httpd.log());
 }
 
-/// A forked child that falls out of the view, by its end or by an exception, as a mistake in the application
-/// has it.
+/// A forked child that falls out of the view, by its end or by an exception, as a mistake in the
+/// application has it.
 const FORKS: &str = "
 import os
 

@@ -165,8 +165,8 @@ def application(environ, start_response):
         httpd.allow_log("File \"");
         httpd.allow_log("signal.signal");
         assert_eq!(httpd.get("/").send().text(), "True");
-        // In a process group Python itself refuses it then, since this is not the thread that has started
-        // it; in embedded mode it is.
+        // In a process group Python itself refuses it then, since this is not the thread that has
+        // started it; in embedded mode it is.
         let same = if mode == Mode::Daemon { "True" } else { "False" };
         assert_eq!(setup("WSGIRestrictSignal Off").get("/").send().text(), same);
     }

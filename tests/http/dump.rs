@@ -148,7 +148,8 @@ fn scripts_that_nobody_may_have_are_told_of() {
     for open in [
         "<Directory {apps}>\nRequire all granted\n</Directory>",
         "<Directory {apps}>\n<Files environ.wsgi>\nRequire all granted\n</Files>\n</Directory>",
-        "<IfModule authz_core_module>\n<Location /app>\nRequire all granted\n</Location>\n</IfModule>",
+        "<IfModule authz_core_module>\n<Location /app>\nRequire all granted\n</Location>\n\
+         </IfModule>",
     ] {
         let checked = check(&conf(open));
         checked.assert_accepted();
@@ -172,8 +173,8 @@ fn locales_that_are_not_installed_are_told_of() {
     assert!(!checked.output.contains("not installed"), "{}", checked.output);
 }
 
-/// httpd looks for a script itself before a process group is asked, and answers 403 where a directory on the
-/// way is closed to its own user, whatever the group's user may do.
+/// httpd looks for a script itself before a process group is asked, and answers 403 where a
+/// directory on the way is closed to its own user, whatever the group's user may do.
 #[test]
 fn scripts_that_httpd_cannot_find_are_told_of() {
     if !Uid::effective().is_root() {

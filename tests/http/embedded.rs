@@ -37,8 +37,8 @@ fn children_that_end_end_their_python_too() {
     assert_eq!(httpd.get("/").send().status, 200);
 }
 
-/// Reads `the_request` and `protocol` of httpd's record, as C code would, in this request and of the
-/// one before.
+/// Reads `the_request` and `protocol` of httpd's record, as C code would, in this request and of
+/// the one before.
 const RECORD: &str = "
 import ctypes
 import json
@@ -205,8 +205,8 @@ def application(environ, start_response):
     return [json.dumps(answer).encode()]
 ";
 
-/// Debian's envvars start httpd with `LANG=C`, where an embedded CPython takes file names for ASCII unless
-/// it is told to do as the `python` program does.
+/// Debian's envvars start httpd with `LANG=C`, where an embedded CPython takes file names for ASCII
+/// unless it is told to do as the `python` program does.
 #[test]
 fn embedded_python_speaks_utf8_whatever_the_locale() {
     let python = testkit::installation::python();

@@ -21,6 +21,7 @@ both_modes! {
     fn the_request_is_described(mode) {
         let httpd = Httpd::new("environ").app("environ.wsgi").mode(mode).start();
         let reply = httpd.get("/a%20b//c?x=%20y").header("X-Some-Thing", "one").send();
+        let script = testkit::installation::apps().join("environ.wsgi");
         let port = httpd.address().port().to_string();
         let environ = object(&reply);
         holds(
@@ -38,7 +39,7 @@ both_modes! {
                 "REMOTE_ADDR": "127.0.0.1",
                 "REQUEST_SCHEME": "http",
                 "DOCUMENT_ROOT": httpd.root().join("htdocs").to_str().unwrap(),
-                "SCRIPT_FILENAME": testkit::installation::apps().join("environ.wsgi").to_str().unwrap(),
+                "SCRIPT_FILENAME": script.to_str().unwrap(),
                 "HTTP_HOST": httpd.address().to_string(),
                 "HTTP_X_SOME_THING": "one",
             }),

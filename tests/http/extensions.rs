@@ -1,4 +1,5 @@
-//! Packages in C and Rust that work in the main interpreter only: NumPy, cryptography, lxml, psycopg.
+//! Packages in C and Rust that work in the main interpreter only: NumPy, cryptography, lxml,
+//! psycopg.
 
 use std::thread;
 

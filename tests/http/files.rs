@@ -84,7 +84,8 @@ both_modes! {
 
 #[test]
 fn a_worker_that_promises_more_than_its_file_has_is_refused() {
-    // What runs in a worker can speak frames itself, as the group's user: httpd's child believes nothing.
+    // What runs in a worker can speak frames itself, as the group's user: httpd's child believes
+    // nothing.
     let httpd = lying("claim").start();
     let children = httpd.pids(Kind::Child);
     for (what, text) in [
@@ -116,7 +117,8 @@ fn descriptors_that_a_worker_sends_beyond_the_rules_are_not_kept() {
     let open = || fs::read_dir(format!("/proc/{child}/fd")).unwrap().count();
     assert_eq!(httpd.get("/").send().text(), "well");
     let before = open();
-    // With more than the child has room for, with more than a frame needs, many files, with no file.
+    // With more than the child has room for, with more than a frame needs, many files, with no
+    // file.
     for (path, text) in [
         ("/flood?100,1", "the worker sent more descriptors than"),
         ("/flood?2,1", "the worker sent more descriptors than"),

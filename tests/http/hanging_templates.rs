@@ -1,4 +1,5 @@
-//! Templates that hang: in what they import, or in a hook around the fork. No `startup-timeout` is set.
+//! Templates that hang: in what they import, or in a hook around the fork. No `startup-timeout` is
+//! set.
 
 use std::fs;
 use std::path::Path;

@@ -39,7 +39,8 @@ fn a_kept_connection_carries_several_requests() {
         assert_eq!(httpd.get("/none").send_on(&mut connection)?.status, 404);
         Ok(())
     };
-    // While its threads are still starting, the event MPM closes kept connections to have some idle.
+    // While its threads are still starting, the event MPM closes kept connections to have some
+    // idle.
     wait_until("it keeps a connection", || conversation().is_ok());
 }
 

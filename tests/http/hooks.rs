@@ -24,8 +24,8 @@ pub(crate) fn python_in_children(httpd: &Httpd) -> bool {
     })
 }
 
-/// A server with `htdocs/x.txt`, and hooks that answer what a request wants (`tests/apps/guard.py`).
-/// `{hook}` in the lines is that script with its place.
+/// A server with `htdocs/x.txt`, and hooks that answer what a request wants
+/// (`tests/apps/guard.py`). `{hook}` in the lines is that script with its place.
 pub(crate) fn guarded(name: &str, mode: Mode, conf: &str) -> Setup {
     let hook = format!("{{apps}}/guard.py {}", place(mode));
     Httpd::new(name).file("htdocs/x.txt", "x\n").mode(mode).conf(&conf.replace("{hook}", &hook))
@@ -132,7 +132,8 @@ both_modes! {
 
     fn application_groups_are_interpreters(mode) {
         let conf = ACCESS.replace("{hook}", "{hook} application-group=%{SERVER}")
-            + "\n<Location /named>\nWSGIAccessScript {hook} application-group=%{RESOURCE}\n</Location>\n\
+            + "\n<Location /named>\nWSGIAccessScript {hook} application-group=%{RESOURCE}\n\
+               </Location>\n\
                <Location /main>\nWSGIAccessScript {hook} application-group=%{GLOBAL}\n</Location>";
         let httpd = guarded("hook-groups", mode, &conf)
             .file("htdocs/named/x.txt", "x\n")
@@ -260,7 +261,8 @@ fn groups_are_checked_with_the_configuration() {
         WSGIAccessScript {apps}/guard.py process-group=service";
     test(service).assert_refused("the process group \"service\" has no request threads");
     let elsewhere = "Listen 127.0.0.1:1\n\
-        <VirtualHost *:1>\nServerName a.example\nWSGIDaemonProcess a python-home={home}\n</VirtualHost>\n\
+        <VirtualHost *:1>\nServerName a.example\nWSGIDaemonProcess a python-home={home}\n\
+        </VirtualHost>\n\
         <VirtualHost *:1>\nServerName b.example\n<Location />\n\
         WSGIAuthUserScript {apps}/guard.py process-group=a\n</Location>\n</VirtualHost>";
     test(elsewhere)

@@ -6,10 +6,10 @@ use testkit::{Httpd, Kind, Mode, Signal, wait_until};
 
 use crate::queue::QUEUE_OF_CHILD;
 
-/// An application that takes its template over while it is imported. It answers the orders to fork itself: one
-/// process, which `wsgid` takes in, passes itself off as several workers and ends, so that its id may be
-/// that of another process when `wsgid` ends its workers. After that the template keeps all sockets open,
-/// and says nothing more. It does not heed SIGTERM.
+/// An application that takes its template over while it is imported. It answers the orders to fork
+/// itself: one process, which `wsgid` takes in, passes itself off as several workers and ends, so
+/// that its id may be that of another process when `wsgid` ends its workers. After that the
+/// template keeps all sockets open, and says nothing more. It does not heed SIGTERM.
 const SCRIPT: &str = r#"
 import os, signal, socket, time
 
@@ -84,7 +84,8 @@ fn a_worker_that_says_nonsense_is_killed() {
     assert_eq!(httpd.log_lines("WSGI0222").len(), 1);
 }
 
-/// A socket whose end takes a minute, since nothing reads at the other side: for the process that has it last.
+/// A socket whose end takes a minute, since nothing reads at the other side: for the process that
+/// has it last.
 const TRAP: &str = r#"
 import os, socket, struct
 
@@ -219,7 +220,8 @@ fn talker(name: &str, says: &str, ends: &str) -> Httpd {
         .file("app/app.wsgi", script)
         .conf(
             "WSGIDaemonProcess talker threads=1 python-home={home}\n\
-             WSGIScriptAlias /app {root}/app/app.wsgi process-group=talker application-group=%{GLOBAL}",
+             WSGIScriptAlias /app {root}/app/app.wsgi process-group=talker \
+             application-group=%{GLOBAL}",
         )
         .start()
 }

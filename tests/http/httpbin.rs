@@ -1,5 +1,5 @@
-//! The httpbin application under Dormouse and under `wsgiref.simple_server`: the same calls, made by
-//! the clients `requests` and `httpx`, get the same answers (`tests/httpbin/compare.py`).
+//! The httpbin application under Dormouse and under `wsgiref.simple_server`: the same calls, made
+//! by the clients `requests` and `httpx`, get the same answers (`tests/httpbin/compare.py`).
 
 use std::process::Command;
 

@@ -22,7 +22,8 @@ fn a_group_imports_scripts_before_it_serves() {
         .file("app/broken.py", "raise ValueError('on purpose')\n")
         .conf(
             "WSGIDaemonProcess other threads=1 python-home={home}\n\
-             WSGIImportScript {root}/app/broken.py process-group=other application-group=%{GLOBAL}\n\
+             WSGIImportScript {root}/app/broken.py process-group=other \
+             application-group=%{GLOBAL}\n\
              WSGIImportScript {root}/app/app.wsgi process-group=other application-group=sub\n\
              WSGIScriptAlias / {root}/app/app.wsgi process-group=other application-group=sub",
         )
@@ -72,7 +73,8 @@ fn children_import_only_what_they_are_told_to() {
     let lazy = Httpd::new("embedded-alias")
         .file("app/app.wsgi", SCRIPT)
         .conf(
-            "WSGIScriptAlias / {root}/app/app.wsgi process-group=%{GLOBAL} application-group=%{GLOBAL}",
+            "WSGIScriptAlias / {root}/app/app.wsgi process-group=%{GLOBAL} \
+             application-group=%{GLOBAL}",
         )
         .allow_log("loaded in")
         .mode(Mode::Embedded)
@@ -106,7 +108,8 @@ fn service(name: &str, script: &str) -> Httpd {
         .file("app/service.py", script)
         .conf(
             "WSGIDaemonProcess service threads=0 python-home={home}\n\
-             WSGIImportScript {root}/app/service.py process-group=service application-group=%{GLOBAL}",
+             WSGIImportScript {root}/app/service.py process-group=service \
+             application-group=%{GLOBAL}",
         )
         .allow_log("service")
         .start()

@@ -121,7 +121,8 @@ both_modes! {
     }
 }
 
-/// Recursion through C code: each level of `sorted` takes some KiB of the stack, and 1000 more than 2 MiB.
+/// Recursion through C code: each level of `sorted` takes some KiB of the stack, and 1000 more than
+/// 2 MiB.
 const DEEP: &str = "
 import sys
 
@@ -153,8 +154,8 @@ fn request_threads_have_the_stack_that_the_system_gives() {
     assert!(["1000", "RecursionError"].contains(&reply.text().as_str()), "{}", reply.text());
 }
 
-/// Shows what the start of the process has left in the interpreter; beside the script there are modules
-/// that would say so if they were imported from the working directory.
+/// Shows what the start of the process has left in the interpreter; beside the script there are
+/// modules that would say so if they were imported from the working directory.
 const TRACES: &str = "
 import json
 import os
@@ -178,7 +179,8 @@ def application(environ, start_response):
         'argv': [sys.argv, sys.orig_argv],
         'main': sorted(name for name in vars(__main__) if not name.startswith('__')),
         'last_lines': shown()[-2:],
-        'variables': sorted(name for name in os.environ if 'DORMOUSE_P' in name or 'PYTHON' in name),
+        'variables': sorted(name for name in os.environ
+                            if 'DORMOUSE_P' in name or 'PYTHON' in name),
         'from_working_directory': hasattr(sys, 'from_working_directory'),
     }
     start_response('200 OK', [('Content-Type', 'application/json')])

@@ -233,8 +233,8 @@ fn restricted_servers_have_no_python_whatever_else_they_say() {
     assert_eq!(httpd.get("/").send().status, 500);
 }
 
-/// Compiles `tests/modules/company.c` against the libpython of the Python under test; gives the line
-/// that loads it.
+/// Compiles `tests/modules/company.c` against the libpython of the Python under test; gives the
+/// line that loads it.
 fn company(directory: &Path, define: &str) -> String {
     let tell = |program: &Path, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().unwrap();

@@ -1,5 +1,5 @@
-//! What requests leave behind: nothing that can be counted grows with their number. `cargo xtask bench leaks`
-//! counts bytes, over many more of them.
+//! What requests leave behind: nothing that can be counted grows with their number. `cargo xtask
+//! bench leaks` counts bytes, over many more of them.
 
 use std::fs;
 use std::fs::File;
@@ -11,11 +11,12 @@ use testkit::{ClientError, Connection, Httpd, Kind, Mode, Setup, both_modes, wai
 const WARM_UP: u32 = 300;
 const REQUESTS: u32 = 1000;
 
-/// Python's blocks that come and go by themselves: what interpreters cache, in embedded mode for each thread that
-/// happens to serve. One block that stays of each request would be [`REQUESTS`].
+/// Python's blocks that come and go by themselves: what interpreters cache, in embedded mode for
+/// each thread that happens to serve. One block that stays of each request would be [`REQUESTS`].
 const SLACK: i64 = REQUESTS as i64 / 2;
 
-/// One thread serves everything, so that no other has anything in the making when blocks are counted.
+/// One thread serves everything, so that no other has anything in the making when blocks are
+/// counted.
 fn serve(name: &str, mode: Mode) -> Setup {
     let script = fs::read(testkit::installation::apps().join("leaks.wsgi")).unwrap();
     Httpd::new(name)

@@ -135,7 +135,8 @@ fn requests_that_a_thread_is_woken_for_in_vain_are_served() {
         .file("app/lurker.wsgi", LURKER)
         .conf(
             "WSGIScriptAlias / {root}/app/app.wsgi\n\
-             WSGIImportScript {root}/app/lurker.wsgi process-group=test application-group=%{GLOBAL}",
+             WSGIImportScript {root}/app/lurker.wsgi process-group=test \
+             application-group=%{GLOBAL}",
         )
         .start();
     wait_until("both workers run", || workers_ready(&httpd) == 2);
@@ -148,7 +149,8 @@ fn requests_that_a_thread_is_woken_for_in_vain_are_served() {
         wait_until("the other worker is preferred", || is_other_preferred(&httpd));
         let requests = [first, hold()];
         wait_until("the first threads are busy", || httpd.log_lines("held by").len() == 2);
-        // The other threads line up behind those that take nothing, and the next request is served all the same.
+        // The other threads line up behind those that take nothing, and the next request is served
+        // all the same.
         wait_until("a thread is woken in vain", || {
             assert_eq!(httpd.get("/").send().status, 200);
             !httpd.log_lines("woken in vain").is_empty()
@@ -165,15 +167,16 @@ fn workers_ready(httpd: &Httpd) -> usize {
     httpd.log_lines("is ready after").iter().filter(|line| line.text.contains("worker ")).count()
 }
 
-/// Whether a few requests go to the worker that is not held. Threads line up within moments after a worker has
-/// become ready.
+/// Whether a few requests go to the worker that is not held. Threads line up within moments after a
+/// worker has become ready.
 fn is_other_preferred(httpd: &Httpd) -> bool {
     let served: BTreeSet<String> = (0..5).map(|_| httpd.get("/").send().text()).collect();
     let busy = &httpd.log_lines("held by")[0];
     served.iter().all(|pid| !busy.text.contains(&format!("held by {pid}")))
 }
 
-/// Sends a request once no thread of a worker runs: the one that has served the request before is back.
+/// Sends a request once no thread of a worker runs: the one that has served the request before is
+/// back.
 fn get_when_idle(httpd: &Httpd) -> String {
     let workers = httpd.pids(Kind::Worker);
     wait_until("all threads wait", || workers.iter().all(|pid| threads_are(*pid, 'S')));

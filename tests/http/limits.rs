@@ -330,7 +330,8 @@ fn processes_have_what_the_options_say() {
     assert_eq!(flood.body.len(), 2000 * 65536);
 }
 
-/// Lowers the limit of open files of its process; a thread raises it again once the file `go` is there.
+/// Lowers the limit of open files of its process; a thread raises it again once the file `go` is
+/// there.
 pub(crate) const LIMIT_FILES: &str = r#"
 import os, resource, threading, time
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -368,7 +369,8 @@ fn requests_wait_while_a_process_has_too_many_open_files() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| httpd.get("/").send());
         httpd.wait_for_log("requests have to wait");
-        // Other threads of the process are woken as well, and must not take what they have no room for.
+        // Other threads of the process are woken as well, and must not take what they have no room
+        // for.
         let begun = Instant::now();
         wait_until("all have had time to", || begun.elapsed() > Duration::from_millis(500));
         fs::write(httpd.root().join("app/go"), "").unwrap();

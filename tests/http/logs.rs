@@ -182,7 +182,8 @@ import mod_wsgi
 
 
 def application(environ, start_response):
-    record = logging.LogRecord('x', logging.ERROR, 'a.py\\nforged \\x1b[2J\\x9b2J', 7, 'told', None, None)
+    path = 'a.py\\nforged \\x1b[2J\\x9b2J'
+    record = logging.LogRecord('x', logging.ERROR, path, 7, 'told', None, None)
     mod_wsgi.LogHandler().handle(record)
     start_response('200 OK', [('Content-Type', 'text/plain')])
     return [b'logged']

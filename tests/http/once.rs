@@ -1,7 +1,7 @@
 //! Tests that take long, and so run once and not with each Python and each MPM.
 //!
-//! They belong to the run with the system's Python and the event MPM; the others say that they leave
-//! them out.
+//! They belong to the run with the system's Python and the event MPM; the others say that they
+//! leave them out.
 
 use std::fs;
 use std::io::{self, Write as _};

@@ -75,9 +75,10 @@ fn scripts_must_belong_to_whom_the_group_trusts() {
     }
 }
 
-/// The Python of a group whose user attacks the administrator who runs `apachectl -t` in a terminal: it
-/// looks for that terminal under its descriptors and as `/dev/tty`, where it could read and write (and push
-/// keystrokes, where the kernel has TIOCSTI), and for secrets in the environment.
+/// The Python of a group whose user attacks the administrator who runs `apachectl -t` in a
+/// terminal: it looks for that terminal under its descriptors and as `/dev/tty`, where it could
+/// read and write (and push keystrokes, where the kernel has TIOCSTI), and for secrets in the
+/// environment.
 const SPY: &str = r#"#!/usr/bin/python3
 import json, os, sys, tempfile
 
@@ -160,9 +161,9 @@ fn processes_of_a_group_have_no_terminal() {
     }
 }
 
-/// What a directory needs to be the root of a group of the system's Python: the program, the libraries
-/// that it links, the standard library and the engine, all under the paths that they have here. Linked
-/// where that is possible, so that it costs no room.
+/// What a directory needs to be the root of a group of the system's Python: the program, the
+/// libraries that it links, the standard library and the engine, all under the paths that they have
+/// here. Linked where that is possible, so that it costs no room.
 fn jail(root: &Path) {
     let put = |follow: bool, paths: &[PathBuf]| {
         let links = if follow { "-L" } else { "-P" };

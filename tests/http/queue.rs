@@ -1,5 +1,5 @@
-//! The queue of a process group, the one door to its workers: who can use it, and what becomes of those that
-//! wait in it.
+//! The queue of a process group, the one door to its workers: who can use it, and what becomes of
+//! those that wait in it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -67,9 +67,9 @@ fn sockets_of(pid: i32) -> BTreeSet<String> {
         .collect()
 }
 
-/// The attack of a process of the web server's user (PHP, a CGI program, an application in a group without
-/// `user=`): it takes each descriptor out of the processes that hold an end of a queue. Prints those that it
-/// got.
+/// The attack of a process of the web server's user (PHP, a CGI program, an application in a group
+/// without `user=`): it takes each descriptor out of the processes that hold an end of a queue.
+/// Prints those that it got.
 const THIEF: &str = r#"
 import ctypes, os, sys
 user, group = int(sys.argv[1]), int(sys.argv[2])
@@ -101,8 +101,8 @@ fn a_foreign_process_of_the_web_servers_user_finds_no_way_in() {
         .collect();
     let ours: BTreeSet<String> = pids.iter().flat_map(|pid| sockets_of(*pid)).collect();
     assert!(ours.len() >= 3, "queue, control sockets: {ours:?}");
-    // Each line has seven fields, the sixth being the state (01: unconnected, also one that listens), the
-    // seventh the number, and the name behind them if there is one.
+    // Each line has seven fields, the sixth being the state (01: unconnected, also one that
+    // listens), the seventh the number, and the name behind them if there is one.
     let table = fs::read_to_string("/proc/net/unix").unwrap();
     for line in table.lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -1,5 +1,6 @@
-//! Restarts and kills while requests come: each request gets its answer, but for those that a killed process
-//! had begun. `cargo xtask bench reliability` does the same more often, and beside a plain httpd.
+//! Restarts and kills while requests come: each request gets its answer, but for those that a
+//! killed process had begun. `cargo xtask bench reliability` does the same more often, and beside a
+//! plain httpd.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,8 +18,8 @@ const TIMES: u32 = 4;
 /// Options of the group.
 const OPTIONS: &str = "processes=2 threads=2 preload=application";
 
-/// The record of a load during which the fault has happened, what the application has seen of it, and the
-/// processes that the fault has ended.
+/// The record of a load during which the fault has happened, what the application has seen of it,
+/// and the processes that the fault has ended.
 fn under_load(name: &str, fault: Fault, path: &str) -> (Record, Served, BTreeSet<i32>) {
     let mut setup = counting(Httpd::new(name).mode(Mode::Daemon).daemon(OPTIONS));
     for line in fault.lines() {
@@ -41,8 +42,8 @@ fn under_load(name: &str, fault: Fault, path: &str) -> (Record, Served, BTreeSet
     (record, served, ended)
 }
 
-/// Whatever happens, no answer is another one than it should be, nothing is done twice, and only the application
-/// answers.
+/// Whatever happens, no answer is another one than it should be, nothing is done twice, and only
+/// the application answers.
 fn check(record: &Record, served: &Served) {
     assert_eq!(record.count(&Outcome::Wrong(String::new())), 0, "{:?}", failures(record));
     assert_eq!(record.count(&Outcome::Refused), 0, "{record}");
@@ -152,7 +153,8 @@ fn a_stop_and_a_restart_break_off_what_has_begun_and_nothing_else() {
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
         let httpd = holding("stop");
         assert_eq!(httpd.get("/facts").send().status, 200);
-        // Where a child takes its time, httpd ends it, and then the worker is not waited for either.
+        // Where a child takes its time, httpd ends it, and then the worker is not waited for
+        // either.
         for line in ["AH00045", "AH00046", "did not end within shutdown-timeout=1", "WSGI0146"] {
             httpd.allow_log(line);
         }
@@ -180,7 +182,8 @@ fn a_stop_and_a_restart_break_off_what_has_begun_and_nothing_else() {
     }
 }
 
-/// Sockets that httpd's children have open. A child that has been told to end closes those that it listens on.
+/// Sockets that httpd's children have open. A child that has been told to end closes those that it
+/// listens on.
 fn sockets(httpd: &Httpd) -> usize {
     let of = |pid: i32| {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
@@ -190,7 +193,8 @@ fn sockets(httpd: &Httpd) -> usize {
     httpd.pids(Kind::Child).into_iter().map(of).sum()
 }
 
-/// With [`LIMIT_FILES`], embedded, and so in the child that serves everything: leaves it no descriptor that is free.
+/// With [`LIMIT_FILES`], embedded, and so in the child that serves everything: leaves it no
+/// descriptor that is free.
 const SHORT_OF_FILES: &str = r#"
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])

@@ -171,7 +171,8 @@ fn restricted_embedded_mode_says_what_to_do() {
 #[test]
 fn names_in_messages_are_quoted() {
     Httpd::configtest("WSGIProcessGroup keystone-ssl;;").assert_refused(
-        "there is no process group \"keystone-ssl;;\"; define it with WSGIDaemonProcess \"keystone-ssl;;\"",
+        "there is no process group \"keystone-ssl;;\"; define it with \
+         WSGIDaemonProcess \"keystone-ssl;;\"",
     );
     let httpd = Httpd::new("quoted")
         .conf("WSGIProcessGroup %{GLOBALS}\nWSGIScriptAlias / {apps}/environ.wsgi")

@@ -38,8 +38,8 @@ fn setup(name: &str, target: &str) -> Setup {
         .conf(&format!("WSGIScriptAlias /app {{root}}/{target}"))
 }
 
-/// Each target leads to the one script of its group: the main interpreter, loaded once by the template,
-/// and no warning that the script cannot be read.
+/// Each target leads to the one script of its group: the main interpreter, loaded once by the
+/// template, and no warning that the script cannot be read.
 #[test]
 fn one_script_is_one_whatever_its_spelling() {
     for (target, names) in [

@@ -1,7 +1,7 @@
 //! A file system that does not answer, as one that a user has made with FUSE may be.
 //!
-//! It speaks FUSE's protocol itself (`linux/fuse.h`): it agrees to the mount, and to nothing else until it is
-//! released. A process that waits for it cannot be killed, not even by SIGKILL.
+//! It speaks FUSE's protocol itself (`linux/fuse.h`): it agrees to the mount, and to nothing else
+//! until it is released. A process that waits for it cannot be killed, not even by SIGKILL.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -32,12 +32,14 @@ struct State {
     waiting: Vec<[u8; 8]>,
 }
 
-/// `FUSE_INIT`, and requests that want no answer: `FUSE_FORGET`, `FUSE_INTERRUPT`, `FUSE_BATCH_FORGET`.
+/// `FUSE_INIT`, and requests that want no answer: `FUSE_FORGET`, `FUSE_INTERRUPT`,
+/// `FUSE_BATCH_FORGET`.
 const INIT: u32 = 26;
 const WITHOUT_ANSWER: [u32; 3] = [2, 36, 42];
 
 impl SilentFiles {
-    /// Mounts it; `None` where that cannot be done, which is printed past the capture of the output of tests.
+    /// Mounts it; `None` where that cannot be done, which is printed past the capture of the output
+    /// of tests.
     pub(crate) fn mount(test: &str) -> Option<Self> {
         match Self::try_mount() {
             Ok(files) => Some(files),

@@ -1,4 +1,5 @@
-//! Paths of a configuration that lie in a file system which does not answer: httpd's parent looks at none itself.
+//! Paths of a configuration that lie in a file system which does not answer: httpd's parent looks
+//! at none itself.
 
 use std::fs;
 use std::os::unix::fs::symlink;

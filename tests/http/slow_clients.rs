@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use testkit::{Httpd, LIMIT, Mode, Setup, wait_until};
 
-/// `/digest` reads the body and tells its length; `/large?N` answers N MiB in pieces; `/trickle` answers a piece,
-/// waits for the file `go`, and answers 4 MiB; `/` answers.
+/// `/digest` reads the body and tells its length; `/large?N` answers N MiB in pieces; `/trickle`
+/// answers a piece, waits for the file `go`, and answers 4 MiB; `/` answers.
 const SCRIPT: &str = r#"
 import os, time
 HERE = os.path.dirname(os.path.abspath(__file__))

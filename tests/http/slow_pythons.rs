@@ -50,8 +50,8 @@ fn a_restart_does_not_wait_for_pythons() {
     httpd.restart();
     assert_eq!(httpd.get("/facts").send().status, 200);
     assert!(httpd.log_lines(NOTE).is_empty(), "{}", httpd.log());
-    // They have changed. They hang until the file is gone, which no restart waits for: before, each was given
-    // 10 seconds, and then taken for an error, which the log would say.
+    // They have changed. They hang until the file is gone, which no restart waits for: before, each
+    // was given 10 seconds, and then taken for an error, which the log would say.
     for home in &homes {
         update(httpd.root(), home);
     }

@@ -158,7 +158,8 @@ def application(environ, start_response):
             assert_eq!(class, "RuntimeError", "{name} of {raised}");
         }
         assert_eq!(raised.as_object().unwrap().len(), 6, "{raised}");
-        // The second request of the same thread, and the first one's rest of the body, are in order.
+        // The second request of the same thread, and the first one's rest of the body, are in
+        // order.
         assert_eq!(
             httpd.post("/count", (0..=255).collect::<Vec<u8>>()).send().json(),
             json!([256, true])

@@ -18,11 +18,13 @@ FORKS = []
 os.register_at_fork(after_in_child=lambda: FORKS.append(os.getpid()))
 def application(environ, start_response):
     if environ.get("mod_wsgi.warm_up"):
-        WARM_UPS.append([environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"], environ["HTTP_HOST"]])
+        WARM_UPS.append([environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"],
+                         environ["HTTP_HOST"]])
         if environ["PATH_INFO"] == "/broken":
             raise ValueError("not warm")
     body = json.dumps({
-        "pid": os.getpid(), "parent": os.getppid(), "loaded_by": LOADED_BY, "warm_ups": WARM_UPS, "forks": FORKS,
+        "pid": os.getpid(), "parent": os.getppid(), "loaded_by": LOADED_BY,
+        "warm_ups": WARM_UPS, "forks": FORKS,
         "random": random.random(), "version": "VERSION", "json5": "wave" in sys.modules,
         "group": environ["mod_wsgi.application_group"],
     }).encode()
@@ -95,7 +97,8 @@ fn workers_do_not_share_their_random_numbers() {
 
 #[test]
 fn a_template_warms_up_and_says_what_went_wrong() {
-    let options = "processes=2 threads=1 preload=application warm-up=/app,/app/list?page=2,/app/broken,/other";
+    let options = "processes=2 threads=1 preload=application \
+                   warm-up=/app,/app/list?page=2,/app/broken,/other";
     let httpd = setup("warm-up", options);
     let httpd = httpd.start();
     httpd.expect_log("ValueError: not warm");
@@ -119,7 +122,8 @@ fn a_template_warms_up_and_says_what_went_wrong() {
 #[test]
 fn an_application_that_starts_threads_is_loaded_by_each_worker() {
     let text = SCRIPT.replace("VERSION", "1")
-        + "\nimport threading\nthreading.Thread(target=threading.Event().wait, name='busy-bee', daemon=True).start()\n";
+        + "\nimport threading\nthreading.Thread(target=threading.Event().wait, name='busy-bee', \
+           daemon=True).start()\n";
     let httpd = script("threads", &text, "processes=2 threads=1 preload=application").start();
     httpd.expect_log("busy-bee");
     httpd.expect_log("less is preloaded, and workers load the rest by themselves");
@@ -339,7 +343,8 @@ def application(environ, start_response):
         garbage()
         earlier()
         trial()
-    body = json.dumps({"pid": os.getpid(), "frozen": gc.get_freeze_count(), "threshold": gc.get_threshold()}).encode()
+    facts = {"pid": os.getpid(), "frozen": gc.get_freeze_count(), "threshold": gc.get_threshold()}
+    body = json.dumps(facts).encode()
     start_response("200 OK", [("Content-Type", "application/json")])
     return [body]
 "#;
@@ -450,7 +455,8 @@ fn a_graceful_restart_replaces_the_template() {
 
 #[test]
 fn what_cannot_be_preloaded_is_found_before_the_start() {
-    let conf = "WSGIDaemonProcess x preload=application\nWSGIScriptAlias /a /a.wsgi process-group=x\n\
+    let conf = "WSGIDaemonProcess x preload=application\n\
+                WSGIScriptAlias /a /a.wsgi process-group=x\n\
                 WSGIScriptAlias /b /b.wsgi process-group=x";
     Httpd::configtest(conf).assert_refused("set WSGIApplicationGroup %{GLOBAL}");
     Httpd::configtest(&format!("{conf}\nWSGIApplicationGroup %{{GLOBAL}}")).assert_accepted();

@@ -1,4 +1,5 @@
-//! A server under Valgrind: embedded, as daemon, and from a template. `cargo xtask valgrind` runs it.
+//! A server under Valgrind: embedded, as daemon, and from a template. `cargo xtask valgrind` runs
+//! it.
 //!
 //! Whatever Valgrind finds is a line of the error log that was not announced.
 

@@ -1,5 +1,6 @@
-//! The test applications once more, under `wsgiref.validate`: it checks what the application gets and
-//! what it does, and each fault that it finds is an exception, which is logged and fails the test.
+//! The test applications once more, under `wsgiref.validate`: it checks what the application gets
+//! and what it does, and each fault that it finds is an exception, which is logged and fails the
+//! test.
 
 use serde_json::json;
 use testkit::{Httpd, Mode, both_modes, installation};
@@ -92,7 +93,8 @@ both_modes! {
 
 #[test]
 fn a_fault_would_be_seen() {
-    // The validator refuses read() without a size: so it is there, and an exception of it is logged.
+    // The validator refuses read() without a size: so it is there, and an exception of it is
+    // logged.
     let httpd = serve(Mode::Daemon);
     httpd.expect_log("AssertionError");
     httpd.allow_log("[wsgi:error]");

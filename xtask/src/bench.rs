@@ -23,8 +23,8 @@ pub(crate) struct Options {
 enum What {
     /// Memory of Dormouse, mod_wsgi, gunicorn, uWSGI and plain httpd; fails if a target is missed.
     Memory(Memory),
-    /// What becomes of requests in restarts, kills and shortages, beside a plain httpd; fails if a target is
-    /// missed.
+    /// What becomes of requests in restarts, kills and shortages, beside a plain httpd; fails if a
+    /// target is missed.
     Reliability(Reliability),
     /// What many requests leave behind in each process; fails if something grows.
     Leaks(Leaks),
@@ -35,7 +35,8 @@ struct Memory {
     /// The Python of all contenders, a path or a version (3.13, else the system's).
     #[arg(long)]
     python: Option<String>,
-    /// Only these rows: apache, hello, django, django16, library, embedded, sites, replacement, restarts.
+    /// Only these rows: apache, hello, django, django16, library, embedded, sites, replacement,
+    /// restarts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Requests for each figure that is taken under load (2000).
@@ -139,7 +140,8 @@ fn number(option: &str, value: Option<u32>) -> Vec<String> {
     value.map_or_else(Vec::new, |value| vec![option.to_owned(), value.to_string()])
 }
 
-/// Runs the program with the arguments. The contenders are installed for a measurement that has any.
+/// Runs the program with the arguments. The contenders are installed for a measurement that has
+/// any.
 fn measure(
     python: Option<&str>,
     contenders: Option<&Purpose>,

@@ -71,8 +71,8 @@ pub(crate) fn install<'a>(packages: impl IntoIterator<Item = &'a Package>) -> Re
     eprintln!("Missing: {}", reasons(&missing));
     let Some(rights) = rights() else {
         bail!(
-            "installing needs root, and sudo does not allow it here. Run:\n  sudo apt-get update && \
-             sudo apt-get install --yes --no-install-recommends {}",
+            "installing needs root, and sudo does not allow it here. Run:\n  sudo apt-get update \
+             && sudo apt-get install --yes --no-install-recommends {}",
             names(&missing).join(" ")
         );
     };

@@ -1,8 +1,8 @@
 //! `cargo xtask fuzz`: the fuzz targets of `fuzz/`, one after the other.
 //!
-//! libFuzzer guided by coverage, on the pinned toolchain: the instrumentation is a pass of LLVM that
-//! stable rustc can be told to run, so neither nightly nor cargo-fuzz is needed. Sanitizers would need
-//! nightly, and are not used: the code under test has no unsafe.
+//! libFuzzer guided by coverage, on the pinned toolchain: the instrumentation is a pass of LLVM
+//! that stable rustc can be told to run, so neither nightly nor cargo-fuzz is needed. Sanitizers
+//! would need nightly, and are not used: the code under test has no unsafe.
 //!
 //! What was found to reach new code is kept in `target/fuzz/corpus` and begun with the next time.
 
@@ -137,8 +137,8 @@ impl Program {
         eprintln!("{target}:");
         if let Err(error) = command::run(&mut command) {
             bail!(
-                "{target}: {error:#}\nThe input is in {}. Look at it with\n  {VARIABLE}={target} cargo run \
-                 --manifest-path {MANIFEST} FILE",
+                "{target}: {error:#}\nThe input is in {}. Look at it with\n  {VARIABLE}={target} \
+                 cargo run --manifest-path {MANIFEST} FILE",
                 findings.display()
             );
         }

@@ -1,5 +1,5 @@
-//! Counting: runs a test program, shows its output as it comes, and adds up what it reports, with the times of
-//! its tests.
+//! Counting: runs a test program, shows its output as it comes, and adds up what it reports, with
+//! the times of its tests.
 
 use std::io::{BufRead as _, BufReader};
 use std::ops::AddAssign;

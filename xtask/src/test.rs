@@ -1,7 +1,8 @@
-//! `cargo xtask test`: unit tests, a glance at each fuzz target, then the integration tests under each MPM and
-//! each Python.
+//! `cargo xtask test`: unit tests, a glance at each fuzz target, then the integration tests under
+//! each MPM and each Python.
 //!
-//! Everything is built before the first test runs. The last lines are the slowest tests and the sum over all runs.
+//! Everything is built before the first test runs. The last lines are the slowest tests and the sum
+//! over all runs.
 
 mod plan;
 
@@ -32,8 +33,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.quick {
         arguments.extend(LONG.iter().flat_map(|module| ["--skip".into(), format!("{module}::")]));
         notes.push(format!(
-            "left out by --quick: the modules {} of the integration tests, the other MPMs and Pythons, and what the \
-             fuzz targets do beyond their seeds",
+            "left out by --quick: the modules {} of the integration tests, the other MPMs and \
+             Pythons, and what the fuzz targets do beyond their seeds",
             LONG.join(", ")
         ));
     }
@@ -79,7 +80,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if sum.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the tests of this name that are left out otherwise, with the system's Python and the event MPM.
+/// Runs the tests of this name that are left out otherwise, with the system's Python and the event
+/// MPM.
 pub(crate) fn ignored(name: &str) -> Result<Tally> {
     let (pythons, _) = pythons::find()?;
     let folder = dist::build(&["panic-hook".to_owned()])?;
@@ -176,8 +178,9 @@ fn integration(
 /// The variable by which libtest is told how many tests run at a time.
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// Integration tests mostly wait: for processes that start and end, and for limits that run out. With one for
-/// each core, half of the processors' time is unused; with six, starts take so long that limits are missed.
+/// Integration tests mostly wait: for processes that start and end, and for limits that run out.
+/// With one for each core, half of the processors' time is unused; with six, starts take so long
+/// that limits are missed.
 const THREADS_PER_CORE: usize = 3;
 
 fn cores() -> usize {

@@ -1,7 +1,8 @@
 //! The times of tests, as libtest reports them, and the slowest of them.
 //!
-//! libtest tells the time of each test only with an unstable option. On a stable toolchain it accepts that
-//! when `RUSTC_BOOTSTRAP` is set while the test program runs; nothing is compiled with it.
+//! libtest tells the time of each test only with an unstable option. On a stable toolchain it
+//! accepts that when `RUSTC_BOOTSTRAP` is set while the test program runs; nothing is compiled with
+//! it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

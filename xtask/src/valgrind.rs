@@ -1,4 +1,5 @@
-//! `cargo xtask valgrind`: Memcheck over the tests of the crates that touch Python, and over a server.
+//! `cargo xtask valgrind`: Memcheck over the tests of the crates that touch Python, and over a
+//! server.
 //!
 //! Errors count, leaks do not: CPython keeps much until its process ends.
 

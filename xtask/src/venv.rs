@@ -1,4 +1,5 @@
-//! A virtual environment with what a list of requirements names, for a Python, kept until that changes.
+//! A virtual environment with what a list of requirements names, for a Python, kept until that
+//! changes.
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -19,8 +20,8 @@ pub(crate) struct Purpose {
     requirements: &'static str,
     /// The directory of such environments, below the target directory.
     directory: &'static str,
-    /// Whether some of it is compiled. pip would take what it compiled for another build of the same
-    /// version of Python for the same thing, so it is told not to keep any.
+    /// Whether some of it is compiled. pip would take what it compiled for another build of the
+    /// same version of Python for the same thing, so it is told not to keep any.
     compiles: bool,
 }
 

@@ -119,8 +119,8 @@ impl Traffic {
     }
 }
 
-/// Has every thread of the child and of the worker serve something: each costs 200 KB from then on, and
-/// some would be asked for the first time after many requests only.
+/// Has every thread of the child and of the worker serve something: each costs 200 KB from then on,
+/// and some would be asked for the first time after many requests only.
 pub(super) fn wake_all(httpd: &Httpd) -> Result<()> {
     let client = || -> Result<()> {
         (0..ROUNDS).try_for_each(|_| {

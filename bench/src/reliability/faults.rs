@@ -122,8 +122,8 @@ fn go_on(load: &Running) {
     testkit::wait_until("requests are answered", || load.right() >= before + BETWEEN);
 }
 
-/// Kills the first process of several servers: each ends with it, children and all, so that its port is
-/// free for the next start. Gives also how many processes were left.
+/// Kills the first process of several servers: each ends with it, children and all, so that its
+/// port is free for the next start. Gives also how many processes were left.
 fn parent(times: u32) -> (Trial, usize) {
     let (mut record, mut left, mut twice) = (Record::default(), 0, 0);
     for _ in 0..times {
@@ -192,8 +192,9 @@ fn text(trials: &[Trial]) -> String {
     ];
     let lines: Vec<_> = trials.iter().map(line).collect();
     format!(
-        "{CLIENTS} clients without a pause; times in ms. *Asked again*: a kept connection was closed before a \
-         byte of the answer, and the request sent on a new one, which was counted by itself.\n\n{}",
+        "{CLIENTS} clients without a pause; times in ms. *Asked again*: a kept connection was \
+         closed before a byte of the answer, and the request sent on a new one, which was counted \
+         by itself.\n\n{}",
         table(&head, &lines)
     )
 }

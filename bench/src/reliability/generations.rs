@@ -12,9 +12,11 @@ use crate::census::Census;
 use crate::patience::until;
 use crate::report::{Findings, Verdict, figure, megabytes, table};
 
-/// An application with modules of the standard library, as real ones have them, and an answer of 4 MiB.
+/// An application with modules of the standard library, as real ones have them, and an answer of 4
+/// MiB.
 const SCRIPT: &str = "
-import asyncio, decimal, email.message, http.server, json, logging.config, sqlite3, unittest, xml.dom.minidom
+import asyncio, decimal, email.message, http.server, json
+import logging.config, sqlite3, unittest, xml.dom.minidom
 PIECE = bytes(65536)
 
 def application(environ, start_response):

@@ -1,5 +1,5 @@
-//! How long httpd answers nothing at all while it restarts, where groups have Pythons that take 0.3 s to
-//! start, and one that hangs.
+//! How long httpd answers nothing at all while it restarts, where groups have Pythons that take 0.3
+//! s to start, and one that hangs.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -62,7 +62,8 @@ fn with_groups(python: &str) -> Setup {
     })
 }
 
-/// Replaces each Python as an update does, so that what it has said of itself does not count any more.
+/// Replaces each Python as an update does, so that what it has said of itself does not count any
+/// more.
 fn change(httpd: &Httpd, python: &str, round: u32) -> Result<()> {
     for number in 0..GROUPS {
         let path = httpd.root().join(format!("slow{number}/bin/python"));

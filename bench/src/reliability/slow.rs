@@ -105,8 +105,8 @@ struct Client {
     ended: bool,
 }
 
-/// All slow clients, from one thread: slow until it is done, and then as fast as the server. Gives how many
-/// had no right answer.
+/// All slow clients, from one thread: slow until it is done, and then as fast as the server. Gives
+/// how many had no right answer.
 fn slow_clients(address: SocketAddr, done: &AtomicBool) -> Result<usize> {
     let connect = |head: String, expected: usize| -> Result<Client> {
         let mut stream = TcpStream::connect(address).context("a slow client cannot connect")?;

@@ -1,5 +1,5 @@
-//! How soon another process answers in place of the one of a group: after that was killed, and after
-//! the script was changed.
+//! How soon another process answers in place of the one of a group: after that was killed, and
+//! after the script was changed.
 //!
 //! All contenders run, and take their trials in turn: what else the machine does at that moment
 //! slows each of them down.

@@ -132,7 +132,8 @@ fn table(processes: &[Process]) -> String {
             "\nThe memory of {closed} processes of other users is not shown; run this as root."
         );
     }
-    text + "\nMB. RSS counts shared pages in full in each process; the PSS of all is what they cost together.\n"
+    text + "\nMB. RSS counts shared pages in full in each process; the PSS of all is what they \
+            cost together.\n"
 }
 
 fn name(role: &Role) -> String {

@@ -66,7 +66,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, default_value_t = 2, value_name = "SECONDS")]
     pub(crate) keep_alive_timeout: u32,
     /// Seconds that one read or write may take.
-    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) socket_timeout: u32,
     /// Bytes that a request's body may have; 0 sets no limit.
     #[arg(long, default_value_t = 10_485_760, value_name = "BYTES")]
@@ -76,7 +77,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) processes: Option<u32>,
     /// Threads that handle requests in each process.
-    #[arg(long, default_value_t = 5, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 5, value_name = "NUMBER")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) threads: u32,
     /// Requests that httpd handles at once, those for files included.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]

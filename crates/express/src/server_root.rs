@@ -1,7 +1,8 @@
 //! Writing the `ServerRoot`.
 //!
-//! Its usual place is a known name in a directory that everybody may write to. So it is used only if
-//! it is a real directory that belongs to the user who runs this, and that nobody else can change.
+//! Its usual place is a known name in a directory that everybody may write to. So it is used only
+//! if it is a real directory that belongs to the user who runs this, and that nobody else can
+//! change.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
@@ -42,7 +43,8 @@ fn claim(directory: &Path) -> Result<()> {
     }
     if metadata.uid() != Uid::effective().as_raw() || metadata.mode() & 0o022 != 0 {
         bail!(
-            "{} belongs to somebody else, or others can write to it: remove it or use --server-root",
+            "{} belongs to somebody else, or others can write to it: remove it or use \
+             --server-root",
             directory.display()
         );
     }

@@ -68,8 +68,8 @@ impl Fault {
         matches!(self, Self::Graceful | Self::Child)
     }
 
-    /// Causes it, and returns when what it has ended is gone and has been replaced. `number` is another one
-    /// each time. Gives the processes that were killed or had to end.
+    /// Causes it, and returns when what it has ended is gone and has been replaced. `number` is
+    /// another one each time. Gives the processes that were killed or had to end.
     ///
     /// # Panics
     /// When there is nothing to be killed, or the server does not get over it.

@@ -310,9 +310,10 @@ impl Httpd {
     }
 }
 
-/// A child of the event MPM that is told to end while a thread of it closes a connection may die of it (a
-/// plain httpd as well, once in some hundred times), and then does nothing of what it does at its end. So
-/// connections are waited for that the last request has left behind, unless a test keeps them.
+/// A child of the event MPM that is told to end while a thread of it closes a connection may die of
+/// it (a plain httpd as well, once in some hundred times), and then does nothing of what it does at
+/// its end. So connections are waited for that the last request has left behind, unless a test
+/// keeps them.
 fn settle(address: SocketAddr) {
     holds_within(CLOSING, || port::is_quiet(address.port()));
 }

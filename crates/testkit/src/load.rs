@@ -1,8 +1,9 @@
 //! A load: clients that number their requests, look at every answer, and keep what became of each.
 //!
-//! Every other client keeps its connection for some requests, as browsers do; the others use a new one each
-//! time. A kept connection may be closed by any server in the moment in which the next request is sent. A
-//! client that gets no byte then asks again on a new connection, as RFC 9110 allows it for GET.
+//! Every other client keeps its connection for some requests, as browsers do; the others use a new
+//! one each time. A kept connection may be closed by any server in the moment in which the next
+//! request is sent. A client that gets no byte then asks again on a new connection, as RFC 9110
+//! allows it for GET.
 
 mod record;
 

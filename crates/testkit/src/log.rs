@@ -71,7 +71,8 @@ const HTTPDS_OWN: [&str; 3] = [
     // The event MPM closes its poll set while last connections are still being closed.
     "AH03092: process_lingering_close: apr_pollset_add failure",
     "AH03093: process_socket: apr_pollset_add failure",
-    // A child of the event MPM that stops closes the sockets of its threads, which may be doing the same.
+    // A child of the event MPM that stops closes the sockets of its threads, which may be doing the
+    // same.
     "(9)Bad file descriptor: AH00468: error closing socket",
 ];
 

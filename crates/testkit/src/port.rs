@@ -16,14 +16,16 @@ pub fn free() -> Result<SocketAddr> {
         .context("no free port on 127.0.0.1")
 }
 
-/// Whether the server at this port has closed all connections that it had accepted, as the kernel tells.
+/// Whether the server at this port has closed all connections that it had accepted, as the kernel
+/// tells.
 pub(crate) fn is_quiet(port: u16) -> bool {
     let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     !table.lines().any(|line| is_open(line, port))
 }
 
-/// Whether a line of `/proc/net/tcp` is about a connection of the port that a process has open. The words
-/// are number, local address, remote address, state (0A is a listener), …, and as the tenth the inode.
+/// Whether a line of `/proc/net/tcp` is about a connection of the port that a process has open. The
+/// words are number, local address, remote address, state (0A is a listener), …, and as the tenth
+/// the inode.
 fn is_open(line: &str, port: u16) -> bool {
     let mut words = line.split_ascii_whitespace().skip(1);
     let local = words.next().and_then(|address| address.split_once(':'));

@@ -125,8 +125,8 @@ impl Tree {
         self.has_mark(stat)
     }
 
-    /// Reads the environment of each process once: a look at all processes is repeated until what it waits for
-    /// has come, and a machine that runs tests has many.
+    /// Reads the environment of each process once: a look at all processes is repeated until what
+    /// it waits for has come, and a machine that runs tests has many.
     fn has_mark(&mut self, stat: &Stat) -> bool {
         let process = (stat.pid, stat.started);
         if self.unmarked.contains(&process) {

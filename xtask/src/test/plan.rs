@@ -9,22 +9,22 @@ use crate::pythons::{self, Python};
 pub(crate) struct Options {
     /// Only tests whose name contains one of these.
     pub(crate) filter: Vec<String>,
-    /// Only this MPM (may be repeated), with the system's Python unless --python says otherwise; and
-    /// neither unit tests nor fuzz targets.
+    /// Only this MPM (may be repeated), with the system's Python unless --python says otherwise;
+    /// and neither unit tests nor fuzz targets.
     #[arg(long, value_enum)]
     pub(crate) mpm: Vec<Mpm>,
-    /// Only this Python, a path or a version such as 3.13 (may be repeated); and neither unit tests nor
-    /// fuzz targets.
+    /// Only this Python, a path or a version such as 3.13 (may be repeated); and neither unit tests
+    /// nor fuzz targets.
     #[arg(long)]
     pub(crate) python: Vec<String>,
-    /// Unit tests, and the integration tests with the system's Python and the event MPM, except for those
-    /// that take longest: less than three minutes once everything is built.
+    /// Unit tests, and the integration tests with the system's Python and the event MPM, except for
+    /// those that take longest: less than three minutes once everything is built.
     #[arg(long, conflicts_with_all = ["mpm", "python"])]
     pub(crate) quick: bool,
 }
 
-/// The modules of `tests/http` that `--quick` leaves out: a limit of a minute, two clients that make some
-/// hundred calls, a thousand requests of each kind, fifty restarts.
+/// The modules of `tests/http` that `--quick` leaves out: a limit of a minute, two clients that
+/// make some hundred calls, a thousand requests of each kind, fifty restarts.
 pub(crate) const LONG: [&str; 4] = ["hanging_templates", "httpbin", "leaks", "restarts"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -326,7 +326,8 @@ mod tests {
 
     #[test]
     fn chunks_trailers_and_interim_responses_are_kept() {
-        let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+        let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n\
                     2\r\nab\r\n1\r\nc\r\n0\r\nX-T: 1\r\n\r\n";
         let reply = hears(text).reply().unwrap();
         assert_eq!((reply.status, reply.text()), (200, "abc".to_owned()));

@@ -176,7 +176,8 @@ impl Setup {
         self.define("DEBUG")
     }
 
-    /// Runs httpd by another program, such as valgrind, which gets its command line after these words.
+    /// Runs httpd by another program, such as valgrind, which gets its command line after these
+    /// words.
     pub fn under(mut self, words: &[&str]) -> Self {
         self.wrapper = words.iter().map(|&word| word.to_owned()).collect();
         self
@@ -226,8 +227,8 @@ impl Setup {
         self.configtest_with(Command::output)
     }
 
-    /// Runs `httpd -t` as an administrator does: in a terminal, which is the controlling terminal of its
-    /// session. What is written to the terminal is the output.
+    /// Runs `httpd -t` as an administrator does: in a terminal, which is the controlling terminal
+    /// of its session. What is written to the terminal is the output.
     ///
     /// # Panics
     /// When httpd cannot be run at all.

@@ -87,8 +87,8 @@ impl Record {
         self.answers.iter().filter(move |answer| !fine(&answer.outcome))
     }
 
-    /// How long a request took that was answered rightly: the `share` (0 to 1) of them took no longer.
-    /// `None` where there is none.
+    /// How long a request took that was answered rightly: the `share` (0 to 1) of them took no
+    /// longer. `None` where there is none.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let mut times: Vec<Duration> =
             self.right().map(|answer| answer.end - answer.begin).collect();
@@ -128,8 +128,8 @@ fn longest_gap(answers: &[Answer]) -> Duration {
 }
 
 impl Served {
-    /// Reads what the application has written, and forgets it, so that the next load begins anew. Empty
-    /// where it has served nothing.
+    /// Reads what the application has written, and forgets it, so that the next load begins anew.
+    /// Empty where it has served nothing.
     pub fn take(root: &Path) -> Self {
         let path = root.join("app/served");
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -160,7 +160,8 @@ impl Served {
         self.processes.get(id)?.last().copied()
     }
 
-    /// Those of the record's that the client has a right answer to, and the application knows nothing of.
+    /// Those of the record's that the client has a right answer to, and the application knows
+    /// nothing of.
     pub fn missing<'a>(&self, record: &'a Record) -> Vec<&'a Answer> {
         record.right().filter(|answer| !self.processes.contains_key(&answer.id)).collect()
     }
@@ -173,8 +174,8 @@ impl fmt::Display for Record {
         let count = |outcome: &Outcome| self.count(outcome);
         write!(
             formatter,
-            "{} requests: {} right, {} refused (503), {} lost (502), {} cut, {} wrong, {} unanswered, {} sent \
-             once more",
+            "{} requests: {} right, {} refused (503), {} lost (502), {} cut, {} wrong, {} \
+             unanswered, {} sent once more",
             self.answers.len(),
             count(&Outcome::Right),
             count(&Outcome::Refused),
