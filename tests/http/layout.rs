@@ -28,8 +28,8 @@ fn each_pattern_of_the_link_map_fits_a_symbol() {
     assert!(lost.is_empty(), "layout/cold.ld has patterns that fit no symbol: {lost:?}");
 }
 
-/// The rooms of a crate, from the lowest floor up: folders, and files where a folder has several floors. A room uses
-/// those before it.
+/// The rooms of a crate, from the lowest floor up: folders, and files where a folder has several
+/// floors. A room uses those before it.
 type Floors = &'static [&'static str];
 
 const FLOORS: [(&str, Floors); 5] = [

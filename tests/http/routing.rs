@@ -128,7 +128,8 @@ fn a_group_that_turns_out_to_be_unknown_is_a_500() {
         .mode(Mode::Daemon)
         .start();
     httpd.expect_log(
-        "WSGI0240: the process group is named by the variable \"nothing\" (%{ENV:nothing}), which is not set",
+        "WSGI0240: the process group is named by the variable \"nothing\" (%{ENV:nothing}), which \
+         is not set",
     );
     assert_eq!(httpd.get("/").send().status, 500);
 }
