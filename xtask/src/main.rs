@@ -10,16 +10,17 @@ mod command;
 mod debian;
 mod dist;
 mod fuzz;
+mod pages;
 mod project;
 mod pythons;
 mod reach;
-mod reference;
 mod serve;
 mod tally;
 mod test;
 mod times;
 mod valgrind;
 mod venv;
+mod width;
 
 use std::process::ExitCode;
 
@@ -41,15 +42,17 @@ enum Command {
     Serve(serve::Options),
     /// Runs every test: unit tests, then a real httpd with each MPM and each Python.
     Test(test::Options),
-    /// Shows arbitrary bytes to each reader of what a less trusted side has written, for a minute each.
+    /// Shows arbitrary bytes to each reader of what a less trusted side has written, for a minute
+    /// each.
     Fuzz(fuzz::Options),
-    /// Looks for wrong uses of memory with Valgrind: tests of the crates that touch Python, then a server.
+    /// Looks for wrong uses of memory with Valgrind: tests of the crates that touch Python, then a
+    /// server.
     Valgrind,
     /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd: memory, reliability.
     Bench(bench::Options),
-    /// Writes docs/directives.md and docs/errors.md, which are made from catalogues.
+    /// Writes the pages of `docs` that are made from the catalogues in the code.
     Reference,
-    /// Format, lints, documentation and licences, as CI checks them.
+    /// Format, lints, documentation, spelling, generated pages and licences, as CI checks them.
     Check,
     #[command(hide = true)]
     Within(reach::Within),
@@ -63,7 +66,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Valgrind => valgrind::run(),
         Command::Bench(options) => bench::run(&options),
-        Command::Reference => reference::run().map(|()| ExitCode::SUCCESS),
+        Command::Reference => pages::write().map(|()| ExitCode::SUCCESS),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
         Command::Within(options) => reach::within(&options),
     };
