@@ -16,14 +16,14 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use testkit::{Httpd, Kind, Mode, Mpm, Setup};
 
-use crate::census::{Census, descriptors};
 use crate::machine;
+use crate::process_snapshot::{ProcessSnapshot, descriptors};
 use crate::report::{self, Verdict, table};
 use traffic::Traffic;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Requests of each row, after five thousand to warm up.
+    /// Requests of each scenario, after five thousand to warm up.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..))]
     requests: u32,
     /// Only these kinds of requests.
@@ -31,12 +31,12 @@ pub(crate) struct Options {
     only: Vec<Traffic>,
     /// Only these places of the application.
     #[arg(long, value_enum, value_delimiter = ',')]
-    place: Vec<Place>,
+    place: Vec<Placement>,
 }
 
 /// Where the application runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Place {
+enum Placement {
     /// In a child of httpd.
     Embedded,
     /// In a worker that has been started.
@@ -45,7 +45,7 @@ enum Place {
     Template,
 }
 
-impl Place {
+impl Placement {
     const ALL: [Self; 3] = [Self::Embedded, Self::Daemon, Self::Template];
 
     fn name(self) -> &'static str {
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     );
     let mut verdicts = Vec::new();
     let chosen = |traffic: &&Traffic| options.only.is_empty() || options.only.contains(traffic);
-    for place in Place::ALL {
+    for place in Placement::ALL {
         if !options.place.is_empty() && !options.place.contains(&place) {
             continue;
         }
@@ -152,7 +152,7 @@ impl Change {
     }
 }
 
-fn measure(place: Place, traffic: Traffic, requests: u32) -> Result<Vec<Change>> {
+fn measure(place: Placement, traffic: Traffic, requests: u32) -> Result<Vec<Change>> {
     let httpd = server(place, traffic).try_start()?;
     traffic::wake_all(&httpd)?;
     traffic.send(&httpd, WARM_UP)?;
@@ -180,7 +180,7 @@ fn measure(place: Place, traffic: Traffic, requests: u32) -> Result<Vec<Change>>
     Ok(changes)
 }
 
-fn server(place: Place, traffic: Traffic) -> Setup {
+fn server(place: Placement, traffic: Traffic) -> Setup {
     let script = "tests/apps/leaks.wsgi";
     let script = fs::read(testkit::installation::project().join(script)).unwrap_or_default();
     // As many threads in one child of httpd as there are clients, and nothing in the log that is
@@ -195,9 +195,9 @@ fn server(place: Place, traffic: Traffic) -> Setup {
         .conf(traffic.lines())
         .allow_log("");
     match place {
-        Place::Embedded => setup.mode(Mode::Embedded),
-        Place::Daemon => setup.mode(Mode::Daemon).daemon("processes=1 threads=3"),
-        Place::Template => {
+        Placement::Embedded => setup.mode(Mode::Embedded),
+        Placement::Daemon => setup.mode(Mode::Daemon).daemon("processes=1 threads=3"),
+        Placement::Template => {
             setup.mode(Mode::Daemon).daemon("processes=1 threads=3 preload=application")
         }
     }
@@ -208,11 +208,11 @@ fn look(httpd: &Httpd) -> Result<Looks> {
     thread::sleep(REST);
     let mut looks = Looks::new();
     for process in httpd.processes() {
-        let census = Census::take(std::slice::from_ref(&process), None);
+        let snapshot = ProcessSnapshot::take(std::slice::from_ref(&process), None);
         let status = fs::read_to_string(format!("/proc/{}/status", process.pid))
             .with_context(|| format!("process {} has ended", process.pid))?;
         let look = looks.entry(process.kind).or_default();
-        look.anonymous += i64::try_from(census.sum().anonymous)?;
+        look.anonymous += i64::try_from(snapshot.sum().anonymous)?;
         look.data += field(&status, "VmData:") * 1024;
         look.descriptors += i64::try_from(descriptors(process.pid)?)?;
         look.threads += field(&status, "Threads:");

@@ -26,7 +26,7 @@ pub(crate) fn describe() -> Result<String> {
     ]))
 }
 
-/// The versions of the contenders, as one more entry of the list.
+/// The versions of the servers, as one more entry of the list.
 pub(crate) fn packages() -> Result<String> {
     let question = "import sys; from importlib.metadata import version
 for name in sys.argv[1:]: print(name, version(name))";

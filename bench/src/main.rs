@@ -5,26 +5,26 @@
 //! a test: a figure depends on the machine, so figures are compared within a run only.
 #![forbid(unsafe_code)]
 
-mod census;
-mod contender;
 mod leaks;
 mod load;
 mod machine;
 mod mappings;
 mod memory;
-mod patience;
-mod place;
+mod process_snapshot;
 mod program;
 mod reliability;
 mod report;
-mod row;
+mod scenario;
 mod server;
+mod server_kind;
+mod wait;
+mod workdir;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measure Dormouse and its contenders.
+/// Measure Dormouse and other servers.
 #[derive(Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 #[command(disable_help_subcommand = true)]

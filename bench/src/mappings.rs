@@ -5,7 +5,7 @@ use std::fs;
 
 use wsgi::process::smaps::Memory;
 
-use crate::census::{Census, Role};
+use crate::process_snapshot::{ProcessSnapshot, Role};
 use crate::report::{figure, fine, or_dash, table};
 
 /// What processes of one role have of one mapping together.
@@ -22,9 +22,9 @@ const WORTH_A_LINE: u64 = 32 * 1024;
 
 impl Mappings {
     /// Reads those of all processes that still live.
-    pub(crate) fn take(census: &Census) -> Self {
+    pub(crate) fn take(snapshot: &ProcessSnapshot) -> Self {
         let mut all = Self::default();
-        for member in &census.members {
+        for member in &snapshot.members {
             let text = fs::read_to_string(format!("/proc/{}/smaps", member.pid));
             all.add(member.role, &text.unwrap_or_default());
         }
@@ -41,11 +41,11 @@ impl Mappings {
 
     /// The table: PSS of each mapping in all processes, and in those of each role, with private
     /// bytes in parentheses; the largest first.
-    pub(crate) fn table(&self, census: &Census) -> String {
-        let roles = Role::ALL.into_iter().filter(|(role, _)| census.with(*role).next().is_some());
+    pub(crate) fn table(&self, snapshot: &ProcessSnapshot) -> String {
+        let roles = Role::ALL.into_iter().filter(|(role, _)| snapshot.with(*role).next().is_some());
         let roles: Vec<_> = roles.collect();
         let mut head = vec!["PSS (private), MB".to_owned(), "all".to_owned()];
-        let count = |role| census.with(role).count();
+        let count = |role| snapshot.with(role).count();
         head.extend(roles.iter().map(|(role, name)| format!("{name} × {}", count(*role))));
         let sum = |shares: &Shares| shares.values().copied().sum::<Memory>();
 
@@ -130,9 +130,12 @@ Private_Dirty:        48 kB
     fn small_ones_share_a_line() {
         let mut mappings = Mappings::default();
         mappings.add(Role::Worker, SMAPS);
-        let member =
-            crate::census::Member { pid: 1, role: Role::Worker, memory: Memory::default() };
-        let text = mappings.table(&Census { members: vec![member] });
+        let member = crate::process_snapshot::Member {
+            pid: 1,
+            role: Role::Worker,
+            memory: Memory::default(),
+        };
+        let text = mappings.table(&ProcessSnapshot { members: vec![member] });
         assert!(text.contains("| anonymous rw-p"), "{text}");
         assert!(text.contains("| 1 others"), "{text}");
         assert!(!text.contains("a b.so"), "{text}");

@@ -1,4 +1,5 @@
-//! `cargo xtask bench memory`: row after row. Only times are taken while several servers run.
+//! `cargo xtask bench memory`: scenario after scenario. Only times are taken while several servers
+//! run.
 
 use std::process::ExitCode;
 
@@ -6,15 +7,15 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::machine;
-use crate::place::Place;
 use crate::report;
-use crate::row::Row;
+use crate::scenario::Scenario;
+use crate::workdir::Workdir;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only these rows.
+    /// Only these scenarios.
     #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<Row>,
+    only: Vec<Scenario>,
     /// Requests for each figure that is taken under load.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
     requests: u32,
@@ -29,10 +30,10 @@ pub(crate) struct Options {
     mappings: bool,
 }
 
-/// What every row needs.
+/// What every scenario needs.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    pub(crate) place: Place,
+    pub(crate) workdir: Workdir,
     /// The build that every reply of an application must come from.
     pub(crate) python: String,
     pub(crate) requests: usize,
@@ -43,12 +44,12 @@ pub(crate) struct Bench {
     pub(crate) mappings: bool,
 }
 
-/// Prints everything; success means that each target of the rows that ran was reached.
+/// Prints everything; success means that each target of the scenarios that ran was reached.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!("# Memory\n\n{}{}", machine::describe()?, machine::packages()?);
     println!("MB are 2²⁰ bytes; PSS of all processes, private bytes in parentheses.\n");
     let bench = Bench {
-        place: Place::make()?,
+        workdir: Workdir::make()?,
         python: machine::python_build()?,
         requests: usize::try_from(options.requests)?,
         restarts: options.restarts,
@@ -56,12 +57,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         mappings: options.mappings,
     };
     let mut verdicts = Vec::new();
-    for row in Row::ALL {
-        if !options.only.is_empty() && !options.only.contains(&row) {
+    for scenario in Scenario::ALL {
+        if !options.only.is_empty() && !options.only.contains(&scenario) {
             continue;
         }
-        let findings = row.run(&bench);
-        println!("## {}\n\n{}", row.title(), findings.text);
+        let findings = scenario.run(&bench);
+        println!("## {}\n\n{}", scenario.title(), findings.text);
         println!("{}", report::verdicts(&findings.verdicts));
         verdicts.extend(findings.verdicts);
     }

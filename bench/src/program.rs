@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use testkit::{Process, Tree, installation};
 
-use crate::patience::until;
+use crate::wait::until;
 
 /// The running program. Dropped, it is killed with all its processes.
 #[derive(Debug)]

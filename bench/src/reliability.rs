@@ -24,9 +24,9 @@ use crate::report::{self, Findings, Verdict};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only these rows.
+    /// Only these scenarios.
     #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<Row>,
+    only: Vec<Scenario>,
     /// Fewer of everything, for a glance of less than three minutes.
     #[arg(long)]
     quick: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Options {
 
 /// A question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Row {
+enum Scenario {
     /// Restarts, changes of the script, kills of each kind.
     Faults,
     /// How long nothing is answered while httpd restarts with slow and hanging Pythons.
@@ -49,7 +49,7 @@ enum Row {
     Supervisor,
 }
 
-impl Row {
+impl Scenario {
     const ALL: [Self; 6] =
         [Self::Faults, Self::Pause, Self::Dead, Self::Slow, Self::Generations, Self::Supervisor];
 
@@ -95,27 +95,27 @@ impl Amount {
     const QUICK: Self = Self { restarts: 10, kills: 4, rounds: 2, load: Duration::from_secs(3) };
 }
 
-/// Prints everything; success means that each target of the rows that ran was reached.
+/// Prints everything; success means that each target of the scenarios that ran was reached.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!("# Reliability\n\n{}", machine::describe()?);
     let amount = if options.quick { Amount::QUICK } else { Amount::FULL };
     let mut verdicts = Vec::new();
-    for row in Row::ALL {
-        if !options.only.is_empty() && !options.only.contains(&row) {
+    for scenario in Scenario::ALL {
+        if !options.only.is_empty() && !options.only.contains(&scenario) {
             continue;
         }
-        eprintln!("→ {}", row.title());
-        let findings = measured(row, &amount);
-        println!("## {}\n\n{}", row.title(), findings.text);
+        eprintln!("→ {}", scenario.title());
+        let findings = measured(scenario, &amount);
+        println!("## {}\n\n{}", scenario.title(), findings.text);
         println!("{}", report::verdicts(&findings.verdicts));
         verdicts.extend(findings.verdicts);
     }
     Ok(report::conclude(&verdicts))
 }
 
-/// A server that fails makes `testkit` panic: that is the end of its row, and a target missed.
-fn measured(row: Row, amount: &Amount) -> Findings {
-    let outcome = catch_unwind(AssertUnwindSafe(|| row.run(amount)));
+/// A server that fails makes `testkit` panic: that is the end of its scenario, and a target missed.
+fn measured(scenario: Scenario, amount: &Amount) -> Findings {
+    let outcome = catch_unwind(AssertUnwindSafe(|| scenario.run(amount)));
     let reason = match outcome {
         Ok(Ok(findings)) => return findings,
         Ok(Err(error)) => format!("{error:#}"),
@@ -123,7 +123,7 @@ fn measured(row: Row, amount: &Amount) -> Findings {
     };
     Findings {
         text: format!("Not measured: {reason}\n"),
-        verdicts: vec![Verdict::at_most(row.title(), 0.0, "", None)],
+        verdicts: vec![Verdict::at_most(scenario.title(), 0.0, "", None)],
     }
 }
 

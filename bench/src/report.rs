@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// What a row found: text in Markdown, and its verdicts.
+/// What a scenario found: text in Markdown, and its verdicts.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) text: String,

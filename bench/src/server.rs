@@ -1,4 +1,4 @@
-//! A running contender: httpd, a program of its own, or httpd with a program behind it.
+//! A running server: httpd, a program of its own, or httpd with a program behind it.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use testkit::{Call, Httpd, Kind, Process, Signal};
 
-use crate::census::{Census, Role};
-use crate::patience::until;
+use crate::process_snapshot::{ProcessSnapshot, Role};
 use crate::program::Program;
+use crate::wait::until;
 
 /// The server. Dropped without [`Server::finish`], it is ended all the same.
 #[derive(Debug)]
@@ -51,21 +51,21 @@ impl Server {
 
     /// Its httpd.
     pub(crate) fn httpd(&self) -> Result<&Httpd> {
-        self.httpd.as_ref().context("this contender is not httpd")
+        self.httpd.as_ref().context("this kind is not httpd")
     }
 
     /// Its processes now.
-    pub(crate) fn census(&mut self) -> Census {
+    pub(crate) fn snapshot(&mut self) -> ProcessSnapshot {
         let master = self.program.as_ref().map(Program::pid);
-        Census::take(&self.processes(), master)
+        ProcessSnapshot::take(&self.processes(), master)
     }
 
     /// Its processes when memory has stopped changing: a start or an end has many small steps.
-    pub(crate) fn settled(&mut self) -> Census {
-        let mut before = self.census();
+    pub(crate) fn settled(&mut self) -> ProcessSnapshot {
+        let mut before = self.snapshot();
         for _ in 0..SETTLING_STEPS {
             thread::sleep(SETTLING);
-            let now = self.census();
+            let now = self.snapshot();
             let change = now.sum().pss.abs_diff(before.sum().pss);
             if now.members.len() == before.members.len() && change < STILL {
                 return now;
@@ -117,7 +117,7 @@ impl Server {
 
     /// The ids of the processes with this role.
     pub(crate) fn pids(&mut self, role: Role) -> Vec<i32> {
-        self.census().with(role).map(|member| member.pid).collect()
+        self.snapshot().with(role).map(|member| member.pid).collect()
     }
 
     fn processes(&mut self) -> Vec<Process> {

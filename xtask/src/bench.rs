@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: builds and installs what is compared, and runs the program `bench`.
 //!
-//! Everything is built as users get it. The figures, the rows and the contenders are the program's.
+//! Everything is built as users get it. The figures, the scenarios and the servers are the
+//! program's.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,17 +33,17 @@ enum What {
 
 #[derive(Args)]
 struct Memory {
-    /// The Python of all contenders, a path or a version (3.13, else the system's).
+    /// The Python of all servers, a path or a version (3.13, else the system's).
     #[arg(long)]
     python: Option<String>,
-    /// Only these rows: apache, hello, django, django16, library, embedded, sites, replacement,
-    /// restarts.
+    /// Only these scenarios: apache, hello, django, django16, library, embedded, sites,
+    /// replacement, restarts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Requests for each figure that is taken under load (2000).
     #[arg(long)]
     requests: Option<u32>,
-    /// Graceful restarts of the row restarts (300).
+    /// Graceful restarts of the scenario restarts (300).
     #[arg(long)]
     restarts: Option<u32>,
     /// Only Dormouse and a plain httpd; targets that others are part of are missed.
@@ -58,7 +59,7 @@ struct Reliability {
     /// The Python of the groups, a path or a version (3.13, else the system's).
     #[arg(long)]
     python: Option<String>,
-    /// Only these rows: faults, pause, dead, slow, generations, supervisor.
+    /// Only these scenarios: faults, pause, dead, slow, generations, supervisor.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Fewer of everything: less than three minutes.
@@ -77,7 +78,7 @@ struct Leaks {
     /// Only these places of the application: embedded, daemon, template.
     #[arg(long, value_delimiter = ',')]
     place: Vec<String>,
-    /// Requests of each row (100000), after five thousand to warm up.
+    /// Requests of each scenario (100000), after five thousand to warm up.
     #[arg(long)]
     requests: Option<u32>,
 }
@@ -140,11 +141,11 @@ fn number(option: &str, value: Option<u32>) -> Vec<String> {
     value.map_or_else(Vec::new, |value| vec![option.to_owned(), value.to_string()])
 }
 
-/// Runs the program with the arguments. The contenders are installed for a measurement that has
+/// Runs the program with the arguments. The servers are installed for a measurement that has
 /// any.
 fn measure(
     python: Option<&str>,
-    contenders: Option<&Purpose>,
+    servers: Option<&Purpose>,
     arguments: Vec<String>,
 ) -> Result<ExitCode> {
     debian::install(debian::BUILD.iter().chain(debian::RUN).chain(debian::BENCH))?;
@@ -152,7 +153,7 @@ fn measure(
     let python = choose(&pythons, python)?;
     let folder = dist::build(&[])?;
     let program = program()?;
-    let venv = contenders.map(|purpose| venv::make(&python, purpose)).transpose()?;
+    let venv = servers.map(|purpose| venv::make(&python, purpose)).transpose()?;
 
     let prefix = pythons::prefix(&python.binary)?;
     let needed = [project::root(), &folder, &program, prefix];

@@ -49,11 +49,11 @@ pub(crate) const VALGRIND: &[Package] = &[Package {
     why: "sees reads and writes of memory that is not to be touched",
 }];
 
-/// To measure: the contenders are compiled.
+/// To measure: the other servers are compiled.
 pub(crate) const BENCH: &[Package] = &[
     Package { name: "gcc", why: "compiles mod_wsgi and uWSGI" },
     Package { name: "libpython3-dev", why: "what the two are linked with for the system's Python" },
-    Package { name: "python3-venv", why: "the environment of the contenders" },
+    Package { name: "python3-venv", why: "the environment of the other servers" },
 ];
 
 /// Installs those packages that are missing, or says which command would.

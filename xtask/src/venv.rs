@@ -29,7 +29,7 @@ pub(crate) struct Purpose {
 pub(crate) const TESTS: Purpose =
     Purpose { requirements: "tests/requirements.txt", directory: "venvs", compiles: false };
 
-/// The contenders of the measurements.
+/// The servers of the measurements.
 pub(crate) const BENCH: Purpose =
     Purpose { requirements: "bench/requirements.txt", directory: "venvs-bench", compiles: true };
 

@@ -7,8 +7,8 @@ use testkit::load::{Load, Outcome, Record, Running, Served, counting};
 use testkit::{Fault, Httpd, Mode};
 
 use super::{Amount, STATIC, STATIC_TARGET, milliseconds, server};
-use crate::patience::until;
 use crate::report::{Findings, Verdict, table};
+use crate::wait::until;
 
 /// Clients, and so the most requests that a child of httpd can have begun.
 const CLIENTS: usize = 4;

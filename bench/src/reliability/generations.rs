@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use testkit::{Httpd, Kind, Mode};
 
 use super::server;
-use crate::census::Census;
-use crate::patience::until;
+use crate::process_snapshot::ProcessSnapshot;
 use crate::report::{Findings, Verdict, figure, megabytes, table};
+use crate::wait::until;
 
 /// An application with modules of the standard library, as real ones have them, and an answer of 4
 /// MiB.
@@ -81,8 +81,8 @@ struct Look {
 }
 
 fn look(httpd: &Httpd) -> Look {
-    let census = Census::take(&httpd.processes(), None);
-    Look { pss: census.sum().pss, processes: census.members.len() }
+    let snapshot = ProcessSnapshot::take(&httpd.processes(), None);
+    Look { pss: snapshot.sum().pss, processes: snapshot.members.len() }
 }
 
 /// The tree when it has stopped changing.

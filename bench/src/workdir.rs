@@ -1,5 +1,5 @@
 //! The applications, copied to where every server's user can read them, with a filled database and
-//! compiled modules, so that no contender pays for what another has done.
+//! compiled modules, so that no server pays for what another has done.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,7 +22,7 @@ pub(crate) enum App {
 }
 
 impl App {
-    /// The script, below the place.
+    /// The script, below the working directory.
     pub(crate) fn script(self) -> &'static str {
         match self {
             Self::Hello => "hello.py",
@@ -52,28 +52,28 @@ impl App {
 
 /// The directory; it is removed with this.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Workdir {
     directory: TempDir,
 }
 
-impl Place {
+impl Workdir {
     /// Copies, fills and compiles.
     pub(crate) fn make() -> Result<Self> {
         let directory = open_directory("dm-bench-")?;
         copy(&installation::project().join("bench/apps"), directory.path())?;
-        let place = Self { directory };
+        let workdir = Self { directory };
         for arguments in [
             ["-m", "library.populate"].as_slice(),
             &["-m", "polls.populate"],
             &["-m", "compileall", "-q", "."],
         ] {
             let mut command = Command::new(installation::venv()?.join("bin/python"));
-            command.args(arguments).current_dir(place.path());
+            command.args(arguments).current_dir(workdir.path());
             let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
             let said = String::from_utf8_lossy(&output.stderr);
             ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);
         }
-        Ok(place)
+        Ok(workdir)
     }
 
     /// Where it is.

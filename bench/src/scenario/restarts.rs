@@ -3,16 +3,16 @@
 use anyhow::Result;
 
 use super::{accompanied, each, failures, lines, of};
-use crate::census::{Census, Role, descriptors};
-use crate::contender::{Contender, Mode, Shape};
 use crate::load;
 use crate::memory::Bench;
-use crate::place::App;
+use crate::process_snapshot::{ProcessSnapshot, Role, descriptors};
 use crate::report::{Findings, Verdict, beyond, fine, table};
 use crate::server::Server;
+use crate::server_kind::{Mode, ServerKind, Shape};
+use crate::workdir::App;
 
-const CONTENDERS: [Contender; 3] =
-    [Contender::Plain, Contender::Dormouse(""), Contender::ModWsgi("")];
+const SERVER_KINDS: [ServerKind; 3] =
+    [ServerKind::Plain, ServerKind::Dormouse(""), ServerKind::ModWsgi("")];
 
 /// Restarts before the first look: caches fill, pools reach their size.
 const EARLIER: u32 = 10;
@@ -33,11 +33,11 @@ struct Look {
 
 /// Restarts as often as the options say.
 pub(super) fn run(bench: &Bench) -> Findings {
-    let entries = accompanied(bench, || each(&CONTENDERS, |contender| looks(bench, contender)));
+    let entries = accompanied(bench, || each(&SERVER_KINDS, |kind| looks(bench, kind)));
     let change = |before: usize, after: usize| format!("{before} → {after}");
     let growth = |looks: &Looks| beyond(looks.after.parent, looks.before.parent) * 1024.0;
     let table = table(
-        &["contender", "parent's private, MB", "growth, KB", "its descriptors", "processes"],
+        &["kind", "parent's private, MB", "growth, KB", "its descriptors", "processes"],
         &lines(&entries, |looks| {
             let Looks { before, after } = looks;
             vec![
@@ -48,7 +48,7 @@ pub(super) fn run(bench: &Bench) -> Findings {
             ]
         }),
     );
-    let ours = of(&entries, Contender::Dormouse(""));
+    let ours = of(&entries, ServerKind::Dormouse(""));
     let more = |count: fn(&Look) -> usize| {
         let gained = |looks: &Looks| count(&looks.after).saturating_sub(count(&looks.before));
         ours.map(|looks| f64::from(u32::try_from(gained(looks)).unwrap_or(u32::MAX)))
@@ -62,30 +62,30 @@ pub(super) fn run(bench: &Bench) -> Findings {
     Findings { text: format!("{title}\n\n{table}\n{}", failures(&entries)), verdicts }
 }
 
-fn looks(bench: &Bench, contender: Contender) -> Result<Looks> {
+fn looks(bench: &Bench, kind: ServerKind) -> Result<Looks> {
     let shape = Shape { app: App::Hello, mode: Mode::Daemon(1) };
-    let mut server = contender.start(&bench.place, shape)?;
+    let mut server = kind.start(&bench.workdir, shape)?;
     for _ in 0..EARLIER {
         server.restart()?;
     }
-    let before = look(bench, contender, &mut server)?;
+    let before = look(bench, kind, &mut server)?;
     for _ in 0..bench.restarts {
         server.restart()?;
     }
-    let after = look(bench, contender, &mut server)?;
+    let after = look(bench, kind, &mut server)?;
     server.finish()?;
     Ok(Looks { before, after })
 }
 
 /// Asks once, so that a server that no longer works is not taken for a frugal one.
-fn look(bench: &Bench, contender: Contender, server: &mut Server) -> Result<Look> {
-    let python = contender.runs_python().then_some(bench.python.as_str());
-    let target = if contender.runs_python() { "/" } else { "/index.html" };
+fn look(bench: &Bench, kind: ServerKind, server: &mut Server) -> Result<Look> {
+    let python = kind.runs_python().then_some(bench.python.as_str());
+    let target = if kind.runs_python() { "/" } else { "/index.html" };
     load::once(server.address(), target, python)?;
-    let census: Census = server.settled();
+    let snapshot: ProcessSnapshot = server.settled();
     Ok(Look {
-        parent: census.private(Role::Parent).unwrap_or_default(),
+        parent: snapshot.private(Role::Parent).unwrap_or_default(),
         descriptors: descriptors(server.first()?)?,
-        processes: census.members.len(),
+        processes: snapshot.members.len(),
     })
 }

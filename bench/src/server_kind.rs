@@ -12,13 +12,13 @@ use anyhow::{Context as _, Result};
 use nix::unistd::{Uid, User};
 use testkit::{Httpd, Mpm, Setup, installation};
 
-use crate::place::{App, Place, open_directory};
 use crate::program::Program;
 use crate::server::Server;
+use crate::workdir::{App, Workdir, open_directory};
 
 /// A way to serve an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Contender {
+pub(crate) enum ServerKind {
     /// httpd without any WSGI module, and a file in place of the application.
     Plain,
     /// With these options of `WSGIDaemonProcess`, which are part of its name.
@@ -45,7 +45,7 @@ pub(crate) enum Mode {
     Embedded,
     /// In one group with that many processes.
     Daemon(u32),
-    /// As that many sites, each a group; the option `processes` is the contender's affair.
+    /// As that many sites, each a group; the option `processes` is the server's affair.
     Sites(u32),
 }
 
@@ -58,7 +58,7 @@ const CHILD_THREADS: u32 = 25;
 /// The user of httpd's children, which gunicorn and uWSGI get too.
 const WEB_USER: &str = "www-data";
 
-impl Contender {
+impl ServerKind {
     /// Its name in tables.
     pub(crate) fn name(self) -> String {
         match self {
@@ -82,18 +82,18 @@ impl Contender {
     }
 
     /// Starts it. The error explains what it does not accept.
-    pub(crate) fn start(self, place: &Place, shape: Shape) -> Result<Server> {
+    pub(crate) fn start(self, workdir: &Workdir, shape: Shape) -> Result<Server> {
         let started = match self {
             Self::Plain => {
                 serve(setup(shape.mode).without_wsgi().file("htdocs/index.html", "Hello!\n"))
             }
             Self::Dormouse(options) => {
                 let lines =
-                    format!("LogLevel notice wsgi:notice\n{}", wsgi(place, shape, options)?);
+                    format!("LogLevel notice wsgi:notice\n{}", wsgi(workdir, shape, options)?);
                 serve(setup(shape.mode).conf(&lines))
             }
             Self::ModWsgi(directives) => {
-                let lines = wsgi(place, shape, "")?;
+                let lines = wsgi(workdir, shape, "")?;
                 let lines = format!(
                     "LoadModule wsgi_module \"{}\"\nWSGISocketPrefix {{root}}/run/wsgi\n\
                      {directives}\n{lines}",
@@ -101,8 +101,8 @@ impl Contender {
                 );
                 serve(setup(shape.mode).without_wsgi().conf(&lines))
             }
-            Self::Gunicorn { preload } => gunicorn(place, shape, preload),
-            Self::Uwsgi => uwsgi(place, shape),
+            Self::Gunicorn { preload } => gunicorn(workdir, shape, preload),
+            Self::Uwsgi => uwsgi(workdir, shape),
         };
         started.with_context(|| self.name())
     }
@@ -126,10 +126,10 @@ fn serve(setup: Setup) -> Result<Server> {
 }
 
 /// The lines that mod_wsgi and Dormouse share.
-fn wsgi(place: &Place, shape: Shape, options: &str) -> Result<String> {
+fn wsgi(workdir: &Workdir, shape: Shape, options: &str) -> Result<String> {
     let home = installation::venv()?;
-    let (home, path) = (home.display(), place.path().display());
-    let script = place.script(shape.app);
+    let (home, path) = (home.display(), workdir.path().display());
+    let script = workdir.script(shape.app);
     let script = script.display();
     let group = |name: &str, processes: &str| {
         format!(
@@ -176,7 +176,7 @@ fn processes(shape: Shape) -> Result<u32> {
     }
 }
 
-fn gunicorn(place: &Place, shape: Shape, preload: bool) -> Result<Server> {
+fn gunicorn(workdir: &Workdir, shape: Shape, preload: bool) -> Result<Server> {
     let address = testkit::free_address()?;
     let mut command = Command::new(installation::venv()?.join("bin/gunicorn"));
     command.args(["--bind", &address.to_string(), "--no-control-socket", "--log-level", "warning"]);
@@ -188,11 +188,11 @@ fn gunicorn(place: &Place, shape: Shape, preload: bool) -> Result<Server> {
     if let Some(user) = web_user()? {
         command.args(["--user", &user.uid.to_string(), "--group", &user.gid.to_string()]);
     }
-    command.arg("--chdir").arg(place.path()).arg(entry_point(shape.app));
+    command.arg("--chdir").arg(workdir.path()).arg(entry_point(shape.app));
     Server::of_program(Program::start(open_directory("dm-")?, &command)?, address)
 }
 
-fn uwsgi(place: &Place, shape: Shape) -> Result<Server> {
+fn uwsgi(workdir: &Workdir, shape: Shape) -> Result<Server> {
     let directory = open_directory("dm-")?;
     let user = web_user()?;
     if let Some(user) = &user {
@@ -210,7 +210,7 @@ fn uwsgi(place: &Place, shape: Shape) -> Result<Server> {
     if let Some(user) = user {
         command.args(["--uid", &user.uid.to_string(), "--gid", &user.gid.to_string()]);
     }
-    command.arg("--chdir").arg(place.path());
+    command.arg("--chdir").arg(workdir.path());
     command.arg("--module").arg(entry_point(shape.app));
     let program = Program::start(directory, &command)?;
     let proxy = setup(shape.mode).without_wsgi().module("proxy").module("proxy_uwsgi");

@@ -1,20 +1,20 @@
-//! A server's course: started, asked once, asked much, left alone, restarted and asked again.
+//! A server's lifecycle: started, asked once, asked much, left alone, restarted and asked again.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::census::{Census, Role};
-use crate::contender::{Contender, Mode, Shape};
 use crate::load;
 use crate::mappings::Mappings;
 use crate::memory::Bench;
+use crate::process_snapshot::{ProcessSnapshot, Role};
 use crate::server::{self, Server};
+use crate::server_kind::{Mode, ServerKind, Shape};
 
-/// What the server cost at each stage, in the order of [`Course::stages`].
+/// What the server cost at each stage, in the order of [`Lifecycle::stages`].
 #[derive(Clone, Debug)]
-pub(super) struct Course {
-    pub(super) stages: Vec<Census>,
+pub(super) struct Lifecycle {
+    pub(super) stages: Vec<ProcessSnapshot>,
     /// The fewest and the most requests that a process answered.
     pub(super) shares: Option<(usize, usize)>,
     /// Where the memory is after the load, if that was asked for.
@@ -30,7 +30,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Restarts of the last stage.
 const RESTARTS: u32 = 3;
 
-impl Course {
+impl Lifecycle {
     /// Names of the stages, for people.
     pub(super) fn stages(bench: &Bench) -> [String; 5] {
         [
@@ -43,27 +43,27 @@ impl Course {
     }
 
     /// The stage that is compared and judged: after the load.
-    pub(super) fn loaded(&self) -> &Census {
+    pub(super) fn loaded(&self) -> &ProcessSnapshot {
         &self.stages[LOADED]
     }
 
     /// After the start, before any request.
-    pub(super) fn started(&self) -> &Census {
+    pub(super) fn started(&self) -> &ProcessSnapshot {
         &self.stages[0]
     }
 
     /// Runs it, and ends the server.
-    pub(super) fn run(bench: &Bench, contender: Contender, shape: Shape) -> Result<Self> {
-        let mut server = contender.start(&bench.place, shape)?;
+    pub(super) fn run(bench: &Bench, kind: ServerKind, shape: Shape) -> Result<Self> {
+        let mut server = kind.start(&bench.workdir, shape)?;
         let target = shape.app.targets()[0];
-        let (target, python) = match contender {
-            Contender::Plain => ("/index.html", None),
+        let (target, python) = match kind {
+            ServerKind::Plain => ("/index.html", None),
             _ => (target, Some(bench.python.as_str())),
         };
         let mut stages = vec![server.settled()];
         load::once(server.address(), target, python)?;
         stages.push(server.settled());
-        let answers = ask(bench, contender, shape, &mut server)?;
+        let answers = ask(bench, kind, shape, &mut server)?;
         let loaded = server.settled();
         let mappings = bench.mappings.then(|| Mappings::take(&loaded));
         stages.push(loaded);
@@ -74,7 +74,7 @@ impl Course {
             // uWSGI takes no notice of a signal that comes while it still starts.
             server.settled();
         }
-        ask(bench, contender, shape, &mut server)?;
+        ask(bench, kind, shape, &mut server)?;
         stages.push(server.settled());
         server.finish()?;
         let shares = answers.values().min().copied().zip(answers.values().max().copied());
@@ -86,12 +86,12 @@ impl Course {
 /// yet loaded the application would be too cheap.
 fn ask(
     bench: &Bench,
-    contender: Contender,
+    kind: ServerKind,
     shape: Shape,
     server: &mut Server,
 ) -> Result<load::Answers> {
     let address = server.address();
-    if !contender.runs_python() {
+    if !kind.runs_python() {
         return load::send(address, &["/index.html"], bench.requests, None);
     }
     let python = Some(bench.python.as_str());

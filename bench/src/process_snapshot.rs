@@ -59,11 +59,11 @@ pub(crate) struct Member {
 
 /// All processes of a server.
 #[derive(Clone, Debug)]
-pub(crate) struct Census {
+pub(crate) struct ProcessSnapshot {
     pub(crate) members: Vec<Member>,
 }
 
-impl Census {
+impl ProcessSnapshot {
     /// Reads the memory of those that still live. `master` is the first process of a program that
     /// is not httpd.
     pub(crate) fn take(processes: &[Process], master: Option<i32>) -> Self {
@@ -126,15 +126,15 @@ mod tests {
             role,
             memory: Memory { pss: private + 1, private, ..Memory::default() },
         };
-        let census = Census {
+        let snapshot = ProcessSnapshot {
             members: vec![
                 member(1, Role::Parent, 10),
                 member(2, Role::Worker, 20),
                 member(3, Role::Worker, 40),
             ],
         };
-        assert_eq!(census.sum().pss, 73);
-        assert_eq!(census.private(Role::Worker), Some(30));
-        assert_eq!(census.private(Role::Template), None);
+        assert_eq!(snapshot.sum().pss, 73);
+        assert_eq!(snapshot.private(Role::Worker), Some(30));
+        assert_eq!(snapshot.private(Role::Template), None);
     }
 }

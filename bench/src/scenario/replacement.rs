@@ -1,7 +1,7 @@
 //! How soon another process answers in place of the one of a group: after that was killed, and
 //! after the script was changed.
 //!
-//! All contenders run, and take their trials in turn: what else the machine does at that moment
+//! All servers run, and take their trials in turn: what else the machine does at that moment
 //! slows each of them down.
 
 use std::fs::File;
@@ -14,14 +14,14 @@ use testkit::Call;
 
 use super::tree::TEMPLATE;
 use super::{Entry, each, failures, lines, of};
-use crate::census::Role;
-use crate::contender::{Contender, Mode, Shape};
-use crate::patience::until;
-use crate::place::{App, Place};
+use crate::process_snapshot::Role;
 use crate::report::{Findings, Verdict, or_dash, table};
 use crate::server::Server;
+use crate::server_kind::{Mode, ServerKind, Shape};
+use crate::wait::until;
+use crate::workdir::{App, Workdir};
 
-const CONTENDERS: [Contender; 3] = [TEMPLATE, Contender::Dormouse(""), Contender::ModWsgi("")];
+const SERVER_KINDS: [ServerKind; 3] = [TEMPLATE, ServerKind::Dormouse(""), ServerKind::ModWsgi("")];
 
 /// The middle one of this many counts.
 const TRIALS: u64 = 7;
@@ -35,8 +35,8 @@ struct Times {
 
 /// Measures a group of one process.
 pub(super) fn run() -> Findings {
-    let entries = race(each(&CONTENDERS, Rival::start));
-    let theirs = of(&entries, Contender::ModWsgi(""));
+    let entries = race(each(&SERVER_KINDS, Rival::start));
+    let theirs = of(&entries, ServerKind::ModWsgi(""));
     let table = table(
         &["seconds until another process answers", "killed", "ratio", "script touched", "ratio"],
         &lines(&entries, |times| {
@@ -55,25 +55,25 @@ pub(super) fn run() -> Findings {
     Findings { text, verdicts }
 }
 
-/// A contender that runs, and its times so far.
+/// A server that runs, and its times so far.
 struct Rival {
     server: Server,
-    /// In a place of its own, so that a change is seen by nobody else.
+    /// In a working directory of its own, so that a change is seen by nobody else.
     script: File,
     killed: Vec<Duration>,
     touched: Vec<Duration>,
     /// Removed with this.
-    _place: Place,
+    _workdir: Workdir,
 }
 
 impl Rival {
-    fn start(contender: Contender) -> Result<Self> {
-        let place = Place::make()?;
-        let path = place.script(App::Polls);
+    fn start(kind: ServerKind) -> Result<Self> {
+        let workdir = Workdir::make()?;
+        let path = workdir.script(App::Polls);
         let script = File::options().append(true).open(path).context("cannot open the script")?;
         let shape = Shape { app: App::Polls, mode: Mode::Daemon(1) };
-        let server = contender.start(&place, shape)?;
-        Ok(Self { server, script, killed: Vec::new(), touched: Vec::new(), _place: place })
+        let server = kind.start(&workdir, shape)?;
+        Ok(Self { server, script, killed: Vec::new(), touched: Vec::new(), _workdir: workdir })
     }
 
     /// Kills the worker, and changes the script.
@@ -107,8 +107,8 @@ fn race(mut rivals: Vec<Entry<Rival>>) -> Vec<Entry<Times>> {
             }
         }
     }
-    let finished = |Entry { contender, outcome }: Entry<Rival>| Entry {
-        contender,
+    let finished = |Entry { kind, outcome }: Entry<Rival>| Entry {
+        kind,
         outcome: outcome.and_then(Rival::finish),
     };
     rivals.into_iter().map(finished).collect()

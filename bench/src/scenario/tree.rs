@@ -1,27 +1,27 @@
 //! What a whole server costs with one application: hello, and two Django projects.
 
-use super::course::Course;
+use super::lifecycle::Lifecycle;
 use super::{Entry, each, failures, lines, of};
-use crate::census::{Census, Role};
-use crate::contender::{Contender, Mode, Shape};
 use crate::memory::Bench;
-use crate::place::App;
+use crate::process_snapshot::{ProcessSnapshot, Role};
 use crate::report::{Findings, Verdict, figure, fine, megabytes, or_dash, table};
+use crate::server_kind::{Mode, ServerKind, Shape};
+use crate::workdir::App;
 
 /// Loaded once, warmed up with the pages that every worker would otherwise warm up for itself.
-pub(super) const TEMPLATE: Contender =
-    Contender::Dormouse("preload=application warm-up=/,/3/,/3/results/,/admin/login/");
+pub(super) const TEMPLATE: ServerKind =
+    ServerKind::Dormouse("preload=application warm-up=/,/3/,/3/results/,/admin/login/");
 
-const LIBRARY_TEMPLATE: Contender =
-    Contender::Dormouse("preload=application warm-up=/,/books/3/,/authors.json,/admin/login/");
+const LIBRARY_TEMPLATE: ServerKind =
+    ServerKind::Dormouse("preload=application warm-up=/,/books/3/,/authors.json,/admin/login/");
 
-const HELLO_TEMPLATE: Contender = Contender::Dormouse("preload=application warm-up=/");
+const HELLO_TEMPLATE: ServerKind = ServerKind::Dormouse("preload=application warm-up=/");
 
-const OTHERS: [Contender; 4] = [
-    Contender::ModWsgi(""),
-    Contender::Gunicorn { preload: false },
-    Contender::Gunicorn { preload: true },
-    Contender::Uwsgi,
+const OTHERS: [ServerKind; 4] = [
+    ServerKind::ModWsgi(""),
+    ServerKind::Gunicorn { preload: false },
+    ServerKind::Gunicorn { preload: true },
+    ServerKind::Uwsgi,
 ];
 
 /// Hello in 4 processes.
@@ -36,7 +36,8 @@ pub(super) fn hello(bench: &Bench) -> Findings {
 pub(super) fn django(bench: &Bench) -> Findings {
     let shape = Shape { app: App::Polls, mode: Mode::Daemon(4) };
     let entries = measure(bench, TEMPLATE, shape);
-    let worker = of(&entries, TEMPLATE).and_then(|course| course.loaded().private(Role::Worker));
+    let worker =
+        of(&entries, TEMPLATE).and_then(|lifecycle| lifecycle.loaded().private(Role::Worker));
     let verdicts = vec![
         tree(&entries, TEMPLATE, "Django, 4 processes: PSS of all", 64.0),
         Verdict::at_most("Django: private of a worker", 7.0, "MB", worker.map(megabytes)),
@@ -66,47 +67,47 @@ pub(super) fn library(bench: &Bench) -> Findings {
 /// be asked than to cost what mod_wsgi costs.
 pub(super) fn embedded(bench: &Bench) -> Findings {
     let shape = Shape { app: App::Polls, mode: Mode::Embedded };
-    let (dormouse, mod_wsgi) = (Contender::Dormouse(""), Contender::ModWsgi(""));
-    let entries = each(&[dormouse, mod_wsgi], |contender| Course::run(bench, contender, shape));
+    let (dormouse, mod_wsgi) = (ServerKind::Dormouse(""), ServerKind::ModWsgi(""));
+    let entries = each(&[dormouse, mod_wsgi], |kind| Lifecycle::run(bench, kind, shape));
     let what = "Django embedded, 2 children: PSS of all, part of mod_wsgi's";
     let verdicts = vec![Verdict::at_most(what, 1.05, "", part(&entries, dormouse))];
     Findings { text: text(bench, &entries, dormouse), verdicts }
 }
 
-/// PSS of the contender's tree, as a part of that of mod_wsgi's.
-fn part(entries: &[Entry<Course>], ours: Contender) -> Option<f64> {
-    let pss = |contender| Some(megabytes(of(entries, contender)?.loaded().sum().pss));
-    Some(pss(ours)? / pss(Contender::ModWsgi(""))?)
+/// PSS of the server's tree, as a part of that of mod_wsgi's.
+fn part(entries: &[Entry<Lifecycle>], ours: ServerKind) -> Option<f64> {
+    let pss = |kind| Some(megabytes(of(entries, kind)?.loaded().sum().pss));
+    Some(pss(ours)? / pss(ServerKind::ModWsgi(""))?)
 }
 
-fn measure(bench: &Bench, template: Contender, shape: Shape) -> Vec<Entry<Course>> {
-    let ours = [Contender::Plain, template, Contender::Dormouse("")];
+fn measure(bench: &Bench, template: ServerKind, shape: Shape) -> Vec<Entry<Lifecycle>> {
+    let ours = [ServerKind::Plain, template, ServerKind::Dormouse("")];
     let others = OTHERS.into_iter().filter(|_| !bench.ours);
-    let contenders: Vec<_> = ours.into_iter().chain(others).collect();
-    each(&contenders, |contender| Course::run(bench, contender, shape))
+    let kinds: Vec<_> = ours.into_iter().chain(others).collect();
+    each(&kinds, |kind| Lifecycle::run(bench, kind, shape))
 }
 
-fn tree(entries: &[Entry<Course>], ours: Contender, what: &str, limit: f64) -> Verdict {
-    let found = of(entries, ours).map(|course| megabytes(course.loaded().sum().pss));
+fn tree(entries: &[Entry<Lifecycle>], ours: ServerKind, what: &str, limit: f64) -> Verdict {
+    let found = of(entries, ours).map(|lifecycle| megabytes(lifecycle.loaded().sum().pss));
     Verdict::at_most(what, limit, "MB", found)
 }
 
 /// Three tables: the stages, the kinds of process, and who could not be measured. Ratios are to
 /// `ours`, or to Dormouse without options where that could not be measured.
-fn text(bench: &Bench, entries: &[Entry<Course>], ours: Contender) -> String {
-    let reference = of(entries, ours).or_else(|| of(entries, Contender::Dormouse("")));
-    let reference = reference.map(|course| megabytes(course.loaded().sum().pss));
-    let stages = Course::stages(bench);
-    let mut head = vec!["contender"];
+fn text(bench: &Bench, entries: &[Entry<Lifecycle>], ours: ServerKind) -> String {
+    let reference = of(entries, ours).or_else(|| of(entries, ServerKind::Dormouse("")));
+    let reference = reference.map(|lifecycle| megabytes(lifecycle.loaded().sum().pss));
+    let stages = Lifecycle::stages(bench);
+    let mut head = vec!["kind"];
     head.extend(stages.iter().map(String::as_str));
     head.extend(["ratio", "requests of a process"]);
     let stages = table(
         &head,
-        &lines(entries, |course| {
-            let mut cells: Vec<_> = course.stages.iter().map(sums).collect();
-            let pss = megabytes(course.loaded().sum().pss);
+        &lines(entries, |lifecycle| {
+            let mut cells: Vec<_> = lifecycle.stages.iter().map(sums).collect();
+            let pss = megabytes(lifecycle.loaded().sum().pss);
             cells.push(or_dash(reference.map(|reference| format!("{:.2}", pss / reference))));
-            cells.push(or_dash(course.shares.map(|(least, most)| format!("{least}–{most}"))));
+            cells.push(or_dash(lifecycle.shares.map(|(least, most)| format!("{least}–{most}"))));
             cells
         }),
     );
@@ -114,31 +115,31 @@ fn text(bench: &Bench, entries: &[Entry<Course>], ours: Contender) -> String {
     format!("{stages}\n{kinds}\n{mappings}{}", failures(entries))
 }
 
-/// A table for each contender whose mappings were taken.
-fn mappings(entries: &[Entry<Course>]) -> String {
-    let one = |entry: &Entry<Course>| {
-        let course = entry.outcome.as_ref().ok()?;
-        let table = course.mappings.as_ref()?.table(course.loaded());
-        Some(format!("{}:\n\n{table}\n", entry.contender.name()))
+/// A table for each server whose mappings were taken.
+fn mappings(entries: &[Entry<Lifecycle>]) -> String {
+    let one = |entry: &Entry<Lifecycle>| {
+        let lifecycle = entry.outcome.as_ref().ok()?;
+        let table = lifecycle.mappings.as_ref()?.table(lifecycle.loaded());
+        Some(format!("{}:\n\n{table}\n", entry.kind.name()))
     };
     entries.iter().filter_map(one).collect()
 }
 
 /// PSS and private bytes of all processes.
-fn sums(census: &Census) -> String {
-    let sum = census.sum();
+fn sums(snapshot: &ProcessSnapshot) -> String {
+    let sum = snapshot.sum();
     format!("{} ({})", figure(sum.pss), figure(sum.private))
 }
 
 /// Private bytes of one process of each kind, after the load.
-pub(super) fn kinds(bench: &Bench, entries: &[Entry<Course>]) -> String {
+pub(super) fn kinds(bench: &Bench, entries: &[Entry<Lifecycle>]) -> String {
     let head: Vec<_> = std::iter::once("private of one, MB")
         .chain(Role::ALL.iter().map(|(_, name)| *name))
         .collect();
-    let rows = lines(entries, |course| {
+    let rows = lines(entries, |lifecycle| {
         let cell = |(role, _)| {
-            let count = course.loaded().with(role).count();
-            let private = course.loaded().private(role)?;
+            let count = lifecycle.loaded().with(role).count();
+            let private = lifecycle.loaded().private(role)?;
             Some(format!("{} × {count}", fine(private)))
         };
         Role::ALL.into_iter().map(|role| or_dash(cell(role))).collect()

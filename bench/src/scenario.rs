@@ -1,7 +1,7 @@
-//! The rows of the measurement, each with the targets that it has to meet.
+//! The scenarios of the measurement, each with the targets that it has to meet.
 
 mod apache;
-mod course;
+mod lifecycle;
 mod replacement;
 mod restarts;
 mod sites;
@@ -10,14 +10,14 @@ mod tree;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::contender::{Contender, Mode, Shape};
 use crate::memory::Bench;
-use crate::place::App;
 use crate::report::Findings;
+use crate::server_kind::{Mode, ServerKind, Shape};
+use crate::workdir::App;
 
 /// A question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Row {
+pub(crate) enum Scenario {
     /// What httpd's own processes cost beyond those of a plain httpd.
     Apache,
     /// One line of text from 4 processes.
@@ -38,7 +38,7 @@ pub(crate) enum Row {
     Restarts,
 }
 
-impl Row {
+impl Scenario {
     /// All of them, in the order in which they run.
     pub(crate) const ALL: [Self; 9] = [
         Self::Apache,
@@ -67,7 +67,7 @@ impl Row {
         }
     }
 
-    /// Measures every contender of the row.
+    /// Measures every server of the scenario.
     pub(crate) fn run(self, bench: &Bench) -> Findings {
         eprintln!("→ {}", self.title());
         match self {
@@ -84,20 +84,20 @@ impl Row {
     }
 }
 
-/// What was measured of a contender, or why it could not be.
+/// What was measured of a server, or why it could not be.
 #[derive(Debug)]
 struct Entry<T> {
-    contender: Contender,
+    kind: ServerKind,
     outcome: Result<T>,
 }
 
 /// Measures each; one that fails does not keep the others from it.
-fn each<T>(contenders: &[Contender], measure: impl Fn(Contender) -> Result<T>) -> Vec<Entry<T>> {
-    let entry = |&contender: &Contender| {
-        eprintln!("  {}", contender.name());
-        Entry { contender, outcome: measure(contender) }
+fn each<T>(kinds: &[ServerKind], measure: impl Fn(ServerKind) -> Result<T>) -> Vec<Entry<T>> {
+    let entry = |&kind: &ServerKind| {
+        eprintln!("  {}", kind.name());
+        Entry { kind, outcome: measure(kind) }
     };
-    contenders.iter().map(entry).collect()
+    kinds.iter().map(entry).collect()
 }
 
 /// Measures while another httpd runs. Pages of httpd's program and libraries that only one process
@@ -105,7 +105,7 @@ fn each<T>(contenders: &[Contender], measure: impl Fn(Contender) -> Result<T>) -
 /// are.
 fn accompanied<T>(bench: &Bench, measure: impl FnOnce() -> T) -> T {
     let shape = Shape { app: App::Hello, mode: Mode::Daemon(1) };
-    let companion = Contender::Plain.start(&bench.place, shape);
+    let companion = ServerKind::Plain.start(&bench.workdir, shape);
     if let Err(error) = &companion {
         eprintln!("note: measured without another httpd: {error:#}");
     }
@@ -114,22 +114,22 @@ fn accompanied<T>(bench: &Bench, measure: impl FnOnce() -> T) -> T {
     found
 }
 
-/// The result of this contender, if there is one.
-fn of<T>(entries: &[Entry<T>], contender: Contender) -> Option<&T> {
-    let entry = entries.iter().find(|entry| entry.contender == contender)?;
+/// The result of this server, if there is one.
+fn of<T>(entries: &[Entry<T>], kind: ServerKind) -> Option<&T> {
+    let entry = entries.iter().find(|entry| entry.kind == kind)?;
     entry.outcome.as_ref().ok()
 }
 
-/// The table's lines: a contender's name and its cells.
+/// The table's lines: a server's name and its cells.
 fn lines<T>(entries: &[Entry<T>], cells: impl Fn(&T) -> Vec<String>) -> Vec<Vec<String>> {
     let line = |entry: &Entry<T>| {
         let found = entry.outcome.as_ref().ok()?;
-        Some([vec![entry.contender.name()], cells(found)].concat())
+        Some([vec![entry.kind.name()], cells(found)].concat())
     };
     entries.iter().filter_map(line).collect()
 }
 
-/// One line about each contender that could not be measured.
+/// One line about each server that could not be measured.
 fn failures<T>(entries: &[Entry<T>]) -> String {
     let failure = |entry: &Entry<T>| {
         let error = entry.outcome.as_ref().err()?;
@@ -140,7 +140,7 @@ fn failures<T>(entries: &[Entry<T>]) -> String {
             eprintln!("{text}");
         }
         let reason = refusal.or_else(|| text.lines().next()).unwrap_or_default();
-        Some(format!("{}: not measured: {reason}\n", entry.contender.name()))
+        Some(format!("{}: not measured: {reason}\n", entry.kind.name()))
     };
     entries.iter().filter_map(failure).collect()
 }
