@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use testkit::{Httpd, Mode, wait_until, wait_until_within};
 
-use crate::once;
+use crate::single_run;
 
 const HANGS: &str = "import time\nprint('it hangs')\nwhile True:\n    time.sleep(0.01)\n";
 
@@ -60,7 +60,7 @@ fn a_mended_script_replaces_a_template_that_hangs_in_a_changed_one() {
 
 #[test]
 fn templates_that_hang_are_reported_and_replaced_without_a_limit_of_the_group() {
-    if !once::is_now("hanging_templates: the limit of a minute") {
+    if !single_run::is_this("hanging_templates: the limit of a minute") {
         return;
     }
     let hook = "

@@ -5,11 +5,11 @@ use std::process::Command;
 
 use testkit::{Httpd, both_modes, installation};
 
-use crate::once;
+use crate::single_run;
 
 both_modes! {
     fn answers_are_those_of_wsgiref(mode) {
-        if !once::is_now("httpbin") {
+        if !single_run::is_this("httpbin") {
             return;
         }
         let venv = installation::venv().unwrap();

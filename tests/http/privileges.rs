@@ -9,7 +9,7 @@ use nix::unistd::{Group, Uid};
 use serde_json::{Value, json};
 use testkit::{Httpd, Kind, Mode, Setup, installation};
 
-use crate::once;
+use crate::single_run;
 
 const SCRIPT: &str = "app/limits.wsgi";
 
@@ -195,7 +195,7 @@ fn jail(root: &Path) {
 
 #[test]
 fn a_group_may_have_a_root_directory_of_its_own() {
-    if !Uid::effective().is_root() || !once::is_now("chroot") {
+    if !Uid::effective().is_root() || !single_run::is_this("chroot") {
         return;
     }
     let httpd = Httpd::new("jail").start();

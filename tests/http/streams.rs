@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::{Value, json};
 use testkit::{Httpd, LIMIT, Mode, both_modes, wait_until};
 
-use crate::once;
+use crate::single_run;
 
 /// Bytes of a body that must not be held in memory at once.
 const LONG: usize = 1 << 30;
@@ -47,7 +47,7 @@ fn assert_memory_was_small(httpd: &Httpd) {
 
 both_modes! {
     fn a_long_request_body_is_never_held_whole(mode) {
-        if !once::is_now("streams: a long request body") {
+        if !single_run::is_this("streams: a long request body") {
             return;
         }
         let httpd = serve("long-request", "streams.wsgi", mode);
@@ -64,7 +64,7 @@ both_modes! {
     }
 
     fn a_body_that_is_read_whole_is_in_memory_once(mode) {
-        if !once::is_now("streams: a body that is read whole") {
+        if !single_run::is_this("streams: a body that is read whole") {
             return;
         }
         // The request's head goes first, so that the peak of before is known.
@@ -95,7 +95,7 @@ def application(environ, start_response):
     }
 
     fn a_long_response_body_is_never_held_whole(mode) {
-        if !once::is_now("streams: a long response body") {
+        if !single_run::is_this("streams: a long response body") {
             return;
         }
         let httpd = serve("long-response", "bodies.wsgi", mode);

@@ -10,7 +10,7 @@ use testkit::{Mpm, installation};
 
 /// Whether this run is the one for long tests. If it is not, that is printed, past the capture of
 /// the output of tests.
-pub(crate) fn is_now(test: &str) -> bool {
+pub(crate) fn is_this(test: &str) -> bool {
     let (python, mpm) = (installation::python(), Mpm::from_environment().unwrap());
     let is_system = fs::canonicalize(&python).ok() == fs::canonicalize("/usr/bin/python3").ok();
     let now = is_system && mpm == Mpm::Event;
