@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
+use crate::mount_namespace::MountNamespace;
 use crate::pythons::{self, Python};
-use crate::reach::Reach;
 use crate::venv::Purpose;
 use crate::{command, debian, dist, project, venv};
 
@@ -157,9 +157,9 @@ fn measure(
 
     let prefix = pythons::prefix(&python.binary)?;
     let needed = [project::root(), &folder, &program, prefix];
-    let reach = Reach::of(needed.into_iter().chain(venv.as_deref()));
-    reach.check()?;
-    let mut command = reach.around(&program)?;
+    let namespace = MountNamespace::of(needed.into_iter().chain(venv.as_deref()));
+    namespace.check()?;
+    let mut command = namespace.around(&program)?;
     command
         .args(arguments)
         .env("DORMOUSE_DIST", &folder)

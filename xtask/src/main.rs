@@ -10,10 +10,10 @@ mod command;
 mod debian;
 mod dist;
 mod fuzz;
+mod mount_namespace;
 mod pages;
 mod project;
 mod pythons;
-mod reach;
 mod serve;
 mod tally;
 mod test;
@@ -55,7 +55,7 @@ enum Command {
     /// Format, lints, documentation, spelling, generated pages and licences, as CI checks them.
     Check,
     #[command(hide = true)]
-    Within(reach::Within),
+    Within(mount_namespace::Within),
 }
 
 fn main() -> ExitCode {
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Reference => pages::write().map(|()| ExitCode::SUCCESS),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
-        Command::Within(options) => reach::within(&options),
+        Command::Within(options) => mount_namespace::within(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

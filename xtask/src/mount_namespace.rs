@@ -2,7 +2,7 @@
 //! anybody else.
 //!
 //! As root, httpd's children run as another user, who cannot enter a 0700 directory such as /root.
-//! A program started [`Reach::around`] sees each closed directory covered, in a mount namespace of
+//! A program started [`MountNamespace::around`] sees each closed directory covered, in a mount namespace of
 //! its own, by an open one with the same entries. Every path stays valid, each entry keeps its own
 //! permissions, and everything is gone when the program ends. What the program creates directly in
 //! a covered directory is gone then, too; what it creates below one of its entries stays.
@@ -22,12 +22,12 @@ use clap::Args;
 use crate::{command, debian};
 
 /// The directories that have to be covered.
-pub(crate) struct Reach {
+pub(crate) struct MountNamespace {
     /// Sorted, so an outer directory comes before those in it.
     closed: BTreeSet<PathBuf>,
 }
 
-impl Reach {
+impl MountNamespace {
     /// What the given paths need. Nothing, unless this process is root.
     pub(crate) fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Self {
         let mut closed = BTreeSet::new();
@@ -84,7 +84,7 @@ impl Reach {
     }
 }
 
-/// What [`Reach::around`] passes to this program inside the new namespace.
+/// What [`MountNamespace::around`] passes to this program inside the new namespace.
 #[derive(Args)]
 pub(crate) struct Within {
     #[arg(long)]
@@ -151,7 +151,7 @@ fn cover(directory: &Path) -> Result<()> {
 fn stage() -> Result<PathBuf> {
     let place = if Path::new("/run").is_dir() { "/run" } else { "/tmp" };
     for number in 0_u32.. {
-        let path = Path::new(place).join(format!("dormouse-reach-{}-{number}", process::id()));
+        let path = Path::new(place).join(format!("dormouse-namespace-{}-{number}", process::id()));
         match fs::create_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             outcome => {
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn closed_directories_are_found_from_the_top() {
-        let top = env::temp_dir().join(format!("dormouse-reach-test-{}", process::id()));
+        let top = env::temp_dir().join(format!("dormouse-namespace-test-{}", process::id()));
         let inner = top.join("a/b");
         fs::create_dir_all(&inner).unwrap();
         for (path, mode) in [(top.clone(), 0o700), (top.join("a"), 0o755), (inner.clone(), 0o750)] {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::reach::Reach;
+use crate::mount_namespace::MountNamespace;
 use crate::{debian, dist, project};
 
 #[derive(Args)]
@@ -28,12 +28,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let folder = dist::build(&[])?;
     let arguments = complete(&options.arguments, debian::is_root());
 
-    let reach = Reach::of(needed(&arguments).chain([folder.clone()]));
-    reach.check()?;
-    if reach.is_needed() {
-        eprintln!("note: {} is closed to {WEB_USER}; opened for this server alone", reach.list());
+    let namespace = MountNamespace::of(needed(&arguments).chain([folder.clone()]));
+    namespace.check()?;
+    if namespace.is_needed() {
+        eprintln!(
+            "note: {} is closed to {WEB_USER}; opened for this server alone",
+            namespace.list()
+        );
     }
-    let error = reach.around(&folder.join("dormouse"))?.args(&arguments).exec();
+    let error = namespace.around(&folder.join("dormouse"))?.args(&arguments).exec();
     Err(error).context("cannot run dormouse")
 }
 

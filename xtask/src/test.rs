@@ -15,8 +15,8 @@ use std::thread;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::mount_namespace::MountNamespace;
 use crate::pythons::{self, Python};
-use crate::reach::Reach;
 use crate::tally::{self, Tally};
 use crate::{command, debian, dist, fuzz, project, times, venv};
 
@@ -153,9 +153,11 @@ fn integration(
     let prefixes = prefixes(pythons)?;
     let needed = [project::root(), folder, &venv, program, &run.python.binary];
     let others = prefixes.iter().map(|(_, prefix)| *prefix);
-    let reach = Reach::of(needed.into_iter().chain(others));
-    reach.check().with_context(|| format!("{} is out of reach", run.python.binary.display()))?;
-    let mut command = reach.around(program)?;
+    let namespace = MountNamespace::of(needed.into_iter().chain(others));
+    namespace
+        .check()
+        .with_context(|| format!("{} is out of reach", run.python.binary.display()))?;
+    let mut command = namespace.around(program)?;
     command
         .args(arguments)
         .args(times::ARGUMENTS)
