@@ -337,7 +337,7 @@ pub(crate) fn with_tls(setup: Setup, lines: &str) -> (Setup, u16) {
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let read = |name: &str| std::fs::read(file(name)).unwrap();
-    let port = testkit::free_port().unwrap().port();
+    let port = testkit::free_address().unwrap().port();
     let setup = setup
         .file("tls/key", read("key"))
         .file("tls/certificate", read("certificate"))

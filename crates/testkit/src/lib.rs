@@ -31,7 +31,6 @@ pub use httpd::{Checked, Httpd, Mode, Setup};
 pub use installation::Mpm;
 pub use log::{Level, Line};
 pub use nix::sys::signal::Signal;
-pub use port::free as free_port;
 pub use port::free as free_address;
 pub use tree::{Kind, Memory, Process, Tree};
 pub use wait::{LIMIT, wait_until, wait_until_within};
