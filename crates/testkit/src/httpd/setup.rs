@@ -428,7 +428,7 @@ const MIME_TYPES: &[u8] = b"text/plain txt\ntext/html html\ntext/css css\napplic
 pub(super) fn report(name: &str, findings: &str, command: &str, root: &Path) -> String {
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
     format!(
-        "httpd of {name}: {findings}\n── command\n{command}\n── configuration\n{}── log ({})\n{}",
+        "httpd of {name}: {findings}\n-- command\n{command}\n-- configuration\n{}-- log ({})\n{}",
         read("httpd.conf"),
         root.display(),
         read(ERROR_LOG)
