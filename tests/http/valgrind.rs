@@ -6,7 +6,7 @@
 use testkit::{ClientError, Httpd, Mpm, wait_until_within};
 
 /// Everything is twenty times slower.
-const PATIENCE: std::time::Duration = std::time::Duration::from_mins(3);
+const WAIT_LIMIT: std::time::Duration = std::time::Duration::from_mins(3);
 
 /// What Valgrind 3.19 says of `pidfd_open`, which it does not know.
 const UNKNOWN_CALL: [&str; 5] = [
@@ -62,7 +62,7 @@ fn no_memory_is_used_wrongly() {
         .start();
     for place in ["/embedded", "/daemon", "/template"] {
         let get = |path: &str| httpd.get(&format!("{place}{path}")).try_send();
-        wait_until_within(PATIENCE, "it answers", || {
+        wait_until_within(WAIT_LIMIT, "it answers", || {
             get("/").is_ok_and(|reply| reply.status == 200)
         });
         assert_eq!(get("/file").unwrap().status, 200);

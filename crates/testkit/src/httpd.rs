@@ -348,8 +348,8 @@ impl State {
         self.tree.processes();
         if self.ended.is_none() {
             // What was announced may take a moment to be written.
-            let patience = PATIENCE.min(self.end_limit);
-            holds_within(patience, || self.log.is_complete() || self.parent_status().is_some());
+            let limit = WAIT_LIMIT.min(self.end_limit);
+            holds_within(limit, || self.log.is_complete() || self.parent_status().is_some());
             match self.parent_status() {
                 Some(status) => {
                     findings.push(format!("httpd had ended by itself: {status}"));
@@ -407,7 +407,7 @@ impl State {
 }
 
 /// For what normally has happened already.
-const PATIENCE: Duration = Duration::from_secs(5);
+const WAIT_LIMIT: Duration = Duration::from_secs(5);
 
 fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(child.id().try_into().expect("Linux has no larger process ids"))
