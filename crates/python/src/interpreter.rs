@@ -348,7 +348,7 @@ impl Shared {
     }
 
     /// Whether the current thread state is the interpreter's only one. A thread that has been
-    /// joined may still have to take its own away, so there is some patience.
+    /// joined may still have to take its own away, so it is waited for a little.
     fn is_alone(&self, py: Attached<'_>) -> bool {
         let start = Instant::now();
         loop {

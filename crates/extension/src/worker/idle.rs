@@ -15,13 +15,13 @@ const RETIRED: u64 = 1000;
 
 impl Idle {
     /// With this limit, if there is one.
-    pub(crate) fn new(patience: Option<Duration>) -> Self {
-        let limit = |patience: Duration| u64::try_from(patience.as_millis()).unwrap_or(NONE);
-        Self(AtomicU64::new(patience.map_or(NONE, limit)))
+    pub(crate) fn new(limit: Option<Duration>) -> Self {
+        let milliseconds = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(NONE);
+        Self(AtomicU64::new(limit.map_or(NONE, milliseconds)))
     }
 
     /// The limit.
-    pub(crate) fn patience(&self) -> Option<Duration> {
+    pub(crate) fn limit(&self) -> Option<Duration> {
         let limit = self.0.load(Ordering::Relaxed);
         (limit != NONE).then(|| Duration::from_millis(limit))
     }

@@ -239,14 +239,14 @@ impl InFlight {
         self.lock().entries.iter().all(|entry| entry.running.is_stale)
     }
 
-    /// How much of `patience` is left until the process has served nothing for so long; `None` if it
-    /// has. Then, and while a request is being served, `patience` begins anew.
-    pub(crate) fn idle_for(&self, patience: Duration) -> Option<Duration> {
+    /// How much of `limit` is left until the process has served nothing for so long; `None` if it
+    /// has. Then, and while a request is being served, `limit` begins anew.
+    pub(crate) fn idle_for(&self, limit: Duration) -> Option<Duration> {
         let mut state = self.lock();
         if !state.entries.is_empty() {
-            return Some(patience);
+            return Some(limit);
         }
-        let left = patience.saturating_sub(state.ended.elapsed());
+        let left = limit.saturating_sub(state.ended.elapsed());
         if left > Duration::ZERO {
             return Some(left);
         }

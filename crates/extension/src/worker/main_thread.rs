@@ -56,8 +56,8 @@ pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallibl
     let watch = Monitor::new(&spec, engine.clone(), log.clone(), stacks.ok());
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
-    let patience = spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT);
-    let idle = Idle::new(elastic.then_some(patience));
+    let idle_timeout = spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT);
+    let idle = Idle::new(elastic.then_some(idle_timeout));
     let levels =
         Levels::new(spec.group.threads, queue.as_fd(), shutdown.descriptor()).map_err(|error| {
             codes::process_not_started(&format_args!("threads cannot wait for requests: {error}"))

@@ -28,7 +28,7 @@ impl Shared {
             if most > 0 && serving.count() >= most {
                 self.shutdown.request(Cause::MaximumRequests);
             }
-            if self.idle.patience().is_some()
+            if self.idle.limit().is_some()
                 && self.requests.should_report_busy(self.spec.group.threads)
             {
                 self.tell(WorkerMessage::Busy);

@@ -47,10 +47,10 @@ impl Shared {
     /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for as
     /// long as the group allows.
     pub(super) fn idle_limit(&self) -> Option<Duration> {
-        let patience = self.idle.patience()?;
-        Some(self.requests.idle_for(patience).unwrap_or_else(|| {
+        let limit = self.idle.limit()?;
+        Some(self.requests.idle_for(limit).unwrap_or_else(|| {
             self.tell(WorkerMessage::Idle);
-            patience
+            limit
         }))
     }
 }

@@ -16,7 +16,7 @@ use python::Attached;
 use crate::sys;
 
 /// How long a thread may take to answer: one that the kernel does not wake does not.
-const PATIENCE: Duration = Duration::from_secs(1);
+const WAIT_LIMIT: Duration = Duration::from_secs(1);
 /// Between two looks at what was written.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -70,7 +70,7 @@ impl Stacks {
             return Vec::new();
         }
         sys::signal_thread(thread, sys::stack_signal());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         let mut length = 0;
         while Instant::now() < deadline {
             std::thread::sleep(PAUSE);

@@ -25,7 +25,7 @@ use crate::wsgid::client;
 /// How long all paths together may keep a server that runs from going on with a new configuration.
 const LIMIT: Duration = Duration::from_millis(500);
 /// The same while no client is served: an automounter may have to do its work first.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FIRST_LIMIT: Duration = Duration::from_secs(5);
 
 /// What was found out for the last configuration.
 static BEFORE: Mutex<Option<Arc<Leads>>> = Mutex::new(None);
@@ -128,7 +128,7 @@ fn names<'p>((path, known): (&'p String, &Known)) -> impl Iterator<Item = &'p st
 fn limit() -> Duration {
     let is_first = httpd::start_kind() == StartKind::Cold
         && (httpd::start_pass() == StartPass::Check || httpd::run_mode() == RunMode::Test);
-    if is_first { PATIENCE } else { LIMIT }
+    if is_first { FIRST_LIMIT } else { LIMIT }
 }
 
 /// Has the paths looked at; `before` is what was known of them.

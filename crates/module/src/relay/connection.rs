@@ -110,9 +110,9 @@ impl<'r> WorkerConnection<'r> {
 
     /// Whether something comes within `limit`.
     pub(crate) fn is_readable(&self, limit: Duration) -> bool {
-        let patience = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+        let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
-        poll(&mut descriptors, patience).is_ok_and(|ready| ready > 0)
+        poll(&mut descriptors, timeout).is_ok_and(|ready| ready > 0)
     }
 
     /// Waits until the worker has sent something, or `client` can be written to, but no longer than

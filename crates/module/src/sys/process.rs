@@ -124,18 +124,18 @@ pub(crate) fn retire(pid: i32) {
     unsafe { libc::kill(pid, libc::SIGUSR2) };
 }
 
-/// Waits until the process `pid` has ended, but not longer than `patience`. Whoever is responsible
+/// Waits until the process `pid` has ended, but not longer than `limit`. Whoever is responsible
 /// for its exit status still gets it.
-pub(crate) fn wait_for_end(pid: i32, patience: Duration) {
+pub(crate) fn wait_for_end(pid: i32, limit: Duration) {
     // SAFETY: the call makes a new descriptor, or a negative number.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let Some(descriptor) = RawFd::try_from(descriptor).ok().filter(|number| *number >= 0) else {
-        return look_for_end(pid, patience);
+        return look_for_end(pid, limit);
     };
     // SAFETY: nobody else owns the new descriptor.
     let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
     let mut watched = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let timeout = c_int::try_from(patience.as_millis()).unwrap_or(c_int::MAX);
+    let timeout = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
     // SAFETY: one structure, as the number says.
     unsafe { libc::poll(&raw mut watched, 1, timeout) };
 }
@@ -149,8 +149,8 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> usize {
 }
 
 /// [`wait_for_end`] for kernels before 5.3, which have no descriptors of processes.
-fn look_for_end(pid: i32, patience: Duration) {
-    let deadline = Instant::now() + patience;
+fn look_for_end(pid: i32, limit: Duration) {
+    let deadline = Instant::now() + limit;
     // SAFETY: all fields of the structure are numbers, for which zero is a value; the call writes it, and
     // leaves the process to whoever reaps it.
     let lives = || unsafe {

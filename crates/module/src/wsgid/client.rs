@@ -35,7 +35,7 @@ pub(crate) enum SupervisorError {
 }
 
 /// How long `wsgid` may take to begin.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_LIMIT: Duration = Duration::from_mins(1);
 /// How long the end of a `wsgid` that was killed is waited for: one that hangs in the kernel is left to itself.
 const END: Duration = Duration::from_millis(50);
 
@@ -122,7 +122,7 @@ pub(crate) fn serve(plan: &Plan, inherited: &[BorrowedFd<'_>]) -> Result<Serving
     let mut wsgid = spawn(command)?;
     let pid = i32::try_from(wsgid.id()).unwrap_or(0);
     let mut answer = Vec::new();
-    match converse(&mut wsgid, serde_json::to_vec(plan), PATIENCE, &mut answer) {
+    match converse(&mut wsgid, serde_json::to_vec(plan), WAIT_LIMIT, &mut answer) {
         Ok(()) => {
             let problems = String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect();
             Ok(Serving { pid, problems })

@@ -22,7 +22,7 @@ const ANSWER_LIMIT: Duration = Duration::from_millis(100);
 /// The same for the whole check, which also asks the user database.
 const CHECK_LIMIT: Duration = Duration::from_millis(500);
 /// How long a check may take while nobody is served meanwhile.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 fn findings() -> std::sync::MutexGuard<'static, Findings> {
     // Nothing that panics is done under the lock.
@@ -35,7 +35,7 @@ pub(crate) fn check(main: Server<'_>, mut plan: Plan) -> Result<Option<Report>, 
     let runs = httpd::run_mode() == RunMode::Serve && httpd::start_kind() == StartKind::Restart;
     plan.findings = findings().clone();
     plan.answer_limit = runs.then_some(ANSWER_LIMIT);
-    let limit = if runs { CHECK_LIMIT } else { PATIENCE };
+    let limit = if runs { CHECK_LIMIT } else { WAIT_LIMIT };
     match client::check(main, &plan, limit) {
         Ok(report) => {
             *findings() = report.findings.clone();
@@ -59,7 +59,7 @@ pub(crate) fn add_to(plan: &mut Plan) {
 /// Asks in a child of httpd for the Python of embedded mode, which the parent has not waited for.
 pub(crate) fn ask_in_child(plan: Plan) -> Result<wsgi::process::plan::PythonFacts, String> {
     let plan = Plan { groups: Vec::new(), scripts: Vec::new(), ..plan };
-    let report = httpd::main_server(|main| client::check(main, &plan, PATIENCE));
+    let report = httpd::main_server(|main| client::check(main, &plan, WAIT_LIMIT));
     let report = report.ok_or("the configuration is not known")?;
     let report = report.map_err(|error| error.to_string())?;
     report.embedded.unwrap_or_else(|| Err("it has given no answer".to_owned()))

@@ -19,7 +19,7 @@ const MOST: usize = 64 * 1024;
 /// A line that is longer is copied in parts.
 const LONGEST_LINE: usize = 8 * 1024;
 /// A line without an end is copied as it is when nothing has followed for so long.
-const PATIENCE: Duration = Duration::from_millis(500);
+const WAIT_LIMIT: Duration = Duration::from_millis(500);
 
 /// The pipe of a group, and the log that it leads to.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl GroupLog {
 
     /// When the beginning of a line is copied that nothing follows.
     pub(crate) fn due(&self) -> Option<Instant> {
-        (!self.unfinished.is_empty()).then(|| self.came + PATIENCE)
+        (!self.unfinished.is_empty()).then(|| self.came + WAIT_LIMIT)
     }
 
     /// Copies everything: no process writes any more.

@@ -39,7 +39,7 @@ pub(crate) enum ProbeError {
          could use; install the usual build"
     )]
     FreeThreaded(PathBuf),
-    #[error("{0:?} gave no answer within {seconds} seconds", seconds = PATIENCE.as_secs())]
+    #[error("{0:?} gave no answer within {seconds} seconds", seconds = WAIT_LIMIT.as_secs())]
     Silent(PathBuf),
     #[error(
         "{program:?} has no shared library that httpd could load ({looked_for:?} does not exist); install \
@@ -50,7 +50,7 @@ pub(crate) enum ProbeError {
 }
 
 /// How long a Python may take to say what it is.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAIT_LIMIT: Duration = Duration::from_secs(10);
 /// The longest answer in bytes.
 const LONGEST: usize = 16 * 1024;
 const TOO_OLD: i32 = 3;
@@ -136,7 +136,7 @@ impl<'i> Probe<'i> {
             answer: Vec::new(),
             is_silent: false,
             has_ended: false,
-            deadline: Instant::now() + PATIENCE,
+            deadline: Instant::now() + WAIT_LIMIT,
         })
     }
 
