@@ -1,9 +1,11 @@
 //! The processes of running servers, found through `/proc`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 
+use procfs::process::{Stat, all_processes};
 use wsgi::process::plan::{GROUP_VARIABLE, TEMPLATE_TITLE};
 use wsgi::process::smaps::{Memory, Role};
 
@@ -15,13 +17,8 @@ pub(crate) struct Process {
     pub(crate) memory: Option<Memory>,
 }
 
-/// All processes of the machine: parents and names.
-pub(crate) struct Machine(BTreeMap<i32, Entry>);
-
-struct Entry {
-    parent: i32,
-    name: String,
-}
+/// All processes of the machine that have not ended.
+pub(crate) struct Machine(BTreeMap<i32, Stat>);
 
 /// The name of the supervisor's program.
 const SUPERVISOR: &str = "wsgid";
@@ -29,16 +26,17 @@ const SUPERVISOR: &str = "wsgid";
 impl Machine {
     /// The processes of now.
     pub(crate) fn now() -> Self {
-        let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        Self(pids.filter_map(|pid| Some((pid, Entry::read(pid)?))).collect())
+        let processes = all_processes().into_iter().flatten().filter_map(Result::ok);
+        let stats = processes.filter_map(|process| process.stat().ok());
+        let living = stats.filter(|stat| !matches!(stat.state, 'Z' | 'X'));
+        Self(living.map(|stat| (stat.pid, stat)).collect())
     }
 
     /// The servers that have process groups: the parents of supervisors.
     pub(crate) fn servers(&self) -> Vec<i32> {
-        let supervisors = self.0.values().filter(|entry| entry.name == SUPERVISOR);
+        let supervisors = self.0.values().filter(|entry| entry.comm == SUPERVISOR);
         let mut servers: Vec<i32> = supervisors
-            .map(|entry| entry.parent)
+            .map(|entry| entry.ppid)
             // One whose httpd was killed is ending.
             .filter(|parent| *parent > 1 && self.0.contains_key(parent))
             .collect();
@@ -53,8 +51,8 @@ impl Machine {
         let mut found: Vec<Process> = Process::read(parent, Role::Parent).into_iter().collect();
         let mut index = 0;
         while let Some(up) = found.get(index).map(|process| process.pid) {
-            for (pid, entry) in self.0.iter().filter(|(_, entry)| entry.parent == up) {
-                let role = self.role(*pid, entry, up == parent, &first.name);
+            for (pid, entry) in self.0.iter().filter(|(_, entry)| entry.ppid == up) {
+                let role = self.role(*pid, entry, up == parent, &first.comm);
                 found.extend(Process::read(*pid, role));
             }
             index += 1;
@@ -63,33 +61,19 @@ impl Machine {
         found
     }
 
-    fn role(&self, pid: i32, entry: &Entry, of_parent: bool, httpd: &str) -> Role {
-        if of_parent && entry.name == SUPERVISOR {
+    fn role(&self, pid: i32, entry: &Stat, of_parent: bool, httpd: &str) -> Role {
+        if of_parent && entry.comm == SUPERVISOR {
             return Role::Supervisor;
         }
-        if of_parent && entry.name == httpd {
+        if of_parent && entry.comm == httpd {
             return Role::Child;
         }
-        let of_supervisor = self.0.get(&entry.parent).is_some_and(|up| up.name == SUPERVISOR);
+        let of_supervisor = self.0.get(&entry.ppid).is_some_and(|up| up.comm == SUPERVISOR);
         match group(pid).filter(|_| of_supervisor) {
             Some(group) if is_template(pid) => Role::Template(group),
             Some(group) => Role::Worker(group),
             None => Role::Program,
         }
-    }
-}
-
-impl Entry {
-    fn read(pid: i32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in parentheses may hold anything, so the fields are counted from its end.
-        let (front, fields) = stat.rsplit_once(") ")?;
-        let name = front.split_once(" (")?.1.to_owned();
-        let mut fields = fields.split(' ');
-        if matches!(fields.next()?, "Z" | "X") {
-            return None;
-        }
-        Some(Self { parent: fields.next()?.parse().ok()?, name })
     }
 }
 
@@ -107,11 +91,9 @@ impl Process {
 
 /// The name of the process group that a process was started for; `None` if we may not know.
 fn group(pid: i32) -> Option<String> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environment.split(|byte| *byte == 0).find_map(|variable| {
-        let value = variable.strip_prefix(GROUP_VARIABLE.as_bytes())?.strip_prefix(b"=")?;
-        Some(String::from_utf8_lossy(value).into_owned())
-    })
+    let environment = procfs::process::Process::new(pid).and_then(|process| process.environ());
+    let group = environment.ok()?.remove(OsStr::new(GROUP_VARIABLE))?;
+    Some(group.to_string_lossy().into_owned())
 }
 
 fn is_template(pid: i32) -> bool {

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use procfs::process::Stat;
 
 /// The role of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,15 +61,12 @@ pub struct Memory {
 impl Memory {
     /// Of the process, if it lives.
     pub fn of(pid: i32) -> Result<Self> {
-        let path = format!("/proc/{pid}/smaps_rollup");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let rollup = procfs::process::Process::new(pid).and_then(|process| process.smaps_rollup());
+        let maps = rollup.with_context(|| format!("cannot read the memory of process {pid}"))?;
+        let maps = maps.memory_map_rollup.0;
         let sum = |names: &[&str]| {
-            let of = |line: &str| -> Option<u64> {
-                let (name, value) = line.split_once(':')?;
-                let kilobytes = value.trim().strip_suffix(" kB")?.parse::<u64>().ok()?;
-                names.contains(&name).then_some(kilobytes * 1024)
-            };
-            text.lines().filter_map(of).sum()
+            let values = maps.iter().flat_map(|map| &map.extension.map);
+            values.filter(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value).sum()
         };
         Ok(Self {
             rss: sum(&["Rss"]),
@@ -99,8 +97,7 @@ impl Tree {
 
     /// Those that live, parents before children.
     pub fn processes(&mut self) -> Vec<Process> {
-        let all: BTreeMap<i32, Stat> =
-            pids().filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
+        let all: BTreeMap<i32, Stat> = pids().filter_map(|pid| Some((pid, stat(pid)?))).collect();
         let ours: Vec<&Stat> = all.values().filter(|stat| self.is_ours(stat, &all)).collect();
         let mut found: Vec<Process> = ours.into_iter().filter_map(process).collect();
         for process in &mut found {
@@ -112,7 +109,7 @@ impl Tree {
     }
 
     fn is_ours(&mut self, stat: &Stat, all: &BTreeMap<i32, Stat>) -> bool {
-        if stat.session == self.parent || self.seen.contains(&(stat.pid, stat.started)) {
+        if stat.session == self.parent || self.seen.contains(&(stat.pid, stat.starttime)) {
             return true;
         }
         let mut at = stat;
@@ -128,7 +125,7 @@ impl Tree {
     /// Reads the environment of each process once: a look at all processes is repeated until what
     /// it waits for has come, and a machine that runs tests has many.
     fn has_mark(&mut self, stat: &Stat) -> bool {
-        let process = (stat.pid, stat.started);
+        let process = (stat.pid, stat.starttime);
         if self.unmarked.contains(&process) {
             return false;
         }
@@ -170,35 +167,15 @@ fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// What `/proc/PID/stat` says of a process.
-struct Stat {
-    pid: i32,
-    ppid: i32,
-    session: i32,
-    started: u64,
-}
-
-impl Stat {
-    /// `None` for a process that has ended or is a zombie.
-    fn of(pid: i32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in parentheses may hold anything, so the fields are counted from its end.
-        let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
-        if matches!(*fields.first()?, "Z" | "X") {
-            return None;
-        }
-        Some(Self {
-            pid,
-            ppid: fields.get(1)?.parse().ok()?,
-            session: fields.get(3)?.parse().ok()?,
-            started: fields.get(19)?.parse().ok()?,
-        })
-    }
+/// `None` for a process that has ended or is a zombie.
+fn stat(pid: i32) -> Option<Stat> {
+    let stat = procfs::process::Process::new(pid).and_then(|process| process.stat()).ok()?;
+    (!matches!(stat.state, 'Z' | 'X')).then_some(stat)
 }
 
 /// The process, whose role is not looked at; `None` when it has ended.
 fn process(stat: &Stat) -> Option<Process> {
-    let &Stat { pid, ppid, session, started } = stat;
+    let &Stat { pid, ppid, session, starttime: started, .. } = stat;
     let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let command = String::from_utf8_lossy(&command).replace('\0', " ").trim_end().to_owned();
     Some(Process { pid, ppid, kind: Kind::Other, exe: program(pid), command, session, started })
@@ -218,7 +195,7 @@ mod tests {
     #[test]
     fn this_process_is_read() {
         let pid = i32::try_from(std::process::id()).unwrap();
-        let process = process(&Stat::of(pid).unwrap()).unwrap();
+        let process = process(&stat(pid).unwrap()).unwrap();
         assert_eq!(process.exe, std::env::current_exe().unwrap());
         let memory = Memory::of(pid).unwrap();
         assert!(memory.rss >= memory.pss && memory.pss >= memory.private && memory.private > 0);
