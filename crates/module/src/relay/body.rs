@@ -29,6 +29,10 @@ impl Relay<'_, '_> {
             self.request.read(&mut piece)
         };
         let read = match read {
+            Ok(0) => {
+                self.body.may_go_on = false;
+                0
+            }
             Ok(read) => read,
             Err(error) => {
                 frame::write(&mut answer, FrameType::BodyFailed, |payload| {

@@ -154,7 +154,7 @@ impl Output {
     }
 
     /// Has filters pass on what they hold.
-    fn flush(&mut self, request: &mut Request<'_>) -> Result<(), SendError> {
+    pub(super) fn flush(&mut self, request: &mut Request<'_>) -> Result<(), SendError> {
         if std::mem::take(&mut self.unflushed) { request.flush() } else { Ok(()) }
     }
 

@@ -205,10 +205,16 @@ impl Relay<'_, '_> {
         if missing > 0 && self.request.has_response_body() {
             return Err(RelayError::Shorter { missing });
         }
+        // httpd reads the rest of the request before it ends the response, and a client may send that
+        // only when it has the last piece.
+        let at_once = self.body.may_go_on;
         // A client that is gone is of no interest.
         let _ = match self.response.file {
+            SentFile::Waiting(_) if at_once => self.send_file(Flush::Now),
             SentFile::Waiting(_) => self.send_file(Flush::AtEnd),
-            _ => self.response.output.drain(self.request),
+            _ => self.response.output.drain(self.request).and_then(|()| {
+                if at_once { self.response.output.flush(self.request) } else { Ok(()) }
+            }),
         };
         Ok(())
     }

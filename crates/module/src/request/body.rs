@@ -17,6 +17,8 @@ pub(crate) struct BodyRead {
     pub(crate) beyond: Vec<u8>,
     /// Met by the application when it has read what there is.
     pub(crate) fault: Option<ReadError>,
+    /// The client may not have sent all of it: httpd has more to read.
+    pub(crate) may_go_on: bool,
 }
 
 /// Reads a body before a worker is asked for: a short one whole, a longer one into a spool.
@@ -30,13 +32,20 @@ pub(crate) fn first_of_body(
     // The client's question whether to send the body at all is the application's to answer.
     let asks_first = headers.get(c"Expect").is_some();
     let length = match length {
-        _ if chunked || asks_first => return (Vec::new(), BodyRest::Pull, BodyRead::default()),
+        _ if chunked || asks_first => {
+            let read = BodyRead { may_go_on: true, ..BodyRead::default() };
+            return (Vec::new(), BodyRest::Pull, read);
+        }
         None | Some(0) => return (Vec::new(), BodyRest::None, BodyRead::default()),
         Some(length) => length,
     };
     match usize::try_from(length) {
         Ok(length) if length <= SMALL_BODY => short_body(request, length),
-        _ => (Vec::new(), BodyRest::Pull, long_body(request, length.min(buffer))),
+        _ => {
+            let mut read = long_body(request, length.min(buffer));
+            read.may_go_on = read.spool.len() < length;
+            (Vec::new(), BodyRest::Pull, read)
+        }
     }
 }
 

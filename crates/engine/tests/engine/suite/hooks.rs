@@ -65,7 +65,7 @@ fn answers_must_fit_a_frame() {
         "def groups_for_user(environ, user):\n    return [str(n) for n in range(200_000)]\n";
     let (answer, log) = ask(source, Query::Groups { user: USER });
     assert_eq!(answer, Err(Outcome::Failed(500)));
-    assert!(log.contains("The answer has"), "{log}");
+    assert!(log.contains("the answer has"), "{log}");
 }
 
 #[test]
