@@ -55,17 +55,22 @@ fn failures(record: &Record) -> Vec<String> {
     record.failures().map(|one| format!("{}: {:?}", one.id, one.outcome)).collect()
 }
 
-/// Each request that failed had been begun by a process that was ended.
+/// Each request that failed had been begun by a process that was ended. One that a thread of it had
+/// taken may not have come as far as the application, which notes what it begins.
 fn check_failures(record: &Record, served: &Served, ended: &BTreeSet<i32>) {
+    let mut taken = 0;
     for failure in record.failures() {
-        let process = served.process(&failure.id);
-        assert!(
-            process.is_some_and(|pid| ended.contains(&pid)),
-            "request {}: {:?}, begun by {process:?}; killed: {ended:?}",
-            failure.id,
-            failure.outcome
-        );
+        match served.process(&failure.id) {
+            None => taken += 1,
+            process => assert!(
+                process.is_some_and(|pid| ended.contains(&pid)),
+                "request {}: {:?}, begun by {process:?}; killed: {ended:?}",
+                failure.id,
+                failure.outcome
+            ),
+        }
     }
+    assert!(taken <= ended.len(), "{taken} requests were lost that were not begun: {record}");
 }
 
 #[test]
