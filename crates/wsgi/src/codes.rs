@@ -81,7 +81,7 @@ impl Message {
         self.text.split('\n').map(|line| self.line(line).to_string())
     }
 
-    /// The same at a level that is less serious, where it is what somebody has asked for.
+    /// The same at a level that is less serious, for what a user has asked for.
     #[must_use]
     pub fn lowered_to(self, level: Level) -> Self {
         Self { level: self.level.max(level), ..self }
@@ -95,7 +95,7 @@ impl Display for Message {
     }
 }
 
-/// What is to be said about a message on its page.
+/// A message's number, level and texts, for its page.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     number: u16,
@@ -105,7 +105,7 @@ struct Entry {
     text: &'static str,
     meaning: &'static str,
     remedy: &'static str,
-    /// What the client of the request saw, if there is one.
+    /// The response that the client of the request saw, if there is one.
     client: &'static str,
 }
 

@@ -17,7 +17,7 @@ pub use trust::SchemeSource;
 
 type Bytes<'a> = Cow<'a, [u8]>;
 
-/// What httpd knows about a request.
+/// The facts that httpd has about a request.
 #[derive(Clone, Debug)]
 pub struct RequestFacts<'a> {
     /// The request line as the client sent it.
@@ -28,9 +28,9 @@ pub struct RequestFacts<'a> {
     pub protocol: &'a [u8],
     /// The decoded path of the URI.
     pub uri: &'a [u8],
-    /// What of the path lies behind the script.
+    /// The part of the path behind the script.
     pub path_info: &'a [u8],
-    /// What follows the `?`.
+    /// The text behind the `?`.
     pub query: Option<&'a [u8]>,
     /// The server's banner.
     pub server_software: &'a [u8],

@@ -1,4 +1,4 @@
-//! What httpd's parent, `wsgid`, templates and workers tell each other, and what they decide by themselves.
+//! The messages between httpd's parent, `wsgid`, templates and workers, and the decisions of each.
 
 pub mod control;
 pub mod lead;

@@ -1,4 +1,4 @@
-//! What httpd's children, workers and the engine say to each other, as bytes.
+//! The messages between httpd's children, workers and the engine, as bytes.
 
 pub mod codec;
 pub mod embed_abi;

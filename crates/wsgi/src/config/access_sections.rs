@@ -1,7 +1,7 @@
 //! Whether sections of the configuration close a script's directory to all clients.
 //!
-//! Only what is certain counts: a section that may let somebody in, whatever it depends on, is taken for one
-//! that does. httpd itself decides when a request comes.
+//! Only what is certain counts: a section that may admit a client, whatever it depends on, is taken
+//! for one that does. httpd itself decides when a request comes.
 
 use crate::config::tokens::next_word;
 
@@ -20,9 +20,9 @@ pub struct Node {
 enum Opinion {
     /// It says nothing about access.
     None,
-    /// It lets nobody in.
+    /// It refuses every client.
     Closed,
-    /// It may let somebody in.
+    /// It may admit a client.
     Open,
 }
 
@@ -59,7 +59,7 @@ fn is_all_denied(arguments: &str) -> bool {
     words.map(str::to_ascii_lowercase).eq(["all", "denied"])
 }
 
-/// Whether something in these directives may let somebody in.
+/// Whether something in these directives may admit a client.
 fn may_open(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| {
         let opens = node.is("Require") && !is_all_denied(&node.arguments);
@@ -72,11 +72,13 @@ fn covers(section: &str, path: &str) -> bool {
     path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The `<Directory>` section that lets nobody have a script at `script`, which the URL path `url` leads to.
+/// The `<Directory>` section that refuses every client the script at `script`, which the URL path
+/// `url` leads to.
 #[must_use]
 pub fn closed_by<'t>(tree: &'t [Node], script: &str, url: &str) -> Option<&'t str> {
     let hosts = tree.iter().filter(|node| node.is("<VirtualHost")).flat_map(|host| &host.inside);
-    // The longest path so far, the later of two alike, and the section if that lets nobody in.
+    // The longest path so far, the later of two alike, and the section if that refuses every
+    // client.
     let mut deciding: (usize, Option<&Node>) = (0, None);
     for (node, is_of_host) in
         tree.iter().map(|node| (node, false)).chain(hosts.map(|node| (node, true)))

@@ -22,7 +22,7 @@ pub struct Alias {
     pub is_pattern: bool,
     /// File or directory, with `$0`…`$9` for a pattern.
     pub target: String,
-    /// What the directive says beyond that.
+    /// The options that the directive gives beyond that.
     pub options: AliasOptions,
     /// File and line of the directive.
     pub place: (String, u32),

@@ -12,9 +12,9 @@ pub enum ArgumentError {
     /// A value that the directive does not take.
     #[error("{value:?} is not allowed here: the value must be {allowed}")]
     Value {
-        /// What was written.
+        /// The value as written.
         value: String,
-        /// What may be written.
+        /// The values that may be written.
         allowed: &'static str,
     },
     /// A value that an option does not take.
@@ -22,9 +22,9 @@ pub enum ArgumentError {
     OptionValue {
         /// The option's name.
         name: &'static str,
-        /// What was written.
+        /// The value as written.
         value: String,
-        /// What may be written.
+        /// The values that may be written.
         allowed: &'static str,
     },
     /// A word that is not `name=value`.
@@ -33,7 +33,7 @@ pub enum ArgumentError {
     /// An option that does not exist.
     #[error("there is no option {name:?}{}", did_you_mean(*.nearest))]
     UnknownOption {
-        /// What was written.
+        /// The name as written.
         name: String,
         /// An option that looks like it.
         nearest: Option<&'static str>,
@@ -43,7 +43,7 @@ pub enum ArgumentError {
     Alone {
         /// The option.
         option: &'static str,
-        /// What it needs.
+        /// The option that it needs.
         needs: &'static str,
     },
     /// Two options that exclude each other.

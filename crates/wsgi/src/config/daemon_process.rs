@@ -69,7 +69,7 @@ impl Processes {
     }
 }
 
-/// What a group's template has loaded before workers are forked from it.
+/// The things that a group's template has loaded before workers are forked from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Preload {
     /// There is no template: each worker starts by itself.
@@ -108,7 +108,7 @@ pub struct GroupSpec {
     pub lang: Option<String>,
     /// `LC_ALL` of the processes.
     pub locale: Option<String>,
-    /// What workers are forked from.
+    /// The things that are loaded before workers are forked.
     pub preload: Preload,
     /// Modules that the template imports.
     pub preload_modules: Vec<String>,
@@ -130,7 +130,7 @@ pub struct GroupSpec {
     pub supplementary_groups: Option<Vec<Principal>>,
     /// Root directory of the processes.
     pub chroot: Option<PathBuf>,
-    /// Whom scripts must belong to.
+    /// The owner that scripts must have.
     pub script_user: Option<Principal>,
     /// Which group scripts must belong to; not together with `script_user`.
     pub script_group: Option<Principal>,
@@ -142,7 +142,7 @@ pub struct GroupSpec {
     pub stack_size: Option<u64>,
     /// How long things may take.
     pub timeouts: Timeouts,
-    /// What each process may use.
+    /// Limits on the resources of each process.
     pub limits: Limits,
     /// The queue, and what passes between httpd and the processes.
     pub socket: SocketSpec,

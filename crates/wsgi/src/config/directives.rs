@@ -47,7 +47,7 @@ const SECTIONS: Allowed = Allowed { directory: true, ..SERVERS };
 const FILE_INFO: Allowed = Allowed { htaccess: Some(Override::FileInfo), ..SECTIONS };
 const AUTH_CONFIG: Allowed = Allowed { htaccess: Some(Override::AuthConfig), ..SECTIONS };
 
-/// What a directive changes, and where it stands.
+/// The settings that a directive changes, and where it stands.
 #[derive(Debug)]
 pub struct Scope<'s> {
     /// The server that it stands in.
@@ -77,7 +77,7 @@ pub struct Directive {
     pub allowed: Allowed,
     /// Its arguments, in the notation of httpd's documentation.
     pub arguments: &'static CStr,
-    /// What it does.
+    /// Its effect.
     pub documentation: &'static str,
     /// Reads the arguments and applies them.
     pub apply: fn(&str, &mut Scope<'_>) -> Result<(), ArgumentError>,

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-/// What the expansion needs to know of a request.
+/// The facts about a request that the expansion needs.
 pub trait NameFacts {
     /// `ServerName`, followed by `:port` unless the port is 80 or 443.
     fn server(&self) -> String;

@@ -1,12 +1,12 @@
-//! What the configuration says about interpreters: for all of them, and in `<WSGIInterpreterOptions>` for
-//! those of a process group, of an application group, or of both.
+//! The configuration of interpreters: for all of them, and in `<WSGIInterpreterOptions>` for those
+//! of a process group, of an application group, or of both.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What can be said about an interpreter; `None` where nothing is.
+/// The options of an interpreter; `None` where the configuration gives none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterpreterOptions {
     /// `WSGIPerInterpreterGIL`.
@@ -32,7 +32,7 @@ pub struct Block {
     pub process_group: Option<String>,
     /// The application group that it is for; `None` is any, the empty name the main interpreter.
     pub application_group: Option<String>,
-    /// What it says.
+    /// Its options.
     pub options: InterpreterOptions,
 }
 
@@ -50,13 +50,13 @@ impl Block {
 /// All that is said about interpreters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterpreterRules {
-    /// What is said outside of the sections.
+    /// The options outside of the sections.
     pub general: InterpreterOptions,
     /// The sections, in their order.
     pub blocks: Vec<Block>,
 }
 
-/// What holds for one interpreter.
+/// The rules that hold for one interpreter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a directive that is on or off")]
 pub struct Rules {
@@ -77,7 +77,7 @@ pub struct Rules {
 }
 
 impl InterpreterRules {
-    /// What holds for the interpreter of an application group (empty for the main one) in a process
+    /// The rules for the interpreter of an application group (empty for the main one) in a process
     /// group (empty for embedded mode). `WSGIPythonPath` outside of sections is for embedded mode
     /// only, and is left to the caller.
     ///

@@ -1,14 +1,14 @@
 //! Headers of proxies in front of httpd, and the proxies that are believed.
 //!
 //! `WSGITrustedProxyHeaders` names the headers, `WSGITrustedProxies` the proxies (all peers, if it is
-//! not given). A header that says the same as a trusted one, but is not trusted itself, must not reach
-//! the application: it could come from anybody.
+//! not given). A header that says the same as a trusted one, but is not trusted itself, must not
+//! reach the application: any client could have sent it.
 
 use std::net::IpAddr;
 
 use crate::header::header_variable;
 
-/// What a proxy's header is about.
+/// The subject of a proxy's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Category {
     Client,
@@ -129,7 +129,7 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// Whom to believe what.
+/// The headers that are trusted, and the proxies that may send them.
 #[derive(Clone, Copy, Debug)]
 pub struct Trust<'t> {
     /// The headers, in the order in which they count.

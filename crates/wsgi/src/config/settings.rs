@@ -1,4 +1,4 @@
-//! What a configuration says, as it was written: nothing is filled in, nothing is looked up.
+//! The contents of a configuration, as it was written: nothing is filled in, nothing is looked up.
 //!
 //! [`ServerSettings`] belong to a server or virtual host, [`DirSettings`] to a section; both merge as
 //! httpd's rules want it, the inner over the outer. Directory settings are merged for each request,
@@ -18,7 +18,7 @@ use crate::config::hook_script::{HookScript, PlacedHook};
 use crate::config::interpreter_options::{InterpreterOptions, InterpreterRules};
 use crate::config::proxy::{ProxyHeader, Subnet};
 
-/// What a directory section or a server says about its requests.
+/// The settings of a directory section or a server for its requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DirSettings {
     /// `WSGIProcessGroup`.
@@ -170,7 +170,7 @@ impl DirSettings {
 /// A process group and where it was defined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefinedGroup {
-    /// What `WSGIDaemonProcess` says.
+    /// The options of `WSGIDaemonProcess`.
     pub spec: GroupSpec,
     /// File and line of the directive.
     pub place: (String, u32),
@@ -189,7 +189,7 @@ pub struct Import {
     pub place: (String, u32),
 }
 
-/// What a server or virtual host says beyond its directories.
+/// The settings of a server or virtual host beyond its directories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerSettings {
     /// `WSGIScriptAlias` and `WSGIScriptAliasMatch`, in their order.
@@ -200,13 +200,13 @@ pub struct ServerSettings {
     pub imports: Vec<Import>,
     /// The hooks of the server and its sections, for the checks when the configuration was read.
     pub hooks: Vec<PlacedHook>,
-    /// What is to be said about the configuration when it comes into use.
+    /// Messages about the configuration, logged when it comes into use.
     pub notes: Vec<Message>,
-    /// What can be said once, in the main server only.
+    /// Settings that can be given once, in the main server only.
     pub global: GlobalSettings,
 }
 
-/// What holds for the whole of httpd.
+/// The settings that hold for the whole of httpd.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a directive that is on or off")]
 pub struct GlobalSettings {
@@ -216,9 +216,9 @@ pub struct GlobalSettings {
     pub restrict_embedded: Option<bool>,
     /// `WSGIPythonHome`.
     pub python_home: Option<PathBuf>,
-    /// What holds for interpreters.
+    /// The rules for interpreters.
     pub interpreters: InterpreterRules,
-    /// What is said to Python before it starts.
+    /// Options that Python is given before it starts.
     pub python: PythonOptions,
     /// `WSGIPythonEggs`.
     pub python_eggs: Option<PathBuf>,
@@ -238,7 +238,7 @@ pub struct GlobalSettings {
     pub in_block: bool,
 }
 
-/// What is said to Python before it starts, in httpd's children and in process groups.
+/// Options that Python is given before it starts, in httpd's children and in process groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PythonOptions {
     /// `WSGIPythonOptimize`: 0, 1 or 2.
@@ -258,8 +258,8 @@ impl GlobalSettings {
         self.interpreters.general.python_path.as_deref().unwrap_or_default()
     }
 
-    /// What a directive changes that may stand in `<WSGIInterpreterOptions>`: the section that is being
-    /// read, or what holds for all interpreters.
+    /// The options that a directive changes that may stand in `<WSGIInterpreterOptions>`: those of
+    /// the section that is being read, or those of all interpreters.
     pub fn interpreter_options(&mut self) -> &mut InterpreterOptions {
         match self.interpreters.blocks.last_mut().filter(|_| self.in_block) {
             Some(block) => &mut block.options,

@@ -62,9 +62,9 @@ pub fn words(mut text: &str) -> Vec<String> {
 /// An option of the form `name=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// What stands before the `=`.
+    /// The text before the `=`.
     pub name: String,
-    /// What stands behind it, without quotes.
+    /// The text behind it, without quotes.
     pub value: String,
 }
 

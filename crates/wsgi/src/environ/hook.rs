@@ -3,7 +3,7 @@
 
 use super::{Environ, RequestFacts, script_name};
 
-/// What a hook sees beyond the facts that a request's environ is made of.
+/// The facts that a hook sees beyond those that a request's environ is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct HookFacts<'a> {
     /// The line that httpd writes under the pages that it makes; may be empty.
@@ -12,8 +12,8 @@ pub struct HookFacts<'a> {
     pub remote_host: Option<&'a [u8]>,
 }
 
-/// What is not for hooks: what depends on their own answer or on what comes after it, and what mod_wsgi
-/// does not show them either.
+/// Variables that are not for hooks: those that depend on their own answer or on what comes after
+/// it, and those that mod_wsgi does not show them either.
 const HIDDEN: [&[u8]; 12] = [
     b"AUTH_TYPE",
     b"CONTEXT_DOCUMENT_ROOT",

@@ -1,12 +1,13 @@
-//! What trusted proxies say about a request, applied to its environ. A header that says the same as a trusted one,
-//! but is not trusted itself, does not reach the application: any client could have sent it.
+//! The headers of trusted proxies, applied to a request's environ. A header that says the same as a
+//! trusted one, but is not trusted itself, does not reach the application: any client could have
+//! sent it.
 
 use std::net::IpAddr;
 
 use super::Environ;
 use crate::config::proxy::{CATEGORIES, Category, Form, HEADERS, ProxyHeader, Trust};
 
-/// What became of the scheme.
+/// The source of the scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemeSource {
     /// A trusted header spoke about it.

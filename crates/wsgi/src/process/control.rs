@@ -1,7 +1,7 @@
-//! What `wsgid`, templates and workers tell each other while they run: single bytes on a socket that
-//! each template and worker shares with `wsgid`. Its end means that the other side is gone.
+//! The messages between `wsgid`, templates and workers while they run: single bytes on a socket
+//! that each template and worker shares with `wsgid`. Its end means that the other side is gone.
 
-/// What a worker or a template says to `wsgid`.
+/// A message from a worker or a template to `wsgid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum WorkerMessage {
@@ -28,7 +28,7 @@ pub enum WorkerMessage {
 }
 
 impl WorkerMessage {
-    /// What a byte means.
+    /// The meaning of a byte.
     #[must_use]
     pub fn decode(byte: u8) -> Option<Self> {
         let all = [
@@ -47,7 +47,7 @@ impl WorkerMessage {
     }
 }
 
-/// What `wsgid` says to a worker or a template.
+/// A message from `wsgid` to a worker or a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SupervisorMessage {
@@ -69,7 +69,7 @@ pub enum SupervisorMessage {
 }
 
 impl SupervisorMessage {
-    /// What a byte means.
+    /// The meaning of a byte.
     #[must_use]
     pub fn decode(byte: u8) -> Option<Self> {
         let all = [
@@ -88,7 +88,7 @@ impl SupervisorMessage {
 /// Why a worker ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Nobody needs its group any more, or an administrator wants it to end.
+    /// Its group is not needed any more, or an administrator wants it to end.
     Shutdown,
     /// SIGUSR1, where `eviction-timeout` is not given.
     Graceful,

@@ -1,4 +1,5 @@
-//! What the processes tell each other when they start: httpd's parent → `wsgid` → worker.
+//! The documents that the processes send each other when they start: httpd's parent → `wsgid` →
+//! worker.
 //!
 //! These travel as JSON over pipes and memory files: they are small, are read once, and a person who
 //! looks for a fault can read them too.
@@ -30,9 +31,9 @@ pub struct ServerFacts {
     pub threads: u32,
     /// The most children at a time.
     pub children: u32,
-    /// What holds for interpreters.
+    /// The rules for interpreters.
     pub interpreters: InterpreterRules,
-    /// What is said to Python before it starts.
+    /// Options that Python is given before it starts.
     pub python: PythonOptions,
     /// Whether names of files in upper and lower case are alike.
     pub case_insensitive: bool,
@@ -53,7 +54,7 @@ pub struct Account {
     pub user: String,
 }
 
-/// What `wsgid` has to do for one configuration.
+/// The work of `wsgid` for one configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Facts about httpd.
@@ -73,23 +74,23 @@ pub struct Plan {
     pub embedded: bool,
     /// Scripts that run in httpd's children, as far as they are known.
     pub scripts: Vec<MappedScript>,
-    /// What was found out before.
+    /// The findings of earlier plans.
     pub findings: Findings,
     /// For a check: how long all Pythons together may take to answer. `None` is 10 s each.
     pub answer_limit: Option<Duration>,
 }
 
-/// What was found out about the system, for not asking it again: httpd's parent keeps it over restarts. It
-/// holds what one plan needs and no more.
+/// Findings about the system, kept so that it is not asked again: httpd's parent keeps it over
+/// restarts. It holds what one plan needs and no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
-    /// What Pythons have answered.
+    /// The answers of Pythons.
     pub pythons: Vec<PythonAnswer>,
     /// Who groups run as.
     pub accounts: Vec<GroupAccount>,
 }
 
-/// What a Python has said about itself.
+/// The answer of a Python about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PythonAnswer {
     /// The program.
@@ -98,15 +99,15 @@ pub struct PythonAnswer {
     pub root: Option<PathBuf>,
     /// The user that it was run as.
     pub uid: u32,
-    /// What it was asked.
+    /// The question that it was asked.
     pub question: PythonQuestion,
     /// Its files as they were then; `None` if the answer holds for that moment only.
     pub files: Option<PythonFiles>,
-    /// What it has written.
+    /// The text that it has written.
     pub text: String,
 }
 
-/// What a Python is asked.
+/// A question to a Python.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PythonQuestion {
     /// Its version.
@@ -165,7 +166,7 @@ pub struct GroupAccount {
 /// A process group with what httpd's parent has found out about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedGroup {
-    /// What the configuration says.
+    /// The group's configuration.
     pub spec: GroupSpec,
     /// Where the configuration says it, for messages.
     pub place: String,
@@ -175,9 +176,9 @@ pub struct PlannedGroup {
     /// Number of the inherited descriptor that the group's output goes to; `None` for standard
     /// error.
     pub log: Option<i32>,
-    /// What a template loads, if the group has one for applications.
+    /// The applications that a template loads, if the group has one for applications.
     pub applications: Vec<Application>,
-    /// What its processes import when they start.
+    /// The scripts that its processes import when they start.
     pub imports: Vec<ImportedScript>,
     /// Scripts that run in the group, as far as they are known, for checking that they can be read.
     pub scripts: Vec<MappedScript>,
@@ -218,25 +219,25 @@ pub struct Application {
     pub port: u16,
 }
 
-/// What `wsgid check` has found, before anything is started.
+/// The findings of `wsgid check`, before anything is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Messages about what must be mended.
     pub problems: Vec<Message>,
     /// Messages that are worth knowing, about what keeps nothing from working.
     pub warnings: Vec<Message>,
-    /// What was not found out, and does not have to be.
+    /// Notes on what was not found out, and does not have to be.
     pub notes: Vec<String>,
     /// The Python of httpd's children, or why it cannot be loaded into them. It is looked for even where
     /// requests may not run there, since hooks in `.htaccess` may. `None` if it has not answered in time.
     pub embedded: Option<Result<PythonFacts, String>>,
     /// The groups, in the order of the plan.
     pub groups: Vec<GroupReport>,
-    /// What was found out, for the next plan.
+    /// Findings for the next plan.
     pub findings: Findings,
 }
 
-/// What was found out about a process group. Texts are empty where nothing could be.
+/// Findings about a process group. Texts are empty where nothing could be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupReport {
     /// The user that it runs as.
@@ -247,7 +248,7 @@ pub struct GroupReport {
     pub version: String,
 }
 
-/// What a Python says about itself.
+/// The facts that a Python reports about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PythonFacts {
     /// Path of the program.
@@ -263,14 +264,14 @@ pub struct PythonFacts {
 pub struct PythonStart {
     /// The Python whose library was loaded.
     pub python: PythonFacts,
-    /// What is said to it. What it takes from the environment only was put there.
+    /// Options that it is given. Those that it takes from the environment only were put there.
     pub options: PythonOptions,
 }
 
-/// What a worker has to know when it starts.
+/// The settings that a worker receives when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerSpec {
-    /// What the configuration says.
+    /// The group's configuration.
     pub group: GroupSpec,
     /// Facts about httpd.
     pub server: ServerFacts,
@@ -283,11 +284,12 @@ pub struct WorkerSpec {
     pub socket_timeout: Duration,
     /// Users whose connections are taken.
     pub peers: Vec<u32>,
-    /// What this process loads before it is forked; [`Preload::Off`] for one that is a worker itself.
+    /// The things that this process loads before it is forked; [`Preload::Off`] for one that is a
+    /// worker itself.
     pub preload: Preload,
     /// The applications that are loaded then.
     pub applications: Vec<Application>,
-    /// What is imported when the process starts.
+    /// The scripts that are imported when the process starts.
     pub imports: Vec<ImportedScript>,
 }
 
@@ -301,7 +303,7 @@ impl WorkerSpec {
     }
 }
 
-/// What the engine has to know when it is loaded into an httpd child.
+/// The settings that the engine receives when it is loaded into an httpd child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbeddedSpec {
     /// The Python whose library was loaded.
@@ -317,18 +319,18 @@ pub struct EmbeddedSpec {
     pub python_in_parent_is_known: bool,
     /// `WSGIPythonEggs`.
     pub python_eggs: Option<PathBuf>,
-    /// What is imported at once.
+    /// The scripts that are imported at once.
     pub imports: Vec<ImportedScript>,
 }
 
-/// The variable in the environment of a group's processes that holds the group's name, for whoever
-/// looks at them from outside.
+/// The variable in the environment of a group's processes that holds the group's name, for tools
+/// that look at them from outside.
 pub const GROUP_VARIABLE: &str = "DORMOUSE_PROCESS_GROUP";
 /// The variable that keeps Python from importing from its working directory (3.11 and later).
 pub const SAFE_PATH_VARIABLE: &str = "PYTHONSAFEPATH";
 /// Its value where it is set for the start of a process of ours alone: any value means yes.
 pub const SAFE_PATH_OF_START: &str = "dormouse";
-/// What the title of a template ends in.
+/// The end of a template's title.
 pub const TEMPLATE_TITLE: &str = " template";
 
 /// Numbers of the descriptors that a worker finds open when its Python starts.

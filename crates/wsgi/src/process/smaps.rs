@@ -1,6 +1,6 @@
-//! What processes cost in memory, as `/proc/PID/smaps_rollup` tells.
+//! The memory that processes cost, as `/proc/PID/smaps_rollup` tells.
 //!
-//! The reading of the file is left to whoever may do I/O.
+//! The caller, which may do I/O, reads the file.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
@@ -47,7 +47,8 @@ impl Memory {
         })
     }
 
-    /// What the process would cost if it had not been forked, and so shared nothing but files.
+    /// The memory that the process would cost if it had not been forked, and so shared nothing but
+    /// files.
     #[must_use]
     pub fn alone(&self) -> u64 {
         self.pss.saturating_sub(self.pss_anonymous).saturating_add(self.anonymous)
@@ -86,7 +87,7 @@ impl Found {
     }
 }
 
-/// What a process of a server is for.
+/// The role of a process of a server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// httpd's parent process.
@@ -121,10 +122,10 @@ pub struct GroupMemory {
     pub workers: usize,
     /// Whether there is a template.
     pub template: bool,
-    /// What all of them have.
+    /// The memory of all of them.
     pub memory: Memory,
-    /// What the workers would cost, each started by itself; about, since the pages of files that they
-    /// share are shared with others, too.
+    /// The memory that the workers would cost, each started by itself; about, since the pages of
+    /// files that they share are shared with others, too.
     pub without_template: u64,
 }
 

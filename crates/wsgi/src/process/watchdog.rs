@@ -1,5 +1,5 @@
-//! What a worker's limits demand, decided from what is seen of it. Moments are durations since one that the caller
-//! has chosen.
+//! The actions that a worker's limits demand, decided from an observation of it. Moments are
+//! durations since one that the caller has chosen.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ pub struct RunningRequest {
     pub is_noted: bool,
     /// When it was interrupted.
     pub interrupted: Option<Duration>,
-    /// It has taken too long, and nobody waits for it any more.
+    /// It has taken too long, and no thread waits for it any more.
     pub is_stale: bool,
 }
 
-/// What is seen of a worker.
+/// An observation of a worker.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Observation<'r> {
     /// The present.
@@ -32,7 +32,7 @@ pub struct Observation<'r> {
     pub has_loaded: bool,
     /// When there was activity last; `None` if there was none.
     pub activity: Option<Duration>,
-    /// Since when somebody waits for the GIL in vain.
+    /// Since when a thread has waited for the GIL in vain.
     pub waits_for_gil: Option<Duration>,
     /// Another process was asked for, which is not done twice.
     pub has_asked: bool,
@@ -40,7 +40,7 @@ pub struct Observation<'r> {
     pub running: &'r [RunningRequest],
 }
 
-/// What has to be done.
+/// The action to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Note that the request with this place is slow.
@@ -100,7 +100,7 @@ impl Watchdog {
         !self.deadlock.is_zero() && since >= self.deadlock / 4
     }
 
-    /// What has to be done now.
+    /// The action to take now.
     #[must_use]
     pub fn actions(&self, seen: &Observation<'_>) -> Vec<Action> {
         let mut actions = Vec::new();

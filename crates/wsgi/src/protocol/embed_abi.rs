@@ -12,9 +12,9 @@ use crate::protocol::log_line::LogLine;
 /// Name of the engine's table, an [`Api`]. It changes with the contract.
 pub const SYMBOL: &core::ffi::CStr = c"dormouse_embed_4";
 
-/// What the engine can ask httpd for while it serves a request. `context` is the pointer that
-/// [`Api::handle`] or [`Api::ask`] was given; the functions may be called by any thread, one at a time, until that
-/// call returns.
+/// The functions of httpd that the engine may call while it serves a request. `context` is the
+/// pointer that [`Api::handle`] or [`Api::ask`] was given; the functions may be called by any
+/// thread, one at a time, until that call returns.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Host {
@@ -89,7 +89,7 @@ pub type Take = unsafe extern "C" fn(receiver: *mut c_void, bytes: *const u8, le
 /// one. Called by any thread, at any time.
 pub type ReadScoreboardFn = unsafe extern "C" fn(take: Take, receiver: *mut c_void);
 
-/// What the engine can ask httpd for at any time.
+/// The functions of httpd that the engine may call at any time.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Server {
@@ -101,7 +101,7 @@ pub struct Server {
     pub scoreboard: ReadScoreboardFn,
 }
 
-/// What the engine offers.
+/// The functions of the engine.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Api {
@@ -141,9 +141,9 @@ pub struct Api {
 pub type Initialize =
     unsafe extern "C" fn(python: *const u8, length: usize, error: *mut ErrorText) -> i32;
 
-/// Makes the engine as `spec` (an [`crate::process::plan::EmbeddedSpec`] as JSON) says, and starts Python if
-/// nobody has. Called once, after Python's library was loaded with its symbols visible. 0, or
-/// something else if it failed, with a text in `error`.
+/// Makes the engine as `spec` (an [`crate::process::plan::EmbeddedSpec`] as JSON) says, and starts
+/// Python if it does not run yet. Called once, after Python's library was loaded with its symbols
+/// visible. 0, or something else if it failed, with a text in `error`.
 pub type Start = unsafe extern "C" fn(
     spec: *const u8,
     length: usize,

@@ -19,7 +19,7 @@ pub const MAX_REQUEST: usize = 16 << 20;
 /// The longest payload of any other frame in bytes; most types allow less.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 
-/// What a frame means.
+/// The meaning of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameType {
@@ -141,7 +141,7 @@ pub enum FrameError {
 /// The fixed part of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What the frame means.
+    /// The meaning of the frame.
     pub kind: FrameType,
     /// Bytes of payload that follow.
     pub length: usize,
@@ -219,7 +219,8 @@ impl BodyFault {
     }
 }
 
-/// A part of a file: the payload of a [`FrameType::File`] frame. Whether the file has it is for whoever opens it.
+/// A part of a file: the payload of a [`FrameType::File`] frame. The process that opens the file
+/// checks whether it has that part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileRange {
     /// Its first byte.

@@ -15,7 +15,7 @@ pub struct FrameDecoder {
 /// A frame that has arrived whole, borrowed from its [`FrameDecoder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'i> {
-    /// What it means.
+    /// The meaning of the frame.
     pub kind: FrameType,
     /// Its payload.
     pub payload: &'i [u8],

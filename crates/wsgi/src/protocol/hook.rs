@@ -2,7 +2,7 @@
 //!
 //! A directive names a [`crate::config::hook_script::HookScript`]. For each decision a [`Question`] goes to the engine, in this
 //! process or in a worker, and an [`Answer`] comes back; what cannot be answered is a failure, and
-//! whoever asks takes it as a refusal.
+//! the caller takes it as a refusal.
 
 mod answer;
 mod question;

@@ -16,7 +16,7 @@ pub const MAX_MESSAGE: usize = 3712;
 /// short.
 pub const KNOCK: [u8; 1] = [0];
 
-/// What one message of the longest kind takes of a socket's send buffer, in bytes.
+/// The bytes of a socket's send buffer that one message of the longest kind takes.
 const MESSAGE_COST: u32 = 4352;
 
 /// The state of a process group that `wsgid` shares with httpd's children: one `u32` for each group.
@@ -30,7 +30,7 @@ pub enum GroupState {
 }
 
 impl GroupState {
-    /// What a shared value means; an unknown one is no reason to refuse requests.
+    /// The meaning of a shared value; an unknown one is no reason to refuse requests.
     #[must_use]
     pub fn from_shared(value: u32) -> Self {
         if value == Self::Down as u32 { Self::Down } else { Self::Served }

@@ -37,7 +37,7 @@ impl Attempts {
     }
 }
 
-/// What a request is about, borrowed from the buffer that it was received in.
+/// The contents of a request's head, borrowed from the buffer that it was received in.
 #[derive(Clone, Debug)]
 pub struct RequestHead<'a> {
     /// How often the httpd child had to try; nothing in embedded mode.

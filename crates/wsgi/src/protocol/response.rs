@@ -15,7 +15,7 @@ pub struct ResponseStatus {
     pub line: Vec<u8>,
 }
 
-/// What is wrong with a status line or a header.
+/// An error in a status line or a header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// The status does not begin with three digits.

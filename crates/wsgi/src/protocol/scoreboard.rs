@@ -41,7 +41,7 @@ pub struct ScoreboardProcess {
 pub struct ScoreboardWorker {
     /// Which configuration it serves.
     pub generation: u32,
-    /// What it does, as httpd's number; [`symbol`] is what mod_status shows for it.
+    /// Its state, as httpd's number; [`symbol`] is what mod_status shows for it.
     pub status: u8,
     /// Requests that it has served.
     pub access_count: u64,

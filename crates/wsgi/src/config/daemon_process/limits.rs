@@ -1,8 +1,8 @@
-//! What the processes of a group may use.
+//! Limits on the resources of a group's processes.
 
 use serde::{Deserialize, Serialize};
 
-/// What each process of a group may use; 0 means that there is no limit.
+/// Limits on the resources of each process of a group; 0 means that there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Requests after which it is replaced.

@@ -15,9 +15,9 @@ mod time;
 pub struct DaemonOption {
     /// Its name, in front of the `=`.
     pub name: &'static str,
-    /// What its value may be, for error messages and documents.
+    /// The values that it may have, for error messages and documents.
     pub allowed: &'static str,
-    /// What it does, with the default in parentheses.
+    /// Its effect, with the default in parentheses.
     pub documentation: &'static str,
     pub(super) set: fn(&mut GroupSpec, &str) -> Option<()>,
 }

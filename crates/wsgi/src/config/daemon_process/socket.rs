@@ -1,4 +1,4 @@
-//! What passes between httpd and a process group, as the configuration wants it.
+//! Options of the traffic between httpd and a process group.
 
 use std::time::Duration;
 

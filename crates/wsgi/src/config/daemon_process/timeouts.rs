@@ -15,7 +15,7 @@ pub struct Timeouts {
     /// From the wish to end until the process is forced out.
     #[serde(with = "seconds")]
     pub shutdown: Duration,
-    /// That nobody in the process gets hold of the GIL.
+    /// That no thread in the process acquires the GIL.
     #[serde(with = "seconds")]
     pub deadlock: Duration,
     /// Without any request.

@@ -1,4 +1,4 @@
-//! What a script has answered.
+//! The answer of a script.
 
 use super::Query;
 use crate::protocol::codec::{CodecError, Reader, Writer, flag};
@@ -108,7 +108,7 @@ fn part(reader: &mut Reader<'_>) -> Result<Option<Vec<u8>>, CodecError> {
 }
 
 /// Whether a text can be the name of a user. C strings end at a NUL, so one with a NUL in it would
-/// name somebody else.
+/// name another user.
 pub fn is_user_name(name: &[u8]) -> bool {
     !name.is_empty() && !name.contains(&0)
 }

@@ -1,4 +1,5 @@
-//! What is asked of a script: the request that it is about, and what the hook's function gets besides.
+//! The question to a script: the request that it is about, and the other arguments of the hook's
+//! function.
 
 use crate::protocol::codec::{CodecError, Reader, Writer, flag};
 use crate::protocol::frame::FrameError;
@@ -11,7 +12,7 @@ pub struct Question<'a> {
     pub request: RequestHead<'a>,
     /// Whether the client's connection uses TLS.
     pub tls: bool,
-    /// What is asked.
+    /// The query.
     pub query: Query<'a>,
 }
 

@@ -1,4 +1,4 @@
-//! Options about whom the processes of a group run as, and in which surroundings.
+//! Options about the user that the processes of a group run as, and their surroundings.
 
 use super::DaemonOption;
 use crate::config::daemon_process::{Principal, value};
