@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, found when it was read, also by `apachectl -t`.
+//! The problems of a configuration, found when it was read, also by `apachectl -t`.
 
 mod groups;
 pub(crate) mod hooks;
@@ -81,7 +81,8 @@ pub(crate) fn check(main: Server<'_>) -> Result<(), Unusable> {
     }
 }
 
-/// Scripts that the configuration lets nobody have: each request for them will get status 403.
+/// Scripts that the configuration refuses to every client: each request for them will get status
+/// 403.
 fn closed_scripts(main: Server<'_>) -> Vec<Message> {
     let mut make = |name, arguments, inside| Node { name, arguments, inside };
     let tree = httpd::config_tree(main, &mut make);
@@ -127,8 +128,8 @@ fn refuse(main: Server<'_>, problems: &[Message]) -> Result<(), Unusable> {
     Err(Unusable)
 }
 
-/// What is wrong around the configuration keeps httpd from starting. A server that runs goes on
-/// without the groups concerned: a directory that has disappeared must not end everything else.
+/// A problem around the configuration keeps httpd from starting. A server that runs goes on without
+/// the groups concerned: a directory that has disappeared must not end everything else.
 fn decide(main: Server<'_>, problems: &[Message]) -> Result<(), Unusable> {
     let goes_on = httpd::run_mode() == RunMode::Serve && httpd::start_kind() == StartKind::Restart;
     if !goes_on && !problems.is_empty() {

@@ -123,7 +123,7 @@ pub(crate) fn load_engine(python: &PythonFacts) -> Result<LoadedEngine, String> 
 
 struct Served<'a, 'r> {
     request: &'a mut Request<'r>,
-    /// What [`Serve::record`] says.
+    /// The value of [`Serve::record`].
     record: *mut c_void,
     head_sent: bool,
     /// A file that waits for what comes behind it: if that is the end, httpd gets the response

@@ -36,7 +36,7 @@ use wsgi::protocol::log_line::LogLine;
 
 use crate::config::store::{DirConfig, ServerConfig};
 
-/// What `<IfModule>` knows the module by, as mod_wsgi.
+/// The name by which `<IfModule>` finds the module, as mod_wsgi.
 const SOURCE_NAME: &core::ffi::CStr = c"mod_wsgi.c";
 
 /// The module.

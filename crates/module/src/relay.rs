@@ -68,10 +68,11 @@ fn client_timeout(route: &Route) -> Option<Duration> {
 
 struct Relay<'a, 'r> {
     request: &'a mut Request<'r>,
-    /// What the group says. Decided here, where its user cannot.
+    /// The group's settings. Decided here, where its user cannot.
     route: &'a Route,
     response: RelayedResponse,
-    /// What was read of the request's body before a worker was asked for, beyond what its head holds.
+    /// The part of the request's body that was read before a worker was asked for, beyond what its
+    /// head holds.
     body: BodyRead,
     /// A worker has got some of the body, so no other one can be asked.
     body_taken: bool,
@@ -100,7 +101,7 @@ impl Relay<'_, '_> {
         Status::Http(error.status())
     }
 
-    /// What is left to do once the response is complete.
+    /// Ends the response once it is complete.
     fn end(&mut self) {
         self.restore_client_timeout();
         let left_out = self.log_budget.left_out();

@@ -5,7 +5,7 @@ use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker
 use crate::clock::now_micros;
 use crate::config::servers::main_config;
 
-/// What the scoreboard says now, encoded, if applications in embedded mode may see it.
+/// The scoreboard as it is now, encoded, if applications in embedded mode may see it.
 pub(crate) fn for_embedded() -> Option<Vec<u8>> {
     if !main_config(|config| config.settings.global.server_metrics) {
         return None;
@@ -15,7 +15,7 @@ pub(crate) fn for_embedded() -> Option<Vec<u8>> {
     Some(board)
 }
 
-/// What the scoreboard says now; `None` in a process without one.
+/// The scoreboard as it is now; `None` in a process without one.
 pub(crate) fn snapshot() -> Option<Scoreboard> {
     let board = httpd::Scoreboard::of_this_process()?;
     let process = |index| {

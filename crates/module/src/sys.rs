@@ -1,4 +1,4 @@
-//! What only the C interfaces of the linker, the kernel and the engine offer.
+//! Functions that only the C interfaces of the linker, the kernel and the engine offer.
 #![allow(unsafe_code, reason = "the one folder of this crate that talks to C without a wrapper")]
 
 mod engine;

@@ -45,8 +45,8 @@ pub(super) fn unreachable(main: Server<'_>, definitions: &[GroupDefinition<'_>])
     problems
 }
 
-/// What the configuration of a server sends to process groups: the directive up to the name of the group, and
-/// that name.
+/// The requests that the configuration of a server sends to process groups: the directive up to the
+/// name of the group, and that name.
 fn sent(server: Server<'_>) -> impl Iterator<Item = (&'static str, &str)> {
     let (config, dir) = (server.config::<Wsgi>(), server.dir_defaults::<Wsgi>());
     let sections = config.sections.iter().filter_map(|section| section.process_group.as_deref());

@@ -1,4 +1,4 @@
-//! What is wrong with the hooks of a configuration, found when it was read.
+//! The problems with the hooks of a configuration, found when it was read.
 
 use httpd::Server;
 use wsgi::codes::{self, Message};
@@ -30,7 +30,7 @@ pub(crate) fn problems(main: Server<'_>, definitions: &[GroupDefinition<'_>]) ->
     hooks(main).filter_map(problem).collect()
 }
 
-/// What will not work if httpd's children cannot load Python: the hooks that are not delegated.
+/// The problems if httpd's children cannot load Python: the hooks that are not delegated.
 pub(crate) fn need_python(main: Server<'_>, reason: &str) -> Vec<Message> {
     in_children(main).map(|hook| codes::hook_needs_python(&reason).within(&hook)).collect()
 }

@@ -8,8 +8,8 @@ use crate::Wsgi;
 use crate::config::mappings::mappings;
 use crate::config::servers::servers_with_own_config;
 
-/// What the processes of a group import: what `WSGIImportScript` names, and scripts whose alias names
-/// both groups, so that it is known beforehand where they run.
+/// The scripts that the processes of a group import: those that `WSGIImportScript` names, and those
+/// whose alias names both groups, so that it is known beforehand where they run.
 pub(crate) fn of_group(main: Server<'_>, group: &str) -> Vec<ImportedScript> {
     let mut imports = named(main, group);
     for mapping in mappings(main) {
@@ -37,8 +37,8 @@ pub(crate) fn of_group(main: Server<'_>, group: &str) -> Vec<ImportedScript> {
     imports
 }
 
-/// What httpd's children import: only what `WSGIImportScript` names. An alias alone brings Python into
-/// a child with its first request, not before.
+/// The scripts that httpd's children import: only those that `WSGIImportScript` names. An alias
+/// alone brings Python into a child with its first request, not before.
 pub(crate) fn of_embedded(main: Server<'_>) -> Vec<ImportedScript> {
     named(main, "")
 }

@@ -27,14 +27,14 @@ const LIMIT: Duration = Duration::from_millis(500);
 /// The same while no client is served: an automounter may have to do its work first.
 const FIRST_LIMIT: Duration = Duration::from_secs(5);
 
-/// What was found out for the last configuration.
+/// The leads of the last configuration.
 static BEFORE: Mutex<Option<Arc<Leads>>> = Mutex::new(None);
 
 /// Where paths lead.
 #[derive(Debug, Default)]
 pub(crate) struct Leads(BTreeMap<String, Known>);
 
-/// What is known of a path.
+/// The lead of a path.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     lead: Lead,
@@ -42,7 +42,7 @@ struct Known {
     is_silent: bool,
 }
 
-/// What a file system that does not answer means.
+/// The consequences of a file system that does not answer.
 #[derive(Debug, Default)]
 pub(crate) struct Silent {
     /// About paths that the check of the configuration has to do without.
@@ -82,7 +82,7 @@ impl Leads {
         is_settled(alias).then(|| known().unwrap_or(Lead::Nothing))
     }
 
-    /// What of the configuration lies where nothing answers.
+    /// The parts of the configuration in file systems that do not answer.
     pub(crate) fn silent(&self, main: Server<'_>) -> Silent {
         let mut silent = Silent::default();
         for Named { path, directive, is_needed } in named(main) {

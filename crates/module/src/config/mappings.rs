@@ -14,7 +14,7 @@ use crate::config::store::Section;
 pub(crate) struct ScriptPattern {
     /// Its path.
     pub(crate) path: String,
-    /// What of the target lies behind it: the beginning of `PATH_INFO`.
+    /// The part of the target behind it: the beginning of `PATH_INFO`.
     pub(crate) path_info: String,
 }
 
@@ -37,7 +37,7 @@ impl ScriptPattern {
     }
 }
 
-/// What an alias leads to.
+/// The target of an alias.
 #[derive(Clone, Debug)]
 pub(crate) struct ScriptMapping<'s> {
     /// The server whose requests it gets.
@@ -64,13 +64,13 @@ impl ScriptMapping<'_> {
     }
 }
 
-/// What all aliases lead to, server by server. A virtual host has those of the main server, too, which
-/// come behind its own.
+/// The targets of all aliases, server by server. A virtual host has those of the main server, too,
+/// which come behind its own.
 pub(crate) fn mappings(main: Server<'_>) -> Vec<ScriptMapping<'_>> {
     main.and_following().flat_map(|server| of_server(server, main)).collect()
 }
 
-/// What the aliases lead to that the requests of a server meet.
+/// The targets of the aliases that the requests of a server meet.
 pub(crate) fn of_server<'s>(server: Server<'s>, main: Server<'s>) -> Vec<ScriptMapping<'s>> {
     let (sections, leads) = (sections(server, main), leads(main));
     let defaults = server.dir_defaults::<Wsgi>();

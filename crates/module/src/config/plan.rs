@@ -1,4 +1,4 @@
-//! What `wsgid` and the engine have to know of a configuration.
+//! The parts of a configuration that `wsgid` and the engine need.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::config::servers::definitions;
 use crate::config::store::ServerConfig;
 use crate::sys;
 
-/// What `wsgid` has to know of this configuration.
+/// The plan of this configuration for `wsgid`.
 pub(crate) fn plan(main: Server<'_>) -> Plan {
     let config = main.config::<Wsgi>();
     let children = httpd::children_identity();

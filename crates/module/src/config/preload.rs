@@ -1,5 +1,5 @@
-//! What the template of a process group loads (`preload=application`), worked out from the
-//! configuration alone.
+//! The applications that the template of a process group loads (`preload=application`), worked out
+//! from the configuration alone.
 
 use httpd::Server;
 use wsgi::codes::{self, Message};
@@ -68,7 +68,7 @@ fn application(mapped: &ScriptMapping<'_>, only: bool) -> Result<Application, Me
     })
 }
 
-/// What names of groups are made of, as far as it is known before there is a request.
+/// The parts that names of groups are made of, as far as it is known before there is a request.
 struct Names<'n> {
     server: Server<'n>,
     mount: &'n str,

@@ -1,4 +1,5 @@
-//! `script-user` and `script-group`: whom a script must belong to for its process group to run it.
+//! `script-user` and `script-group`: the owner that a script must have for its process group to run
+//! it.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -11,19 +12,19 @@ use nix::unistd::{Group, User};
 use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::{GroupSpec, Principal};
 
-/// Whom scripts must belong to.
+/// The owner that scripts must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// This user, who alone may write to them.
     User { uid: u32, name: String },
-    /// This group; not everybody may be able to write to them.
+    /// This group; they must not be writable by all users.
     Group { gid: u32, name: String },
     /// One that does not exist, and the message about it: no script belongs to it.
     Invalid(Message),
 }
 
 impl Owner {
-    /// Whom the options of a group name; `None` if they say nothing.
+    /// The owner that the options of a group name; `None` if they name none.
     pub(crate) fn of(spec: &GroupSpec) -> Option<Self> {
         if let Some(user) = &spec.script_user {
             let uid = match user {
@@ -52,7 +53,7 @@ impl Owner {
         })
     }
 
-    /// Whether a script and the directory that it is in belong to whom they must.
+    /// Whether a script and the directory that it is in belong to this owner.
     pub(crate) fn check(&self, script: &[u8]) -> Result<(), Message> {
         let script = Path::new(OsStr::from_bytes(script));
         let directory = script.parent().unwrap_or(Path::new("/"));
@@ -83,7 +84,7 @@ impl Owner {
     }
 }
 
-/// What is said of a file or directory.
+/// The messages about a file or directory.
 struct Messages {
     unknown: fn(&str, &dyn Display) -> Message,
     of_other: fn(&str, &str) -> Message,

@@ -1,4 +1,4 @@
-//! What the configuration says, kept where httpd keeps it.
+//! The contents of the configuration, kept where httpd keeps it.
 
 use core::ffi::CStr;
 use std::sync::{Arc, OnceLock};
@@ -18,17 +18,17 @@ pub(crate) type DirConfig = DirSettings;
 /// A server's configuration.
 #[derive(Clone, Default)]
 pub(crate) struct ServerConfig {
-    /// What its directives say.
+    /// The settings from its directives.
     pub(crate) settings: ServerSettings,
     /// The compiled pattern of each alias that has one, by the alias's place.
     pub(crate) patterns: Vec<Option<Arc<Regex>>>,
-    /// What sections say about groups.
+    /// The sections' settings for groups.
     pub(crate) sections: Vec<Section>,
     /// Of the main server: what was found out and started for this configuration.
     pub(crate) runtime: Arc<Runtime>,
 }
 
-/// What a section such as `<Directory>` or `<Location>` says about groups.
+/// The settings for groups of a section such as `<Directory>` or `<Location>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Section {
     /// Its path.
@@ -39,14 +39,14 @@ pub(crate) struct Section {
     pub(crate) application_group: Option<String>,
 }
 
-/// What becomes known once the configuration is read.
+/// Facts that become known once the configuration is read.
 #[derive(Default)]
 pub(crate) struct Runtime {
     /// Where its paths lead. Set when that is asked first.
     pub(crate) leads: OnceLock<Arc<Leads>>,
     /// The Python of embedded mode, or why there is none. Set when the configuration was checked.
     pub(crate) embedded: OnceLock<Result<PythonFacts, String>>,
-    /// What `wsgid check` has said. Set when the configuration was checked.
+    /// The report of `wsgid check`. Set when the configuration was checked.
     pub(crate) report: OnceLock<Report>,
     /// Set when the log says that another module has started Python in httpd's parent.
     pub(crate) python_in_parent: OnceLock<()>,

@@ -85,8 +85,8 @@ fn start(main: Server<'_>) -> Result<(), Message> {
     Ok(())
 }
 
-/// What only a full restart can change: this configuration wants another Python than the one that
-/// runs, or none.
+/// A difference that only a full restart can apply: this configuration wants another Python than
+/// the one that runs, or none.
 fn difference(running: &PythonFacts, config: &ServerConfig) -> Option<Message> {
     let wanted = config.runtime.embedded.get().and_then(|found| found.as_ref().ok());
     let other = wanted.filter(|wanted| *wanted != running);
@@ -104,7 +104,7 @@ fn name(python: &PythonFacts) -> String {
     format!("Python {version} ({})", python.executable.display())
 }
 
-/// What Python takes from the environment only.
+/// The variables of options that Python takes from the environment only.
 fn python_variables(config: &ServerConfig) -> Vec<(&'static str, String)> {
     let options = &config.settings.global.python;
     let warnings = (!options.warnings.is_empty()).then(|| options.warnings.join(","));

@@ -1,4 +1,4 @@
-//! `WSGIAccessScript`: whether a client may have what it asks for, whoever its user is.
+//! `WSGIAccessScript`: whether a client may have what it asks for, regardless of its user.
 
 use httpd::{LookUp, Request, Status};
 use wsgi::codes;

@@ -12,7 +12,7 @@ use wsgi::protocol::hook::{Answer, Query};
 use crate::Wsgi;
 use crate::log;
 
-/// What is known of users' groups, for the life of one request.
+/// The known groups of users, for the life of one request.
 #[derive(Debug, Default)]
 pub(crate) struct KnownGroups(Vec<Known>);
 

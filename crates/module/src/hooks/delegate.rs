@@ -81,7 +81,7 @@ impl Asking<'_, '_> {
                     Err(error) if !heard && was_not_begun(&error) => return Ok(Attempt::Again),
                     received => received?,
                 }
-                // Nobody here takes files.
+                // A hook's answer carries no files.
                 files.clear();
                 continue;
             };

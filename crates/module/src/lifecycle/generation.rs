@@ -29,11 +29,11 @@ use crate::wsgid::findings;
 use crate::wsgid::lifeline::Lifeline;
 use crate::{log, notice};
 
-/// What the server's banner says.
+/// The module's names in the server's banner.
 const BANNER: [&core::ffi::CStr; 2] =
     [c"mod_wsgi/6.0", sys::c_text(concat!("Dormouse/", env!("CARGO_PKG_VERSION"), "\0"))];
 
-/// What a configuration has started.
+/// The queues and the `wsgid` that a configuration has started.
 pub(crate) struct Generation {
     /// Where its groups are.
     pub(crate) routes: Routes,
@@ -222,7 +222,7 @@ impl Generation {
     }
 }
 
-/// Hears of the end of a `wsgid`, of this configuration or of one before it.
+/// Learns of the end of a `wsgid`, of this configuration or of one before it.
 struct Watch;
 
 impl OtherChild for Watch {
@@ -258,15 +258,15 @@ impl Drop for LetGo {
             return;
         }
         // After a graceful restart children of this configuration still hold the lifeline, and
-        // `wsgid` goes on serving them. Otherwise httpd stops or starts anew, and whoever waits for
-        // that must find no process of it left.
+        // `wsgid` goes on serving them. Otherwise httpd stops or starts anew, and after that no
+        // process of this configuration may remain.
         if let Some(pid) = generation.let_go() {
             sys::wait_for_end(pid, SHUTDOWN_WAIT);
         }
     }
 }
 
-/// The route to a group, lent to `with`; `None` if nobody defines the group.
+/// The route to a group, lent to `with`; `None` if the configuration does not define the group.
 pub(crate) fn with_route<R>(group: &str, with: impl FnOnce(&Route) -> R) -> Option<R> {
     main_config(|config| {
         let generation = config.runtime.generation.get()?;

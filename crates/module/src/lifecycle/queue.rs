@@ -29,18 +29,18 @@ pub(crate) const STALL: Duration = Duration::from_secs(3);
 
 /// How many threads are woken at a time: one that was stopped may have several.
 const KNOCKS: usize = 16;
-/// What a knock takes of the queue at most, in bytes.
+/// The most bytes of the queue that a knock takes.
 const KNOCK_COST: usize = 1024;
 
 /// A queue, as httpd's processes hold it.
 #[derive(Debug)]
 pub(crate) struct Queue {
     sender: OwnedFd,
-    /// What the queue holds, in bytes.
+    /// The capacity of the queue, in bytes.
     room: usize,
     /// For `wsgid`; `None` in children.
     receiver: Mutex<Option<Arc<OwnedFd>>>,
-    /// What `wsgid` says about the groups.
+    /// The states of the groups, written by `wsgid`.
     states: Arc<States>,
     /// The place of the group there.
     index: usize,
@@ -114,7 +114,7 @@ impl Queue {
         lock(&self.receiver).take();
     }
 
-    /// What `wsgid` says about the group.
+    /// The state of the group, from `wsgid`.
     pub(crate) fn state(&self) -> GroupState {
         self.states.get(self.index)
     }

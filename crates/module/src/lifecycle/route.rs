@@ -20,14 +20,14 @@ pub(crate) struct Route {
     pub(crate) server_metrics: bool,
     /// How long things may take.
     pub(crate) timeouts: Timeouts,
-    /// What passes between a child and its workers.
+    /// Options of the traffic between a child and its workers.
     pub(crate) buffers: SocketSpec,
     /// Root directory of its processes.
     pub(crate) root: Option<PathBuf>,
-    /// Whom scripts must belong to.
+    /// The owner that scripts must have.
     pub(crate) script_owner: Option<Owner>,
     /// Name of the virtual host that defines it; requests for others do not reach it. `None` where
-    /// the main server defines it, for everybody.
+    /// the main server defines it, for all of them.
     pub(crate) owner: Option<String>,
     /// The only script that is mapped to the group, which then runs in the main interpreter.
     pub(crate) only_script: Option<String>,

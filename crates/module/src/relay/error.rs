@@ -1,4 +1,4 @@
-//! What goes wrong between a child of httpd and a worker.
+//! Errors between a child of httpd and a worker.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl From<HeadError> for RelayError {
 }
 
 impl RelayError {
-    /// What the log is told.
+    /// The message for the log.
     pub(crate) fn message(&self) -> Message {
         const DESCRIPTORS: &str = "more descriptors than the one file that a response may have";
         match self {

@@ -9,10 +9,10 @@ use std::time::Instant;
 const BURST: u64 = 1 << 20;
 /// Bytes that may be written in each second besides.
 const RATE: u64 = 64 << 10;
-/// What a line costs besides its text: httpd's prefix.
+/// The bytes that a line costs besides its text: httpd's prefix.
 const PREFIX: u64 = 128;
 
-/// What one request may still write.
+/// The bytes that one request may still write.
 #[derive(Debug)]
 pub(crate) struct LogBudget {
     left: u64,
@@ -20,7 +20,7 @@ pub(crate) struct LogBudget {
     left_out: u64,
 }
 
-/// What is to be done with a line.
+/// The treatment of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is written.

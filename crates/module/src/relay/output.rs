@@ -1,5 +1,5 @@
-//! What leaves for the client. What it does not take at once waits in a [`Spool`], so that a slow client keeps
-//! no worker until `response-buffer-size` is reached.
+//! The response on its way to the client. The part that the client does not take at once waits in a
+//! [`Spool`], so that a slow client keeps no worker until `response-buffer-size` is reached.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ const PIECE: usize = 16 * 1024;
 /// The way to the client.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    /// What the client has not taken.
+    /// The part that the client has not taken.
     spool: Spool,
     /// Bytes that were passed on to httpd since it was known to hold none.
     unchecked: usize,
@@ -28,7 +28,7 @@ pub(super) struct Output {
     blocked: Option<Instant>,
 }
 
-/// What the client does while the worker has nothing.
+/// The state of the client while the worker has nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Client {
     /// It has taken something.

@@ -9,11 +9,11 @@ use crate::request::spool::Spool;
 /// A body up to this length travels with the request's head.
 const SMALL_BODY: usize = 64 * 1024;
 
-/// What was read of a body beyond what the head holds, and what went wrong then.
+/// The part of a body that was read beyond the one in the head, and the error met then.
 #[derive(Debug, Default)]
 pub(crate) struct BodyRead {
     pub(crate) spool: Spool,
-    /// What came behind that and found no room there, as on a full disk.
+    /// The bytes that came behind that and found no room there, as on a full disk.
     pub(crate) beyond: Vec<u8>,
     /// Met by the application when it has read what there is.
     pub(crate) fault: Option<ReadError>,

@@ -11,7 +11,7 @@ use crate::Wsgi;
 use crate::config::store::DirConfig;
 use crate::request::target::inside;
 
-/// What the caller has decided about a request.
+/// The decisions of the caller about a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choices<'c> {
     /// Whether the application sees the `Authorization` header.
@@ -26,7 +26,7 @@ pub(crate) struct Choices<'c> {
     pub(crate) handler_script: &'c [u8],
 }
 
-/// What the configuration of a directory says about believing proxies.
+/// The configuration of a directory for trusting proxies.
 pub(crate) fn trust(dir: &DirConfig) -> Option<Trust<'_>> {
     let headers = dir.trusted_headers.as_deref()?;
     Some(Trust { headers, proxies: dir.trusted_proxies.as_deref() })

@@ -66,7 +66,7 @@ impl FilePart {
 /// The same file, opened once more: the position of a descriptor that was handed over is shared with the
 /// application, which may move it while httpd reads. Where this process may not open it, it stays as it is.
 fn with_own_position(file: OwnedFd) -> OwnedFd {
-    // Not to wait for somebody who holds a lease on the file.
+    // Not to wait for a process that holds a lease on the file.
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     open(path.as_str(), flags, Mode::empty()).unwrap_or(file)

@@ -55,7 +55,7 @@ pub(crate) fn prepare(request: &mut Request<'_>) {
     remove_odd_headers(request);
 }
 
-/// What is decided about the environ of a request that runs there.
+/// The decisions about the environ of a request that runs there.
 pub(crate) fn choices<'c>(request: &'c Request<'_>, target: &'c Target) -> Choices<'c> {
     let dir = request.dir_config::<Wsgi>();
     Choices {

@@ -14,7 +14,7 @@ pub(crate) struct Spool {
     memory: Vec<u8>,
     /// How much of `memory` was taken.
     taken: usize,
-    /// What came when `memory` was full.
+    /// The bytes that came when `memory` was full.
     file: Option<Overflow>,
 }
 

@@ -12,7 +12,7 @@ use wsgi::protocol::hook::DispatchTarget;
 use crate::Wsgi;
 use crate::config::servers::{main_config, server_with_port};
 
-/// What a handler script's function is called.
+/// The name of a handler script's function.
 const HANDLE_REQUEST: &str = "handle_request";
 
 /// Where and how a request runs.
@@ -37,7 +37,7 @@ pub(crate) struct Target {
 /// How the interpreter of a request is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ApplicationGroup {
-    /// By the name of its application group, which nobody has chosen.
+    /// By the name of its application group, which the configuration does not give.
     Default,
     /// By the name of its application group, which the configuration gives.
     Chosen,
@@ -144,7 +144,7 @@ pub(crate) fn inside<'p>(root: &Path, path: &'p [u8]) -> Option<&'p [u8]> {
     path.strip_prefix(root).filter(|rest| rest.starts_with(b"/"))
 }
 
-/// What names of groups may be made of.
+/// The parts that names of groups may be made of.
 pub(crate) struct Names<'a, 'r>(pub(crate) &'a Request<'r>);
 
 impl group_name::NameFacts for Names<'_, '_> {

@@ -20,7 +20,8 @@ use crate::sys::{python_runs, record};
 /// Loads Python's library and the engine into this process. Where Python runs already, its library is
 /// the one that is used.
 pub(crate) fn load(library: &Path, engine: &Path) -> Result<LoadedEngine, String> {
-    // Python's extension modules take their symbols from whoever has them, so these must be visible.
+    // Python's extension modules take their symbols from any loaded library, so these must be
+    // visible.
     if !python_runs() {
         open(library, libc::RTLD_NOW | libc::RTLD_GLOBAL)?;
     }
@@ -52,7 +53,7 @@ fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoadedEngine(&'static Api);
 
-/// What the engine may do to a request while it serves it.
+/// The operations of the engine on a request that it serves.
 pub(crate) trait Serve {
     /// httpd's record of the request, if the application may see it; else null.
     fn record(&self) -> *mut c_void;

@@ -1,4 +1,5 @@
-//! What only the kernel and the C library offer: environment, locale, descriptors, other processes.
+//! Functions that only the kernel and the C library offer: environment, locale, descriptors, other
+//! processes.
 
 use core::ffi::{CStr, c_int, c_void};
 use std::ffi::{CString, OsString};
@@ -88,7 +89,7 @@ pub(crate) fn hand_on(command: &mut Command, descriptors: &[BorrowedFd<'_>]) {
         // SAFETY: the call makes a new descriptor, or a negative number, which is left out.
         .map(|from| unsafe { libc::fcntl(from.as_raw_fd(), libc::F_DUPFD_CLOEXEC, above) })
         .filter(|copy| *copy >= 0)
-        // SAFETY: nobody else owns the new descriptor.
+        // SAFETY: the new descriptor has no other owner.
         .map(|copy| unsafe { OwnedFd::from_raw_fd(copy) })
         .collect();
     let complete = copies.len() == descriptors.len();
@@ -106,7 +107,8 @@ pub(crate) fn hand_on(command: &mut Command, descriptors: &[BorrowedFd<'_>]) {
 }
 
 /// Has the kernel end this process when its parent, which must be `parent`, ends. The threaded MPMs
-/// hear of their end through a pipe of the parent's, and pay no heed to any signal but this one.
+/// are told of their end through a pipe of the parent's, and pay no heed to any signal but this
+/// one.
 pub(crate) fn end_with_parent(parent: u32) {
     // SAFETY: the calls set and read attributes of this process.
     unsafe {
@@ -124,15 +126,15 @@ pub(crate) fn retire(pid: i32) {
     unsafe { libc::kill(pid, libc::SIGUSR2) };
 }
 
-/// Waits until the process `pid` has ended, but not longer than `limit`. Whoever is responsible
-/// for its exit status still gets it.
+/// Waits until the process `pid` has ended, but not longer than `limit`. The code that is
+/// responsible for its exit status still gets it.
 pub(crate) fn wait_for_end(pid: i32, limit: Duration) {
     // SAFETY: the call makes a new descriptor, or a negative number.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let Some(descriptor) = RawFd::try_from(descriptor).ok().filter(|number| *number >= 0) else {
         return look_for_end(pid, limit);
     };
-    // SAFETY: nobody else owns the new descriptor.
+    // SAFETY: the new descriptor has no other owner.
     let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
     let mut watched = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     let timeout = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
@@ -151,8 +153,8 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> usize {
 /// [`wait_for_end`] for kernels before 5.3, which have no descriptors of processes.
 fn look_for_end(pid: i32, limit: Duration) {
     let deadline = Instant::now() + limit;
-    // SAFETY: all fields of the structure are numbers, for which zero is a value; the call writes it, and
-    // leaves the process to whoever reaps it.
+    // SAFETY: all fields of the structure are numbers, for which zero is a value; the call writes
+    // it, and does not reap the process (`WNOWAIT`).
     let lives = || unsafe {
         let mut found: libc::siginfo_t = core::mem::zeroed();
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;

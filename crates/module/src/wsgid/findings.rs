@@ -1,7 +1,9 @@
-//! What was found out about the system before, kept in httpd's parent so that a restart waits for nothing.
+//! The earlier findings about the system, kept in httpd's parent so that a restart waits for
+//! nothing.
 //!
-//! It belongs to no configuration: it stays when httpd reads a new one, and then shrinks to what that needs.
-//! What is kept is verified by `wsgid` before it is used, or used because nothing better can be had in time.
+//! It belongs to no configuration: it stays when httpd reads a new one, and then shrinks to what
+//! that needs. `wsgid` verifies each before it is used, or uses it because nothing better can be
+//! had in time.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,7 +23,7 @@ static FINDINGS: Mutex<Findings> =
 const ANSWER_LIMIT: Duration = Duration::from_millis(100);
 /// The same for the whole check, which also asks the user database.
 const CHECK_LIMIT: Duration = Duration::from_millis(500);
-/// How long a check may take while nobody is served meanwhile.
+/// How long a check may take while no request is served.
 const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 fn findings() -> std::sync::MutexGuard<'static, Findings> {

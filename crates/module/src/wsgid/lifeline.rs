@@ -1,4 +1,4 @@
-//! The lifeline: a pipe whose end tells `wsgid` that nobody can send it work any more.
+//! The lifeline: a pipe whose end tells `wsgid` that no process can send it work any more.
 //!
 //! httpd's parent and all children of a configuration hold the write end, which no program that they
 //! execute inherits. Nothing is ever written. When the last of them is gone, however it went, the read
