@@ -71,11 +71,11 @@ fn examine(plan: &Plan) -> Report {
     report
 }
 
-/// What is known of a group before its Python is asked.
+/// The facts about a group before its Python is asked.
 struct Prepared {
     identity: Result<Credentials, AccountError>,
     question: Option<PythonProbe>,
-    /// What keeps it from being asked.
+    /// The problem that keeps it from being asked.
     problem: Option<Message>,
 }
 
@@ -104,7 +104,7 @@ impl Prepared {
     }
 }
 
-/// What was found out about a group.
+/// The findings about a group.
 #[derive(Default)]
 struct Examined {
     /// The first thing that keeps it from working.
@@ -163,7 +163,7 @@ impl Examined {
     }
 }
 
-/// What only a server that was started as root can do.
+/// Refuses options that only a server that was started as root can apply.
 fn privileges(spec: &GroupSpec) -> Result<(), Message> {
     if Uid::effective().is_root() {
         return match &spec.chroot {

@@ -30,7 +30,7 @@ pub(crate) struct ControlSocket {
     report: Report,
 }
 
-/// What the log has to say of a control socket.
+/// The report on a control socket that the log is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Report {
     Nothing,
@@ -59,7 +59,7 @@ const MOST_MESSAGES: usize = 64;
 /// How many bytes that are no messages a process may say: another version may know other messages.
 const MOST_NONSENSE: usize = 64;
 
-/// What was heard, and from which process.
+/// A message, and the process that sent it.
 pub(crate) type Heard = (WorkerMessage, i32);
 
 impl ControlSocket {

@@ -64,7 +64,7 @@ pub(crate) struct Group {
     /// httpd uses another configuration by now.
     retired: bool,
     log: Log,
-    /// What httpd's children know of it, and where that is published.
+    /// Its state for httpd's children, and where that is published.
     state: GroupState,
     states: Rc<States>,
     index: usize,
@@ -124,8 +124,8 @@ impl Group {
         self.workers.is_empty()
     }
 
-    /// What it wants to hear of: the lines to its processes that may still say something, what they write, and
-    /// requests that wait if these matter.
+    /// The descriptors that it waits for: the control sockets to its processes that may still send
+    /// something, their output, and requests that wait if these matter.
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let workers = self.workers.iter().map(Worker::listens);
         let lines = workers.chain(self.templates.controls()).filter(|control| !control.has_ended());
@@ -140,7 +140,7 @@ impl Group {
         lines.map(AsFd::as_fd).chain(others).chain(queue).collect()
     }
 
-    /// What its processes write.
+    /// The output of its processes.
     pub(crate) fn log(&mut self) -> &mut GroupLog {
         &mut self.launch.log
     }

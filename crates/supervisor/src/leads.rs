@@ -19,7 +19,7 @@ use crate::sys::close_inherited;
 /// If nothing is found out for so long, as many threads again take over.
 const SILENCE: Duration = Duration::from_millis(20);
 
-/// What a thread needs: it makes one call to the kernel after another.
+/// The stack that a thread needs, in bytes: it makes one call to the kernel after another.
 const STACK: usize = 64 * 1024;
 
 /// The paths, and how many of them threads have taken.

@@ -2,7 +2,7 @@
 //!
 //! Process ids are used again once a process was reaped, so what is to be signalled is held by a pidfd. Kernels
 //! before 5.3 have none; there the id alone has to do, which is safe because this process reaps its
-//! children itself, and whoever holds one is told of its end in the same breath.
+//! children itself, and tells the holder of one of its end in the same step.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -30,8 +30,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The process with this id; `None` if it is no child of this process, or is held already, so that nothing
-    /// may be done to it on this account. The id may come from anybody.
+    /// The process with this id; `None` if it is no child of this process, or is held already, so
+    /// that nothing may be done to it on this account. The id may come from any process.
     pub(crate) fn hold(pid: i32) -> Option<Self> {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         // Id 0 and negative ones stand for several processes.
@@ -41,7 +41,7 @@ impl Process {
         if !HELD.with_borrow_mut(|held| held.insert(pid)) {
             return None;
         }
-        // Nobody else gets the id before this process has reaped its child.
+        // No other process gets the id before this process has reaped its child.
         Some(Self { pid, handle: sys::open_process(pid), reaped: false })
     }
 

@@ -1,8 +1,9 @@
 //! Refusing the requests that wait for a group without a worker, in a process of its own (`wsgid refuse`).
 //!
-//! What waits in a queue may not be what it looks like. The end of a descriptor that comes along may take as long as
-//! a hostile child of httpd likes: of a socket that lingers, or of a file in a file system that does not answer. So
-//! `wsgid` receives nothing from a queue. A process that hangs in this keeps requests of its own group waiting.
+//! A message in a queue may not be what it looks like. The end of a descriptor that comes along may
+//! take as long as a hostile child of httpd likes: of a socket that lingers, or of a file in a file
+//! system that does not answer. So `wsgid` receives nothing from a queue. A process that hangs in
+//! this keeps requests of its own group waiting.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use crate::queue::Queue;
 use crate::start::credentials::Credentials;
 use crate::sys::{Change, Task, begin, inherited, raised};
 
-/// What the process is told.
+/// The command that the process is given.
 pub(crate) const COMMAND: &str = "refuse";
 
 /// One that has ended by itself is not followed by another one sooner.
@@ -39,7 +40,7 @@ struct Running {
     pid: i32,
     /// The other end of its [`STOP`]; `None` once it is to end.
     stop: Option<OwnedFd>,
-    /// What it says before it executes its program, which nothing reads.
+    /// The words that it says before it executes its program, which nothing reads.
     _words: OwnedFd,
 }
 

@@ -19,7 +19,7 @@ use crate::group::memory_kills;
 use crate::log::{Log, is_open};
 use crate::sys::{States, close_inherited, inherited};
 
-/// Runs the groups of a plan until nobody can send them work any more.
+/// Runs the groups of a plan until no process can send them work any more.
 pub(crate) fn run(plan: &Plan) -> ExitCode {
     let log = Log::new(plan.log_level);
     match Supervisor::new(plan, log) {
@@ -28,7 +28,7 @@ pub(crate) fn run(plan: &Plan) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            // Whoever started us hears it from there and logs it once.
+            // httpd's parent reads it from there and logs it once.
             tell(&error);
             ExitCode::FAILURE
         }
@@ -134,7 +134,7 @@ impl Supervisor {
         }
     }
 
-    /// Sleeps until something happens or is due, and hears of signals and of the end.
+    /// Sleeps until something happens or is due, and takes notice of signals and of the end.
     fn wait(&mut self) {
         let mut descriptors = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let lifeline = self.lifeline.as_ref();

@@ -1,4 +1,4 @@
-//! What only the operating system's C interface offers.
+//! Functions that only the operating system's C interface offers.
 #![allow(unsafe_code, reason = "the one file of this crate that talks to the kernel without nix")]
 
 mod birth;
@@ -27,7 +27,7 @@ pub(crate) fn open_process(pid: libc::pid_t) -> Option<OwnedFd> {
     // are executed.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let descriptor = RawFd::try_from(descriptor).ok().filter(|descriptor| *descriptor >= 0)?;
-    // SAFETY: nobody else owns the new descriptor.
+    // SAFETY: the new descriptor has no other owner.
     Some(unsafe { std::os::fd::FromRawFd::from_raw_fd(descriptor) })
 }
 

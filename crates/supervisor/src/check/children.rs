@@ -14,7 +14,7 @@ pub(super) struct Children {
 }
 
 impl Children {
-    /// What it will be asked; why it cannot be asked.
+    /// The question to it, or the reason why it cannot be asked.
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
         let identity =
             Credentials::of_children(&plan.children).map_err(|error| error.to_string())?;
@@ -27,8 +27,8 @@ impl Children {
         Ok(Self { question: PythonProbe { program, identity, root: None, kind } })
     }
 
-    /// What is known of it. If there was no time for an answer, what it has answered before will do, as long as
-    /// its library is there; without that, a child that needs it asks.
+    /// The known facts about it. If there was no time for an answer, what it has answered before
+    /// will do, as long as its library is there; without that, a child that needs it asks.
     pub(super) fn facts(
         &self,
         pythons: &Pythons,

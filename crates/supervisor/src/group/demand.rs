@@ -25,7 +25,7 @@ pub(crate) struct Demand {
     watch: Watch,
 }
 
-/// What is known about requests that wait.
+/// The facts about requests that wait.
 #[derive(Clone, Copy, Debug)]
 enum Watch {
     /// No worker is busy.

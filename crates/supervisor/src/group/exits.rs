@@ -173,7 +173,7 @@ impl Group {
                 self.report(codes::not_ready("worker", &pid, timeouts.startup.as_secs(), &next));
             }
         }
-        // There is nobody to kill, and no end to be noticed.
+        // There is no process to kill, and no end to be noticed.
         self.workers.retain(|worker| worker.pid().is_some() || worker.killed().is_none());
         if let Some(limit) = limit
             && let Some(pid) = self.templates.give_up_late(limit)
@@ -189,7 +189,7 @@ impl Group {
         let is_late = |worker: &Worker| worker.pid().is_none() && worker.age() >= limit;
         let generations: Vec<u64> =
             self.workers.iter().filter(|worker| is_late(worker)).map(Worker::generation).collect();
-        // If one comes after all, it finds that nobody listens to it, and ends.
+        // If one comes after all, it finds its control socket closed, and ends.
         self.workers.retain(|worker| !is_late(worker));
         for generation in generations {
             if let Some(pid) = self.templates.give_up_current(generation) {

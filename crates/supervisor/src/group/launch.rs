@@ -1,4 +1,4 @@
-//! What starting a process of a group takes, as the plan says it and as it was found.
+//! The facts that starting a process of a group takes, from the plan and from the system.
 
 use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
@@ -18,8 +18,8 @@ use crate::start::credentials::{AccountError, Credentials};
 use crate::start::launch::{Start, StartError};
 use crate::start::program;
 
-/// What starting a process of the group takes. Its user and its Python are looked for when a process is
-/// started: either may be away for a while.
+/// The facts that starting a process of the group takes. Its user and its Python are looked for
+/// when a process is started: either may be away for a while.
 #[derive(Debug)]
 pub(super) struct Launch {
     pub(super) spec: WorkerSpec,
@@ -32,7 +32,7 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    /// What the plan says of a group whose requests wait in `queue`.
+    /// The plan of a group whose requests wait in `queue`.
     pub(super) fn new(plan: &Plan, group: PlannedGroup, queue: OwnedFd, log: GroupLog) -> Self {
         let known = Credentials::known(&group.spec, &plan.children, &plan.findings.accounts);
         let socket_timeout = match group.spec.timeouts.socket {

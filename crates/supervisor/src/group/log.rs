@@ -1,4 +1,4 @@
-//! What the processes of a group write to their standard output and standard error.
+//! The lines that the processes of a group write to their standard output and standard error.
 //!
 //! They have a pipe and not the error log itself: a process of a group's user could make that shorter, or
 //! read what others have written to the terminal that httpd logs to. `wsgid` copies what comes, in whole

@@ -1,4 +1,4 @@
-//! What the processes of a group say, and what follows from it.
+//! The messages of a group's processes, and the actions that follow.
 
 use std::time::Instant;
 

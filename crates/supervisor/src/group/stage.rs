@@ -26,7 +26,7 @@ pub(crate) enum Stage {
     Killed { ready: Option<Instant>, at: Instant },
 }
 
-/// What happens to a worker.
+/// An event in the life of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The kernel has said which process it is.

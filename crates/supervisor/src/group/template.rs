@@ -75,7 +75,7 @@ impl Template {
         &self.control
     }
 
-    /// What it has loaded, or loads.
+    /// The level that it has loaded, or loads.
     pub(crate) fn level(&self) -> Preload {
         self.level
     }
@@ -96,7 +96,7 @@ impl Template {
         Versions::new(self.birth.versions(), self.scripts)
     }
 
-    /// What it is doing, if it has not executed its program yet, nor failed.
+    /// The step that it is at, if it has not executed its program yet, nor failed.
     pub(crate) fn unborn(&mut self) -> Option<String> {
         self.birth.unborn()
     }

@@ -19,9 +19,9 @@ const MOST_LOST: usize = 4;
 /// The templates of a group.
 #[derive(Debug)]
 pub(super) struct Templates {
-    /// What the configuration wants loaded.
+    /// The level that the configuration wants loaded.
     pub(super) wanted: Preload,
-    /// What can be loaded, as far as is known.
+    /// The level that can be loaded, as far as is known.
     pub(super) level: Preload,
     pub(super) current: Option<Template>,
     /// It was started and is not ready.
@@ -65,7 +65,7 @@ impl Templates {
         }
     }
 
-    /// What new templates load; `Off` if workers have to start by themselves.
+    /// The level that new templates load; `Off` if workers have to start by themselves.
     pub(super) fn level(&self) -> Preload {
         self.level
     }
@@ -133,7 +133,7 @@ impl Templates {
         Some(self.look_from.map_or(due, |from| from.max(due)))
     }
 
-    /// What becomes readable when scripts were looked at.
+    /// The descriptor that becomes readable when scripts were looked at.
     pub(super) fn looks(&self) -> Option<BorrowedFd<'_>> {
         self.look.as_ref().map(AsFd::as_fd)
     }
@@ -207,7 +207,7 @@ impl Templates {
     }
 }
 
-/// What was given up.
+/// The process that was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lost {
     Template,
@@ -215,7 +215,7 @@ pub(super) enum Lost {
 }
 
 impl Lost {
-    /// What it is called in the log.
+    /// Its name in the log.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Template => "template",

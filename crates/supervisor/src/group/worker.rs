@@ -67,7 +67,7 @@ impl Worker {
         }
         self.pass(Event::Identified);
         if self.is_draining() {
-            // It was asked before there was anybody to ask.
+            // The worker was to end before its process was known.
             self.signal(Signal::SIGTERM);
         }
         self.process.is_some()
@@ -187,7 +187,7 @@ impl Worker {
         }
     }
 
-    /// What it is doing, if it has not executed its program yet, nor failed.
+    /// The step that it is at, if it has not executed its program yet, nor failed.
     pub(crate) fn unborn(&mut self) -> Option<String> {
         self.birth.as_mut()?.unborn()
     }

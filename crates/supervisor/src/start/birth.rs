@@ -141,8 +141,8 @@ impl Birth {
         })
     }
 
-    /// What it is doing, in words that name the path it is looking up, if it has neither executed its program
-    /// nor failed.
+    /// The step that it is at, in words that name the path it is looking up, if it has neither
+    /// executed its program nor failed.
     pub(crate) fn unborn(&mut self) -> Option<String> {
         (!self.look()).then(|| match (self.step, &self.directory, self.programs.first()) {
             (Step::Directory, Some(directory), _) => {

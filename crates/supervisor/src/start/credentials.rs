@@ -1,4 +1,4 @@
-//! Whom a process group runs as.
+//! The user that a process group runs as.
 
 use std::path::PathBuf;
 
@@ -48,8 +48,8 @@ impl Credentials {
         Self { name: format!("#{uid}"), uid, gid, groups: Vec::new(), home: None, change: false }
     }
 
-    /// The user of a process group: its own, or the one that httpd's children run as. Where we are not
-    /// root there is no choice: it is whoever we are.
+    /// The user of a process group: its own, or the one that httpd's children run as. Where this
+    /// process is not root there is no choice: it is the user of this process.
     pub(crate) fn of_group(spec: &GroupSpec, children: &Account) -> Result<Self, AccountError> {
         if !Uid::effective().is_root() {
             return Self::current();
@@ -128,7 +128,7 @@ impl Credentials {
         })
     }
 
-    /// What is to be known of it from now on.
+    /// Its entry for later lookups.
     pub(crate) fn to_known(&self, spec: &GroupSpec) -> GroupAccount {
         GroupAccount {
             user: spec.user.clone(),

@@ -24,9 +24,10 @@ use crate::start::probe::ProbeError;
 use crate::start::program::{self, ProgramError};
 use crate::sys::{Change, Directory, Task, begin, raised};
 
-/// What the Python program runs: it loads the engine from the path in `sys.argv[1]`, which takes over
-/// and does not return. `_imp` is what Python's own import machinery uses; going through it directly
-/// imports nothing that the application may not need. No name of it stays in `__main__`.
+/// The code that the Python program runs: it loads the engine from the path in `sys.argv[1]`, which
+/// takes over and does not return. `_imp` is what Python's own import machinery uses; going through
+/// it directly imports nothing that the application may not need. No name of it stays in
+/// `__main__`.
 const START: &str = "\
 def start():
     import sys, _imp
@@ -164,7 +165,7 @@ fn directory<'s>(start: &'s Start<'_>) -> Option<Directory<'s>> {
     Some(Directory { path, may_be_missing: true })
 }
 
-/// What the configuration says to Python before it starts.
+/// The configuration's options for Python before it starts.
 fn python_options(options: &PythonOptions) -> Vec<OsString> {
     let optimize = match options.optimize {
         0 => None,

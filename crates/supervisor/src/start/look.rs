@@ -17,7 +17,7 @@ use crate::start::credentials::Credentials;
 use crate::start::versions::Versions;
 use crate::sys::{Change, Task, begin, raised};
 
-/// What was seen.
+/// The result of a look.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     NotYet,
@@ -73,7 +73,7 @@ impl Look {
         self.started.elapsed()
     }
 
-    /// What it has seen, once it has said everything.
+    /// Its result, once it has said everything.
     pub(crate) fn seen(&mut self) -> Seen {
         if !self.birth.look() {
             return Seen::NotYet;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::start::credentials::Credentials;
 
-/// What a user wants of a path.
+/// The access that a user wants to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
     /// See that a file is there.

@@ -140,7 +140,8 @@ impl<'i> Probe<'i> {
         })
     }
 
-    /// What becomes readable when it has answered; `None` if only its end is waited for.
+    /// The descriptor that becomes readable when it has answered; `None` if only its end is waited
+    /// for.
     pub(crate) fn listens(&self) -> Option<BorrowedFd<'_>> {
         (!self.is_silent).then(|| self.output.as_fd())
     }
@@ -150,7 +151,7 @@ impl<'i> Probe<'i> {
         self.deadline
     }
 
-    /// What it has answered, once it has ended or has taken too long.
+    /// Its answer, once it has ended or has taken too long.
     pub(crate) fn look(&mut self) -> Option<Result<String, ProbeError>> {
         match self.read() {
             Ok(None) if Instant::now() < self.deadline => None,

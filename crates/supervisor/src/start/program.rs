@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Where the system's own Python is looked for, in this order. The search path of whoever started
-/// httpd plays no part: it differs between a terminal and a service manager.
+/// Where the system's own Python is looked for, in this order. The search path of the user who
+/// started httpd plays no part: it differs between a terminal and a service manager.
 const SYSTEM: [&str; 2] = ["/usr/bin/python3", "/usr/local/bin/python3"];
 
 /// Why there is no Python to run.
@@ -74,7 +74,7 @@ pub(crate) fn candidates(home: Option<&Path>) -> Vec<PathBuf> {
     }
 }
 
-/// What the program is called below a home.
+/// The names of the program below a home.
 const PROGRAMS: [&str; 2] = ["bin/python", "bin/python3"];
 
 /// The engine, which lies beside this program.

@@ -1,7 +1,7 @@
 //! All the Pythons of a plan, asked side by side, each question once.
 //!
-//! What was answered before is not asked again while the files that decide it are as they were. Failures are
-//! not kept: what makes a Python fail may lie anywhere.
+//! A question that was answered before is not asked again while the files that decide it are as
+//! they were. Failures are not kept: the cause that makes a Python fail may lie anywhere.
 
 use std::collections::VecDeque;
 use std::fs::Metadata;
@@ -20,7 +20,7 @@ const MOST: usize = 16;
 /// How often the end of one is looked for that has said everything.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What a Python is to be asked, and by whom.
+/// A question to a Python, and the user that the Python runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PythonProbe {
     pub(crate) program: PathBuf,
@@ -54,7 +54,7 @@ impl PythonProbe {
     }
 }
 
-/// What Pythons have answered.
+/// The answers of Pythons.
 #[derive(Debug, Default)]
 pub(crate) struct Pythons {
     answers: Vec<(PythonProbe, Result<PythonAnswer, String>)>,
@@ -139,7 +139,7 @@ impl Pythons {
     }
 }
 
-/// What was answered before, when the files may have been others.
+/// The earlier answer, when the files may have been others.
 pub(crate) fn outdated<'k>(known: &'k [PythonAnswer], question: &PythonProbe) -> Option<&'k str> {
     known.iter().find(|answer| question.is_answered_by(answer)).map(|answer| answer.text.as_str())
 }

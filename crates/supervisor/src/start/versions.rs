@@ -8,7 +8,7 @@ use std::time::SystemTime;
 pub(crate) struct Versions(Vec<Option<SystemTime>>);
 
 impl Versions {
-    /// What a process has said of so many scripts; `None` if that is not all.
+    /// The versions that a process has reported of so many scripts; `None` if that is not all.
     pub(crate) fn new(said: &[Option<SystemTime>], scripts: usize) -> Option<Self> {
         (said.len() == scripts).then(|| Self(said.to_vec()))
     }

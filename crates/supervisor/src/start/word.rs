@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-/// What a process is doing before it executes its program.
+/// A step of a process before it executes its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It changes what the kernel knows of it: its session, its user.
+    /// It changes its attributes in the kernel: its session, its user.
     Change,
     Directory,
     Scripts,
@@ -16,7 +16,7 @@ impl Step {
     const ALL: [Self; 4] = [Self::Change, Self::Directory, Self::Scripts, Self::Program];
 }
 
-/// What a new process says of itself.
+/// A word of a new process about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
     Begins(Step),
@@ -66,7 +66,7 @@ impl Word {
         bytes
     }
 
-    /// What bytes mean; `None` if that is nothing.
+    /// The meaning of bytes; `None` if that is nothing.
     pub(crate) fn decode(bytes: &[u8; WORD]) -> Option<Self> {
         let (numbers, _) = bytes.as_chunks::<8>();
         let [kind, one, two] = [0, 1, 2].map(|place: usize| i64::from_ne_bytes(numbers[place]));

@@ -1,9 +1,10 @@
 //! Starting a process without waiting for it.
 //!
-//! What a new process has to look up (its directory, scripts, its program) may lie in a file system of the
-//! group's user that never answers. So it is forked, and this process goes on at once; `vfork` and what the
-//! standard library does would keep it until the program was executed. The new process says over a pipe how
-//! far it is ([`Word`]); the kernel closes that when the program is executed.
+//! The files that a new process has to look up (its directory, scripts, its program) may lie in a
+//! file system of the group's user that never answers. So it is forked, and this process goes on at
+//! once; `vfork` and what the standard library does would keep it until the program was executed.
+//! The new process says over a pipe how far it is ([`Word`]); the kernel closes that when the
+//! program is executed.
 //!
 //! Between fork and exec system calls are made and nothing else: what they need was allocated before.
 
@@ -29,7 +30,7 @@ use crate::start::word::{Step, WORD, Word, way};
 /// what they see and type.
 #[derive(Debug)]
 pub(crate) struct Change<'c> {
-    /// Whom it runs as.
+    /// The user that it runs as.
     pub(crate) identity: &'c Credentials,
     /// Its standard input, output and error; all from above [`ABOVE`].
     pub(crate) standard: [&'c OwnedFd; 3],
@@ -54,7 +55,7 @@ pub(crate) struct Directory<'d> {
     pub(crate) may_be_missing: bool,
 }
 
-/// What a new process does once it is changed.
+/// The work of a new process once it is changed.
 #[derive(Debug, Default)]
 pub(crate) struct Task {
     /// It says when these were changed last.
@@ -66,7 +67,7 @@ pub(crate) struct Task {
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
 
-/// What a pipe holds in bytes, unless it is told otherwise.
+/// The capacity of a pipe in bytes, unless it is told otherwise.
 const PIPE: i32 = 64 * 1024;
 /// More words than a process says of anything but scripts.
 const OTHER_WORDS: usize = 16;
@@ -96,7 +97,7 @@ pub(crate) fn begin(change: &Change<'_>, task: &Task) -> io::Result<(libc::pid_t
     }
 }
 
-/// What the new process needs, allocated before the fork.
+/// The memory that the new process needs, allocated before the fork.
 struct Newborn {
     parent: u32,
     places: Vec<(RawFd, RawFd)>,

@@ -1,4 +1,5 @@
-//! What a new process changes of itself before it executes its program: system calls, and nothing else.
+//! The attributes that a new process changes of itself before it executes its program: system
+//! calls, and nothing else.
 
 use std::os::fd::RawFd;
 
@@ -34,7 +35,7 @@ pub(super) fn prove_dropped(uid: Uid, gid: Gid) -> nix::Result<()> {
     if changed { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-/// What `wsgid` has blocked or ignored must not be inherited by programs.
+/// Programs must not inherit the signals that `wsgid` has blocked or ignored.
 pub(super) fn reset_signals() -> nix::Result<()> {
     use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
     for number in [Signal::SIGPIPE, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1] {

@@ -20,14 +20,14 @@ pub(crate) fn close_from_on_exec(first: RawFd) {
 pub(crate) unsafe fn close_from(first: RawFd) {
     if !close_range(first, 0) {
         each_from(first, |number| {
-            // SAFETY: the caller says that nobody owns it.
+            // SAFETY: the caller says that it has no owner.
             unsafe { libc::close(number) };
         });
     }
 }
 
 fn on_exec(number: RawFd) {
-    // SAFETY: marking a descriptor takes nothing away from anybody who is still running.
+    // SAFETY: marking a descriptor takes nothing away from code that is still running.
     unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
@@ -132,7 +132,7 @@ mod tests {
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let numbers = text.lines().filter_map(|line| line.parse().ok());
-        // Whoever runs the tests may have left others open.
+        // The process that runs the tests may have left others open.
         numbers.filter(|number| [20, 21, 900].contains(number)).collect()
     }
 
