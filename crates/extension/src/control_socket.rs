@@ -11,7 +11,7 @@ use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 #[derive(Debug)]
 pub(crate) struct ControlSocket(UnixStream);
 
-/// What has come over the control socket.
+/// An arrival on the control socket.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     /// A message, and the descriptor that belongs to it; only templates get some that have one.

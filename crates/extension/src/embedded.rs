@@ -35,7 +35,7 @@ static PYTHON: OnceLock<Initialized> = OnceLock::new();
 /// Why there is no Python in this process.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EmbedError {
-    /// What httpd's module has sent is not understood.
+    /// The task from httpd's module cannot be read.
     #[error("the task from httpd's module is unreadable: {0}; stop httpd and start it again")]
     Task(#[from] serde_json::Error),
     /// Python could not be started.
@@ -57,7 +57,7 @@ pub(crate) enum EmbedError {
     MadeBefore,
 }
 
-/// What is wrong in words, without a code: the line that says it has one of its own.
+/// The error in words, without a code: the line that says it has one of its own.
 fn words_of(error: &EngineError) -> String {
     match error {
         EngineError::SetUp(message) => message.text().to_owned(),
@@ -78,7 +78,7 @@ pub(crate) fn after_fork() {
     }
 }
 
-/// Makes the engine, and starts Python if nobody has.
+/// Makes the engine, and starts Python if it does not run yet.
 pub(crate) fn start(
     spec: &[u8],
     log: &Arc<dyn ServerLog>,
@@ -209,9 +209,9 @@ pub(crate) fn shutdown() {
     let Some(engine) = ENGINE.get().cloned() else { return };
     let (done, wait) = mpsc::channel();
     let end = move || {
-        // httpd ends the child either way; there is nobody to tell of a panic.
+        // httpd ends the child either way; a panic has no receiver.
         let _ = caught(|| engine.shutdown(""));
-        // Nobody listens any more if it took too long.
+        // The receiver is gone if this took too long.
         let _ = done.send(());
     };
     let builder = thread::Builder::new().name("wsgi-shutdown".into());

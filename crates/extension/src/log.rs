@@ -54,8 +54,8 @@ impl ServerLog for ProcessLog {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let line = line.formatted(&self.zone, now, std::process::id());
-        // One write for one line, so that lines of several processes do not mix. Nobody is left to
-        // hear of a log that cannot be written.
+        // One write for one line, so that lines of several processes do not mix. There is no place
+        // to report a log that cannot be written.
         let _ = std::io::stderr().write_all(&line);
     }
 }

@@ -1,4 +1,4 @@
-//! What a process of a group has from its beginning, whatever it becomes.
+//! The objects that a process of a group has from its beginning, as a template or a worker.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::control_socket::ControlSocket;
 use crate::log::ProcessLog;
 use crate::queue::Queue;
 
-/// What a process of a group has from its beginning.
+/// The objects that a process of a group has from its beginning.
 pub(crate) struct ProcessContext {
     pub(crate) spec: WorkerSpec,
     pub(crate) log: Arc<ProcessLog>,

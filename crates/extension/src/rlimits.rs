@@ -29,6 +29,6 @@ pub(crate) fn set(group: &GroupSpec) -> Result<(), Message> {
 
 fn set_one(resource: Resource, soft: u64, hard: u64) -> nix::Result<()> {
     let (_, most) = getrlimit(resource)?;
-    // What somebody has limited further stays so.
+    // A lower limit that the process has inherited stays.
     setrlimit(resource, soft.min(most), hard.min(most))
 }

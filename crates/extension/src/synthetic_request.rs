@@ -1,4 +1,4 @@
-//! Requests that nobody has sent: a template loads applications and warms them up with them.
+//! Requests that no client has sent: a template loads applications and warms them up with them.
 
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +19,7 @@ use crate::process_context::ProcessContext;
 
 /// The address that such a request seems to come from.
 const NEARBY: &[u8] = b"127.0.0.1";
-/// What marks it in the environ.
+/// The key that marks it in the environ.
 const MARK: &[u8] = b"mod_wsgi.warm_up";
 
 /// A request, encoded as httpd's child would have done it.

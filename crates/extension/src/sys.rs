@@ -1,4 +1,5 @@
-//! What only the C interfaces of CPython's loader, the kernel and httpd's side of the contract offer.
+//! Functions that only the C interfaces of CPython's loader, the kernel and httpd's side of the
+//! contract offer.
 #![allow(unsafe_code, reason = "the one folder of this crate that talks to C without a wrapper")]
 
 mod exports;

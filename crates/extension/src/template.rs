@@ -87,7 +87,7 @@ pub(crate) fn run(
 
 /// Tells `wsgid` why there is no template; the log has been told more.
 fn give_up(line: &ControlSocket, news: WorkerMessage) -> ! {
-    // If nobody hears it, the end of this process says enough.
+    // If `wsgid` does not receive it, the end of this process says enough.
     let _ = line.send(news);
     sys::exit_now(0)
 }
@@ -119,7 +119,7 @@ fn load_applications(process: &ProcessContext) -> bool {
     })
 }
 
-/// Runs a request that nobody has sent; gives its outcome and the status of its answer.
+/// Runs a request that no client has sent; gives its outcome and the status of its answer.
 fn rehearse(
     process: &ProcessContext,
     exchange: DiscardExchange,

@@ -13,14 +13,14 @@ use crate::entry::Extension;
 
 static EXTENSION: Definition<Extension> = Definition::new();
 
-/// What CPython looks for when it loads this library as the module `_mod_wsgi`.
+/// The symbol that CPython looks for when it loads this library as the module `_mod_wsgi`.
 // SAFETY: the name is CPython's rule for the module's name, and no other object has it.
 #[unsafe(no_mangle)]
 extern "C" fn PyInit__mod_wsgi() -> *mut c_void {
     EXTENSION.init().cast()
 }
 
-/// What embedded mode finds here: see [`wsgi::protocol::embed_abi::SYMBOL`].
+/// The table that embedded mode finds here: see [`wsgi::protocol::embed_abi::SYMBOL`].
 // SAFETY: the name is that of the contract, and no other object has it.
 #[unsafe(no_mangle)]
 static dormouse_embed_4: Api = Api {

@@ -12,7 +12,7 @@ use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::scoreboard::Scoreboard;
 
-/// What httpd's side offers for one request.
+/// The functions that httpd's side offers for one request.
 #[derive(Clone, Copy)]
 pub(crate) struct HostCalls {
     pub(super) host: Host,

@@ -19,7 +19,7 @@ mod gnu {
     use std::collections::HashMap;
     use std::thread;
 
-    /// What a fork copies at a time, in bytes.
+    /// The unit that a fork copies, in bytes.
     const PAGE: usize = 4096;
     /// A chunk of this size or more leaves at least half a page free.
     const LARGE_CHUNK: usize = PAGE / 2;
@@ -51,7 +51,7 @@ mod gnu {
         for chunk in &small {
             *pages.entry(chunk.page()).or_default() += chunk.size + HEAD;
         }
-        // A page that nobody uses is as good as a new one.
+        // A page without a used chunk is as good as a new one.
         let is_kept = |chunk: &Chunk| pages[&chunk.page()] < PAGE;
         let kept = small.iter().filter(|chunk| is_kept(chunk)).map(|chunk| chunk.size).sum();
         small.retain(|chunk| !is_kept(chunk));
@@ -67,13 +67,13 @@ mod gnu {
         }
     }
 
-    /// Memory that was got from malloc and that nobody uses.
+    /// Memory that was got from malloc and is not in use.
     struct Chunk {
         start: *mut c_void,
         size: usize,
     }
 
-    // SAFETY: nobody else knows of it, and it may be given back by any thread.
+    // SAFETY: no other code has its address, and any thread may give it back.
     unsafe impl Send for Chunk {}
 
     impl Chunk {

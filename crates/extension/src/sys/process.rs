@@ -44,7 +44,8 @@ pub(crate) fn has_ended(socket: BorrowedFd<'_>) -> bool {
 /// Has the kernel end this process when its parent ends, which is or will be the process with the id
 /// `parent`. Called again after a fork, which forgets it.
 pub(crate) fn end_with(parent: u32) {
-    // Whoever forked us ends within moments; its end must not be mistaken for that of `parent`.
+    // The process that forked this one ends within moments; its end must not be mistaken for that
+    // of `parent`.
     let between = std::os::unix::process::parent_id();
     if between != parent {
         wait_for_end(between);
@@ -71,7 +72,7 @@ fn wait_for_end(id: u32) {
         });
         return;
     };
-    // SAFETY: nobody else owns the new descriptor.
+    // SAFETY: the new descriptor has no other owner.
     let process = unsafe { OwnedFd::from_raw_fd(number) };
     // Readable once it has ended, which is after its children were given away.
     let _ =
@@ -128,7 +129,7 @@ pub(crate) fn forked_from() -> Option<i32> {
     (owner != 0 && nix::unistd::getpid().as_raw() != owner).then_some(owner)
 }
 
-/// The signal that has a thread's stack written (`stacks`): one that hardly anybody else uses.
+/// The signal that has a thread's stack written (`stacks`): one that hardly any other code uses.
 pub(crate) fn stack_signal() -> libc::c_int {
     libc::SIGRTMAX() - 7
 }
@@ -136,7 +137,7 @@ pub(crate) fn stack_signal() -> libc::c_int {
 /// Sends a signal to a thread of this process. One that has ended meanwhile gets none.
 pub(crate) fn signal_thread(thread: nix::unistd::Pid, signal: libc::c_int) {
     let process = nix::unistd::getpid().as_raw();
-    // SAFETY: the call takes numbers; the process is this one, so nobody else is hit.
+    // SAFETY: the call takes numbers; the process is this one, so no other process is hit.
     unsafe { libc::syscall(libc::SYS_tgkill, process, thread.as_raw(), signal) };
 }
 
@@ -155,7 +156,7 @@ pub(crate) fn set_title(title: &str) {
         return;
     }
     // SAFETY: the kernel says that the arguments of this process lie there; they are writable
-    // memory of the stack, and nobody else looks at them any more.
+    // memory of the stack, and no other code reads them any more.
     unsafe {
         let place = core::slice::from_raw_parts_mut(first as *mut u8, room);
         place.fill(0);

@@ -39,7 +39,7 @@ pub(crate) enum ReceiveError {
     /// The stream broke, or the child was silent for too long.
     #[error("{0}")]
     Stream(#[from] std::io::Error),
-    /// What came is no frame.
+    /// The bytes that came are no frame.
     #[error("{0}")]
     Frame(#[from] frame::FrameError),
 }
@@ -288,7 +288,7 @@ impl Exchange for ChildConnection {
 
     fn answer(&mut self, answer: &Answer) {
         self.put(FrameType::Answer, |payload| answer.encode(payload));
-        // If nobody is there to hear it, it does not matter any more.
+        // If the child is gone, it does not matter any more.
         let _ = self.send();
     }
 
@@ -317,7 +317,7 @@ impl Exchange for ChildConnection {
             }),
             Outcome::Gone => return self.end_if_forked(),
         }
-        // If nobody is there to hear it, it does not matter any more.
+        // If the child is gone, it does not matter any more.
         let _ = self.send();
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of a request that was taken: it is read, checked, and handed to the engine.
+//! The handling of a request that was taken: it is read, checked, and handed to the engine.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::worker::connection::{ChildConnection, receive};
 use crate::worker::in_flight::{InFlight, RequestInfo, Serving};
 use crate::worker::shutdown::Shutdown;
 
-/// What an httpd child wants.
+/// The task that an httpd child sends.
 enum Asked<'p> {
     /// A request is to be served.
     Serve(RequestHead<'p>),
@@ -49,7 +49,7 @@ impl<'p> Asked<'p> {
     }
 }
 
-/// What serving a connection takes.
+/// The objects that serving a connection takes.
 #[derive(Clone, Copy)]
 pub(crate) struct Service<'s> {
     pub(crate) engine: &'s Engine,
@@ -106,7 +106,7 @@ impl Service<'_> {
             Ok(answer) => exchange.answer(&answer),
             Err(outcome) => {
                 if outcome == Outcome::Declined {
-                    // First nobody here takes a connection any more, then the child asks again.
+                    // First this process stops taking connections, then the child asks again.
                     self.shutdown.request(Cause::Script);
                 }
                 exchange.finish(outcome);

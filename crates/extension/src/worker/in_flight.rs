@@ -25,9 +25,9 @@ pub(crate) struct InFlight {
     wake: EventFd,
     /// How many were begun.
     begun: AtomicU64,
-    /// The main thread wants to know of the next request that begins.
+    /// The main thread waits for the next request that begins.
     waits_for_begin: AtomicBool,
-    /// The main thread wants to know of each request that ends.
+    /// The main thread waits for each request that ends.
     waits_for_end: AtomicBool,
 }
 
@@ -57,7 +57,7 @@ struct Entry {
     info: Option<RequestInfo>,
 }
 
-/// What a request is about, once its head has arrived.
+/// The subject of a request, once its head has arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestInfo {
     /// The payload of its frame.
@@ -89,7 +89,7 @@ pub(crate) struct RequestView {
 }
 
 impl RequestView {
-    /// What messages call it.
+    /// Its name in messages.
     pub(crate) fn name(&self) -> String {
         self.info
             .as_ref()
@@ -97,7 +97,7 @@ impl RequestView {
     }
 }
 
-/// What is seen of the requests at a moment.
+/// The requests as seen at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) running: Vec<RequestView>,
@@ -136,7 +136,7 @@ impl InFlight {
         }
     }
 
-    /// What wakes the main thread.
+    /// The event that wakes the main thread.
     pub(crate) fn wake(&self) -> &EventFd {
         &self.wake
     }

@@ -12,8 +12,8 @@
 //! A worker that starts later adds its instances behind those of the others. [`Levels::line_up`] restores the
 //! order, level by level.
 //!
-//! A thread that is woken for a message and does not take it is the only one that knows of it: `wsgid` has the
-//! other workers look ([`wsgi::process::control::SupervisorMessage::Look`]).
+//! A thread that is woken for a message and does not take it is the only one that was told of it:
+//! `wsgid` has the other workers look ([`wsgi::process::control::SupervisorMessage::Look`]).
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;

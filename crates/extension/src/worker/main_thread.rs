@@ -114,7 +114,7 @@ impl Worker {
             let mut wanted = self.shared.shutdown.cause();
             for action in requested {
                 match action {
-                    // Whoever waits for requests waits in vain.
+                    // Waiting for the requests would be in vain.
                     ProcessAction::End(Cause::Deadlock) => return self.give_up(drain.is_some()),
                     ProcessAction::End(cause) => wanted = wanted.or(Some(cause)),
                     ProcessAction::Replace(cause) => self.replace(cause),
@@ -131,7 +131,7 @@ impl Worker {
             let until = drain.map(|(_, until)| until);
             let Some(cause) = self.wait(signals, next, until) else { continue };
             match &mut drain {
-                // Whoever asks twice does not want to wait.
+                // A second signal ends the wait.
                 Some((_, until)) => *until = Instant::now(),
                 None => self.shared.shutdown.request(cause),
             }
@@ -151,8 +151,8 @@ impl Worker {
         let shared = &self.shared;
         shared.shutdown.request(cause);
         shared.requests.tell_ends();
-        // Whoever was told to end by wsgid need not say so; to say it again does no harm. Who cannot serve
-        // has failed, and the next one may have to wait.
+        // A process that wsgid told to end need not say so; to say it again does no harm. One that
+        // cannot serve has failed, and the next one may have to wait.
         if cause != Cause::Broken {
             shared.tell(WorkerMessage::Draining);
         }

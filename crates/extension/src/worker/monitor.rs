@@ -22,7 +22,7 @@ use crate::worker::stacks::Stacks;
 /// Status of a request whose process does not wait for it any more.
 const TIMED_OUT: u16 = 504;
 
-/// What the limits want of the main thread.
+/// An action that the limits demand of the main thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProcessAction {
     /// The process is to end.
@@ -96,8 +96,8 @@ impl Monitor {
         }
     }
 
-    /// Looks at the process and does what its limits demand; gives what is left to the main thread, and
-    /// after how long to look again, if nothing happens before.
+    /// Looks at the process and does what its limits demand; gives the actions for the main thread,
+    /// and after how long to look again, if nothing happens before.
     pub(crate) fn look(
         &self,
         requests: &InFlight,
@@ -163,7 +163,7 @@ impl Monitor {
                 let message = codes::given_up(self.options.request.as_secs(), &seen.name());
                 let stacks = self.stacks.as_ref().map(|stacks| stacks.all(seen.thread));
                 self.log.report_with(message, &stacks.unwrap_or_default());
-                // Whoever comes next goes to another process.
+                // The next request goes to another process.
                 shutdown.request(Cause::RequestTimeout);
                 give_up(seen);
                 Some(ProcessAction::End(Cause::RequestTimeout))

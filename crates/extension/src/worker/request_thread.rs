@@ -14,7 +14,7 @@ use crate::worker::shared::Shared;
 const SHORTAGE: u8 = 100;
 
 impl Shared {
-    /// What a request thread does: one request after the other, until the process is to end.
+    /// The loop of a request thread: one request after the other, until the process is to end.
     pub(crate) fn serve(&self) {
         let service = Service {
             engine: &self.engine,
@@ -41,7 +41,7 @@ impl Shared {
         }
     }
 
-    /// What has to be looked at now and then.
+    /// Checks that are due after a request.
     fn after_request(&self) {
         if self.engine.script_changed() {
             self.tell(WorkerMessage::ScriptChanged);

@@ -1,4 +1,4 @@
-//! What the threads of a worker share.
+//! The objects that the threads of a worker share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::worker::levels::Levels;
 use crate::worker::recycling::Recycling;
 use crate::worker::shutdown::Shutdown;
 
-/// What the threads of a worker share.
+/// The objects that the threads of a worker share.
 pub(crate) struct Shared {
     pub(crate) spec: WorkerSpec,
     pub(crate) log: Arc<ProcessLog>,

@@ -20,7 +20,7 @@ use crate::panics::caught;
 use crate::sys;
 use crate::thread_stack;
 
-/// What signals ask for, the most urgent last.
+/// The actions that signals ask for, the most urgent last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Asked {
     Nothing,
@@ -37,7 +37,7 @@ pub(crate) struct Signals {
     stream: UnixStream,
     engine: Arc<Engine>,
     log: Arc<ProcessLog>,
-    /// What the configuration says about stacks.
+    /// The configured size of stacks.
     stack_size: Option<u64>,
     /// To the thread that tells applications; made with the first signal for them.
     dispatcher: Mutex<Option<Sender<Signal>>>,
@@ -59,7 +59,7 @@ impl Signals {
         self.stream.as_fd()
     }
 
-    /// Whether a signal has come that nobody has taken.
+    /// Whether a signal has come that was not taken.
     pub(crate) fn are_waiting(&self) -> bool {
         let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
         poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)

@@ -1,4 +1,4 @@
-//! What the threads of this process are doing, as Python sees it, without the GIL.
+//! The stacks of this process's threads, as Python sees them, without the GIL.
 //!
 //! `faulthandler` writes the stacks when a signal arrives, from the handler itself: also where a call into C
 //! keeps the GIL for ever. It writes into a file in memory, which is read here.
@@ -63,7 +63,7 @@ impl Stacks {
         if lines.is_empty() { vec!["the stacks are not known".to_owned()] } else { lines }
     }
 
-    /// What a thread answers, a section for each thread.
+    /// The answer of a thread, a section for each thread.
     fn ask(&self, thread: Pid) -> Vec<Vec<String>> {
         let Ok(mut file) = self.0.lock() else { return Vec::new() };
         if file.set_len(0).and_then(|()| file.rewind()).is_err() {
