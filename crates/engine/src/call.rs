@@ -1,5 +1,5 @@
 //! One request inside of its interpreter: the application is called, what it returns is sent, and
-//! `close()` is called exactly once. Whoever wants to know is told of it.
+//! `close()` is called exactly once. Subscribers of events are told of it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ mod answer;
 
 use answer::{Stop, close};
 
-/// What is passed to the application.
+/// The arguments of a call of the application.
 struct Call<'py> {
     application: Object<'py>,
     environ: Object<'py>,
@@ -151,7 +151,7 @@ impl Job<'_> {
     }
 
     /// Begins to measure the request and tells the subscribers of events, who may want something
-    /// else to be called. `None` if nobody wants to know anything.
+    /// else to be called. `None` if there is neither a subscriber nor a recording.
     fn begin_measuring<'py>(
         &self,
         py: Attached<'py>,

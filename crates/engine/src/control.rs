@@ -1,4 +1,4 @@
-//! What others may do to a request while it runs: interrupt it, or give it up.
+//! The operations on a running request from other threads: interrupt it, or give it up.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -28,7 +28,7 @@ impl Control {
     pub fn interrupt(&self) -> bool {
         let Some((hosted, _)) = self.lock().inside.clone() else { return false };
         hosted.interpreter.attach(|py| {
-            // Whoever is attached can be sure that the request does not leave meanwhile.
+            // While this thread is attached, the request does not leave.
             let mut state = self.lock();
             let Some((hosted, thread)) = state.inside.clone() else { return false };
             state.interrupted = py.raise_in(thread, &hosted.request_timeout.bind(py));

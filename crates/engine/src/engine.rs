@@ -149,8 +149,8 @@ impl Engine {
         self.loaded.load(Ordering::Relaxed)
     }
 
-    /// Takes hold of the GIL of each interpreter in turn, and so takes as long as somebody keeps one. The
-    /// calling thread is not attached.
+    /// Takes hold of the GIL of each interpreter in turn, and so takes as long as a thread keeps
+    /// one. The calling thread is not attached.
     pub fn probe(&self) {
         for hosted in self.hosted_interpreters() {
             hosted.interpreter.attach(|_| ());

@@ -21,9 +21,9 @@ use wsgi::protocol::scoreboard::Scoreboard;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("request data read error: {text}")]
 pub struct BodyError {
-    /// What kind of fault it is.
+    /// The kind of the fault.
     pub fault: BodyFault,
-    /// The words of whoever noticed it.
+    /// The words of the code that noticed it.
     pub text: String,
 }
 
@@ -32,7 +32,7 @@ pub struct BodyError {
 #[error("the client has closed the connection")]
 pub struct Gone;
 
-/// What a request can do to the world.
+/// The operations of a request on the server and the client.
 pub trait Exchange: Send {
     /// Reads up to `buffer.len()` bytes of the request's body; 0 is the end of input. The first
     /// call lets Apache answer an `Expect: 100-continue`, even where `buffer` is empty.
@@ -52,43 +52,43 @@ pub trait Exchange: Send {
     /// Writes one line (no end of line in it) into the request's error log.
     fn log(&mut self, line: LogLine<'_>);
 
-    /// What httpd's scoreboard says now; `None` if this exchange has none to ask for, or must not.
+    /// httpd's scoreboard as it is now; `None` if this exchange has none to ask for, or must not.
     fn scoreboard(&mut self) -> Option<Scoreboard> {
         None
     }
 
     /// The address of httpd's record of the request, valid until the request ends, where the
-    /// application may see it (`WSGIPassApacheRequest`). Only embedded mode has one: nobody but the
-    /// application's own C code may follow it.
+    /// application may see it (`WSGIPassApacheRequest`). Only embedded mode has one, and only
+    /// the application's own C code may follow it.
     fn apache_request(&self) -> Option<NonZeroUsize> {
         None
     }
 
-    /// The value of a variable of mod_ssl's, while a hook is asked; `None` if it has none, or there is
-    /// nobody who could tell.
+    /// The value of a variable of mod_ssl's, while a hook is asked; `None` if it has none, or this
+    /// exchange cannot ask httpd.
     fn tls_variable(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         let _ = name;
         None
     }
 
-    /// Called once by whoever asked a hook, when it has answered. The default does nothing: it is for
-    /// exchanges whose owner takes the answer himself.
+    /// Called once by the caller of a hook, when it has answered. The default does nothing: it is
+    /// for exchanges whose owner takes the answer itself.
     fn answer(&mut self, answer: &Answer) {
         let _ = answer;
     }
 
-    /// Waits for nobody from now on: what cannot be sent at once is lost, and the request broken off. For an
-    /// end that somebody else brings about, who must not be kept.
+    /// Never waits from now on: what cannot be sent at once is lost, and the request broken off.
+    /// For an end that another thread brings about, which must not be kept.
     fn set_nonblocking(&mut self) {}
 
-    /// Called once by whoever ran the request, when the engine is done with it. The default does
-    /// nothing: it is for exchanges whose owner looks at the outcome himself.
+    /// Called once by the caller that ran the request, when the engine is done with it. The default
+    /// does nothing: it is for exchanges whose owner looks at the outcome itself.
     fn finish(&mut self, outcome: Outcome) {
         let _ = outcome;
     }
 }
 
-/// The exchange of a request that was given up: nobody is there any more.
+/// The exchange of a request that was given up: it has no client any more.
 pub(crate) struct ClosedExchange;
 
 const GIVEN_UP: &str = "the request was given up";

@@ -1,4 +1,4 @@
-//! What goes wrong, put into words for the error log.
+//! Errors, put into words for the error log.
 
 use python::{Attached, Error, Exception};
 use wsgi::codes;

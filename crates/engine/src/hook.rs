@@ -1,8 +1,8 @@
 //! Hooks: a script's function is asked about a request, and what it returns is taken only if it is one
 //! of the things that it may return.
 //!
-//! Whatever else happens is logged here, and is a failure; what that means for the request is decided
-//! by whoever asked.
+//! Whatever else happens is logged here, and is a failure; what that means for the request is
+//! decided by the caller.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl Job<'_> {
         })
     }
 
-    /// What a hook gets.
+    /// The arguments of a hook.
     fn prepare_hook<'py>(
         &self,
         py: Attached<'py>,

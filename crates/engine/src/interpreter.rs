@@ -1,4 +1,5 @@
-//! What an interpreter has before an application is loaded: streams, path, signals, the module `mod_wsgi`.
+//! The parts that an interpreter has before an application is loaded: streams, path, signals, the
+//! module `mod_wsgi`.
 
 pub(crate) mod fork_notice;
 pub(crate) mod log_handler;

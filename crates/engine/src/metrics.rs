@@ -21,7 +21,7 @@ mod server;
 
 use period::Period;
 
-/// What is recorded of the requests of this process.
+/// The record of the requests of this process.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     on: AtomicBool,
@@ -67,7 +67,7 @@ struct Report {
     /// The end of the period, in seconds of the epoch.
     stop: f64,
     length: Duration,
-    /// What the process has used in it.
+    /// The processor time of the process in it.
     cpu: Cpu,
     memory: MemoryUsage,
     threads: Vec<(Share, Duration)>,
@@ -148,7 +148,7 @@ impl Recorder {
         })
     }
 
-    /// What there is since recording began. The thread is not attached.
+    /// The totals since recording began. The thread is not attached.
     fn totals(&self) -> Option<Totals> {
         let mut book = self.book();
         let book = book.as_mut()?;

@@ -16,7 +16,7 @@ pub(crate) struct Preloaded {
     changed: AtomicBool,
 }
 
-/// What was told about a script.
+/// The last report about a script.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
     Nothing,

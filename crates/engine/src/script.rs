@@ -16,7 +16,7 @@ use python::{Attached, Error, Exception, Object, Result};
 use crate::fault;
 use crate::records::Records;
 
-/// What there is of a script in an interpreter.
+/// The state of a script in an interpreter.
 pub(crate) enum Found<'py> {
     /// The module, good to use.
     Ready(Object<'py>),

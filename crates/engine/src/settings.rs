@@ -1,4 +1,4 @@
-//! What an engine is told once, when it is made.
+//! The settings of an engine, given once, when it is made.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -41,11 +41,11 @@ pub trait ServerLog: Send + Sync {
     }
 }
 
-/// What httpd's scoreboard says now; `None` if applications may not see it. Called on threads that are
-/// not attached.
+/// httpd's scoreboard as it is now; `None` if applications may not see it. Called on threads that
+/// are not attached.
 pub type ReadScoreboard = Arc<dyn Fn() -> Option<Scoreboard> + Send + Sync>;
 
-/// What an engine is told once.
+/// The settings of an engine, given once.
 #[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the flags that applications see")]
 pub struct Settings {
@@ -71,7 +71,7 @@ pub struct Settings {
     pub apache: ApacheFacts,
     /// A daemon worker, not an Apache child: a changed script means another process.
     pub daemon: bool,
-    /// What holds for interpreters.
+    /// The rules for interpreters.
     pub interpreters: InterpreterRules,
     /// How long a thread of this process may keep the GIL, whatever `interpreters` says.
     pub switch_interval: Option<Duration>,

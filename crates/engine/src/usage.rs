@@ -1,4 +1,5 @@
-//! What the kernel knows of this process and thread: processor time, memory, when it started.
+//! Resource usage of this process and thread, from the kernel: processor time, memory, when it
+//! started.
 
 use std::fs;
 use std::ops::Sub;
@@ -18,12 +19,12 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    /// What the current thread has used.
+    /// The processor time of the current thread.
     pub(crate) fn of_thread() -> Self {
         Self::of(UsageWho::RUSAGE_THREAD)
     }
 
-    /// What the process has used.
+    /// The processor time of the process.
     pub(crate) fn of_process() -> Self {
         Self::of(UsageWho::RUSAGE_SELF)
     }

@@ -1,4 +1,4 @@
-//! What an application returns is sent: a file by the server, anything else piece by piece.
+//! The return value of an application is sent: a file by the server, anything else piece by piece.
 
 use python::{Attached, Error, Exception, Object, Result};
 

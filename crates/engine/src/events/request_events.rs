@@ -10,7 +10,7 @@ use crate::records::Records;
 use crate::request::current;
 use crate::request::timing::{Sample, Stamps};
 
-/// Whom the events of a request go to, and what is in all of them.
+/// The subscribers of a request's events, and the entries that all of these have.
 pub(crate) struct RequestEvents {
     subscribers: Arc<Subscribers>,
     request_id: Option<Handle>,
@@ -19,7 +19,7 @@ pub(crate) struct RequestEvents {
     server_pid: Option<i64>,
 }
 
-/// What only the first event has.
+/// The entries that only the first event has.
 pub(crate) struct Start<'a, 'py> {
     pub(crate) application: &'a Object<'py>,
     pub(crate) callable: &'a [u8],

@@ -1,7 +1,8 @@
-//! `subscribe_events` and its kin: who wants to hear of events in an interpreter, and telling them.
+//! `subscribe_events` and its kin: the subscribers of events in an interpreter, and the calls to
+//! them.
 //!
-//! What the events of a request say is in `events`. Signals are taken by the process, not here; this
-//! keeps the list of those who want to hear of them.
+//! The contents of a request's events are in `events`. Signals are taken by the process, not here;
+//! this keeps the list of their subscribers.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -54,14 +55,14 @@ impl Subscribers {
         }))
     }
 
-    /// Whether somebody wants the events of requests.
+    /// Whether the events of requests have a subscriber.
     pub(crate) fn any(&self, py: Attached<'_>) -> bool {
         let any = self.events.bind(py).length().is_ok_and(|length| length > 0);
         self.expected.store(any, Ordering::Relaxed);
         any
     }
 
-    /// What [`Self::any`] said last, for a thread that is not attached.
+    /// The last value of [`Self::any`], for a thread that is not attached.
     pub(crate) fn expected(&self) -> bool {
         self.expected.load(Ordering::Relaxed)
     }
@@ -100,8 +101,8 @@ impl Subscribers {
     }
 }
 
-/// Calls everybody who is on the lists now. What one raises is logged and keeps no other from
-/// hearing of the event.
+/// Calls each subscriber that is on the lists now. An exception of one is logged and keeps no other
+/// from being called.
 fn tell<'py>(lists: &[&Handle], name: &str, event: &Object<'py>, records: &mut Records) {
     let py = event.py();
     let callbacks = || -> Result<'py, Vec<Object<'py>>> {
@@ -136,12 +137,13 @@ fn tell<'py>(lists: &[&Handle], name: &str, event: &Object<'py>, records: &mut R
     }
 }
 
-/// Logs that nobody could be told of an event.
+/// Logs that no subscriber could be told of an event.
 pub(crate) fn not_published(name: &str, error: &python::Error<'_>, records: &mut Records) {
     records.exception(&codes::event_not_published(name), error);
 }
 
-/// What the functions `subscribe_…` are methods of. It lives as long as the module `mod_wsgi`.
+/// The object that the functions `subscribe_…` are methods of. It lives as long as the module
+/// `mod_wsgi`.
 struct Subscriptions {
     events: Handle,
     shutdown: Handle,

@@ -1,4 +1,4 @@
-//! What a hook's function may return, and what is said about everything else.
+//! The values that a hook's function may return, and the messages about all others.
 //!
 //! Values are looked at strictly: `1` is not `True`. A slip in a script must not open a door.
 
@@ -31,12 +31,12 @@ fn opinion(value: &Object<'_>) -> Option<Answer> {
     }
 }
 
-/// What `allow_access` returned.
+/// The result of `allow_access`.
 pub(super) fn access(value: &Object<'_>) -> Checked<Answer> {
     opinion(value).map_or_else(|| refused(codes::access_of_type(&value.type_name())), Ok)
 }
 
-/// What `check_password` returned.
+/// The result of `check_password`.
 pub(super) fn password(value: &Object<'_>) -> Checked<Answer> {
     if let Some(answer) = opinion(value) {
         return Ok(answer);
@@ -54,7 +54,7 @@ pub(super) fn password(value: &Object<'_>) -> Checked<Answer> {
     }
 }
 
-/// What `get_realm_hash` returned.
+/// The result of `get_realm_hash`.
 pub(super) fn realm_hash(value: &Object<'_>) -> Checked<Answer> {
     if value.is_none() {
         return Ok(Answer::None);
@@ -74,7 +74,8 @@ pub(super) fn realm_hash(value: &Object<'_>) -> Checked<Answer> {
     Ok(Answer::Text(hash.to_ascii_lowercase()))
 }
 
-/// What `groups_for_user` returned; the error is what it raised while its names were taken.
+/// The result of `groups_for_user`; the error is the exception that it raised while its names were
+/// taken.
 pub(super) fn groups<'py>(value: &Object<'py>) -> Result<'py, Checked<Answer>> {
     // Each letter of a text would be a group; that is a slip, and never meant.
     let names = match value.iterate() {
@@ -96,7 +97,7 @@ pub(super) fn groups<'py>(value: &Object<'py>) -> Result<'py, Checked<Answer>> {
     Ok(Ok(Answer::Names(groups)))
 }
 
-/// What a function of a dispatch script returned.
+/// The result of a function of a dispatch script.
 pub(super) fn target(function: &CStr, value: &Object<'_>) -> Checked<Option<Vec<u8>>> {
     if value.is_none() {
         return Ok(None);

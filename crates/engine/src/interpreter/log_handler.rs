@@ -19,7 +19,7 @@ pub(crate) fn install<'py>(module: &Object<'py>, log: &Arc<dyn ServerLog>) -> Re
     module.set_attr(c"__dir__", &lazy.attr(c"__dir__")?)
 }
 
-/// What is made when it is first asked for.
+/// The names that are made when they are first asked for.
 struct LazyNames(Arc<dyn ServerLog>);
 
 impl Class for LazyNames {

@@ -18,7 +18,7 @@ use crate::records::Records;
 use crate::request::current;
 use crate::settings::Settings;
 
-/// What of the module the engine needs again.
+/// The parts of the module that the engine needs again.
 pub(crate) struct Parts<'py> {
     pub(crate) module: Object<'py>,
     pub(crate) request_timeout: Object<'py>,

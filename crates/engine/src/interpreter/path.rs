@@ -1,4 +1,4 @@
-//! What a new interpreter knows of its surroundings: `sys.argv`, `sys.path`, `os.environ`.
+//! The surroundings of a new interpreter: `sys.argv`, `sys.path`, `os.environ`.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;

@@ -80,7 +80,7 @@ impl HostedInterpreter {
         })
     }
 
-    /// What its environs are made of.
+    /// The parts that its environs are made of.
     pub(crate) fn environ_parts(&self) -> environ::Parts<'_> {
         environ::Parts { constants: &self.constants, classes: &self.classes }
     }
@@ -94,8 +94,8 @@ impl HostedInterpreter {
         self.unused_errors.take(py, &self.classes.log, lease)
     }
 
-    /// Takes `wsgi.errors` back at the end of its request, when nobody but the application can have
-    /// kept it.
+    /// Takes `wsgi.errors` back at the end of its request, when only the application can have kept
+    /// it.
     pub(crate) fn take_back(&self, errors: Errors<'_>) {
         self.unused_errors.give_back(&self.classes.log, errors);
     }

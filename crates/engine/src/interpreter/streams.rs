@@ -39,7 +39,7 @@ pub(crate) fn install<'py>(
     Ok(())
 }
 
-/// A stream that nobody may use.
+/// A stream that applications may not use.
 struct Restricted(&'static str);
 
 impl Class for Restricted {

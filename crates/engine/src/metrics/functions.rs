@@ -26,7 +26,7 @@ pub(crate) fn install<'py>(
     Ok(())
 }
 
-/// What the functions are methods of.
+/// The object that the functions are methods of.
 struct Metrics {
     recorder: Arc<Recorder>,
     scoreboard: Option<ReadScoreboard>,

@@ -1,4 +1,4 @@
-//! What was recorded from one report to the next.
+//! The record from one report to the next.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ use crate::request::meter::Flow;
 use crate::request::timing::Sample;
 use crate::usage::Cpu;
 
-/// What was recorded since `began`.
+/// The record since `began`.
 #[derive(Debug)]
 pub(super) struct Period {
     /// In seconds of the epoch.
     pub(super) start: f64,
     pub(super) began: Instant,
-    /// What the process had used by then.
+    /// The processor time of the process by then.
     pub(super) cpu: Cpu,
     pub(super) requests: u64,
     /// Responses by the first digit of their status, from 1 to 5.

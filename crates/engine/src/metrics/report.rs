@@ -64,7 +64,7 @@ pub(super) fn process<'py>(
     Ok(dict)
 }
 
-/// What both reports say of the process.
+/// The entries of both reports about the process.
 fn add_process<'py>(dict: &Object<'py>, memory: MemoryUsage) -> Result<'py, ()> {
     let py = dict.py();
     dict.set("pid", &int(py, std::process::id().into())?)?;

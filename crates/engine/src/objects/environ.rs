@@ -15,7 +15,7 @@ use crate::request::lease::Lease;
 use crate::request::timing::Stamps;
 use crate::settings::Settings;
 
-/// What is the same in all environs of an interpreter, and the keys of what is not.
+/// The entries that are the same in all environs of an interpreter, and the keys of the others.
 pub(crate) fn constants<'py>(
     py: Attached<'py>,
     settings: &Settings,
@@ -38,7 +38,8 @@ pub(crate) fn constants<'py>(
     Ok(dict)
 }
 
-/// What every request has its own of. Kept with the constants, the strings are made but once.
+/// The keys of the entries that differ between requests. Kept with the constants, the strings are
+/// made but once.
 const KEYS: [&CStr; 11] = [
     c"wsgi.url_scheme",
     c"wsgi.input",
@@ -53,7 +54,7 @@ const KEYS: [&CStr; 11] = [
     c"mod_wsgi.application_start",
 ];
 
-/// What an interpreter has for the environs of its requests.
+/// The objects of an interpreter for the environs of its requests.
 pub(crate) struct Parts<'a> {
     /// The entries that are alike in all, and the keys of the others: see [`constants`].
     pub(crate) constants: &'a Handle,
@@ -86,7 +87,7 @@ pub(crate) fn build<'py>(
     Ok(environ)
 }
 
-/// What came from Apache, as a new dict, and whether the client uses HTTPS.
+/// The entries from Apache, as a new dict, and whether the client uses HTTPS.
 pub(crate) fn text<'py>(
     py: Attached<'py>,
     request: &RequestHead<'_>,
@@ -114,7 +115,7 @@ fn decode<'py>(py: Attached<'py>, name: &[u8], value: &[u8]) -> Result<'py, Obje
     }
 }
 
-/// What of the constants a hook gets, and what it runs under.
+/// The constants that a hook gets, and the groups that it runs in.
 pub(crate) fn add_place<'py>(
     py: Attached<'py>,
     environ: &Object<'py>,

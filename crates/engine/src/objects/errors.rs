@@ -1,8 +1,8 @@
 //! `wsgi.errors`: a text stream for each request that goes to the request's log.
 //!
-//! To make one costs CPython dozens of objects, and most requests never touch theirs. One that nobody
-//! has written to, and that nobody has kept, is as good as new for the next request. A weak reference keeps
-//! nothing, and finds the stream again there.
+//! To make one costs CPython dozens of objects, and most requests never touch theirs. One that was
+//! not written to, and that was not kept, is as good as new for the next request. A weak reference
+//! keeps nothing, and finds the stream again there.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ pub(crate) struct Errors<'py> {
 }
 
 impl<'py> Errors<'py> {
-    /// What the application gets.
+    /// The object that the application gets.
     pub(crate) fn text(&self) -> &Object<'py> {
         &self.text
     }
@@ -73,7 +73,7 @@ impl Unused {
     }
 }
 
-/// Whether somebody has given the stream attributes of his own.
+/// Whether Python code has given the stream further attributes.
 fn has_attributes(text: &Object<'_>) -> bool {
     let own = text.attr(c"__dict__").and_then(|own| own.length());
     own.map_or(true, |count| count > 0)

@@ -105,7 +105,7 @@ impl Method for Close {
         let [] = arguments.positional("close", 0)?;
         let file = lock(&this.file).take();
         if let Some(file) = file {
-            // What closing raises helps nobody: the response has gone out.
+            // An exception of `close()` has no effect: the response has gone out.
             let _ = file.bind(py).call_method(c"close", &[]);
             file.release(py);
         }

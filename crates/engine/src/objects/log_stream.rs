@@ -1,8 +1,9 @@
 //! `mod_wsgi.Log`: the raw stream below `wsgi.errors`, `sys.stderr` and `sys.stdout`.
 //!
 //! One record per line: the part of a line that has no end yet is kept until it comes, or until
-//! somebody flushes. While a thread is inside a request, its standard streams write into the
-//! request's log; otherwise into the server's, where each thread has its own unfinished line.
+//! Python code flushes the stream. While a thread is inside a request, its standard streams write
+//! into the request's log; otherwise into the server's, where each thread has its own unfinished
+//! line.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -24,7 +25,7 @@ use wsgi::lock::lock;
 pub(crate) struct LogStream {
     name: &'static str,
     target: Target,
-    /// Whether anybody has asked it for anything.
+    /// Whether a method of it was called.
     used: AtomicBool,
 }
 
@@ -54,12 +55,12 @@ impl LogStream {
         }
     }
 
-    /// Forgets that it was asked, by whoever has made the text stream above it.
+    /// Forgets the calls that were made while the text stream above it was made.
     pub(crate) fn forget_use(&self) {
         self.used.store(false, Ordering::Relaxed);
     }
 
-    /// Whether nobody has asked it for anything: the text stream above it is as it was made.
+    /// Whether no method of it was called: the text stream above it is as it was made.
     pub(crate) fn is_unused(&self) -> bool {
         !self.used.load(Ordering::Relaxed)
     }

@@ -90,7 +90,8 @@ fn given_exception<'py>(exc_info: &Object<'py>) -> Result<'py, Error<'py>> {
     Ok(Error::raise(py, &value))
 }
 
-/// What PEP 3333 forbids and mod_wsgi passes on, and so do we: said once for each header.
+/// The headers that PEP 3333 forbids and that mod_wsgi and Dormouse pass on: logged once for each
+/// header.
 fn complaints(head: &Head) -> Records {
     static NAMED: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
     let forbidden = head.headers.iter().filter(|(name, _)| is_hop_by_hop(name));

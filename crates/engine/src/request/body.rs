@@ -1,6 +1,6 @@
 //! The request's body as a stream of bytes and lines, buffered.
 //!
-//! Memory grows with what arrives, never with what somebody asks for.
+//! Memory grows with what arrives, never with the size that the application asks for.
 
 use wsgi::protocol::frame::BodyFault;
 
@@ -11,7 +11,7 @@ const CHUNK: usize = 8 << 10;
 /// The most that a read asks for at a time.
 pub(crate) const STEP: usize = 1 << 20;
 
-/// What is known of the body, and what is not yet read of it.
+/// The state of the body, and the bytes of it that are not yet read.
 #[derive(Debug)]
 pub(crate) struct Body {
     buffer: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What a native thread is doing: its small number, and the request that it is inside of.
+//! The state of a native thread: its small number, and the request that it is inside of.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;

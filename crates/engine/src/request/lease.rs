@@ -1,8 +1,9 @@
 //! The lease: what Python objects hold of a request, until the request ends.
 //!
 //! `wsgi.input`, `wsgi.errors`, `start_response` and `write` share one. The end of the request
-//! empties it, and whoever kept one of those objects gets a `RuntimeError`. Its lock is never
-//! waited for while attached, so a thread that holds it and waits for the GIL blocks nobody.
+//! empties it, and code that kept one of those objects gets a `RuntimeError`. Its lock is never
+//! waited for while attached, so a thread that holds it and waits for the GIL blocks no other
+//! thread.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -34,7 +35,8 @@ pub(crate) struct Lease {
     live: Mutex<Option<Live>>,
     /// How long the request has waited for the GIL.
     pub(crate) waits: GilWaits,
-    /// Whom the request's events go to. Held for moments, and nothing is waited for meanwhile.
+    /// The subscribers of the request's events. Held for moments, and nothing is waited for
+    /// meanwhile.
     events: Mutex<Option<Arc<RequestEvents>>>,
     /// `dormouse.panic` was asked for.
     #[cfg(feature = "panic-hook")]
@@ -46,9 +48,9 @@ pub(crate) struct Live {
     pub(crate) exchange: Box<dyn Exchange>,
     pub(crate) body: Body,
     pub(crate) response: Response,
-    /// What the request has written to its error log.
+    /// The lines that the request has written to its error log.
     pub(crate) errors: Lines,
-    /// What goes in and out, if somebody wants to know.
+    /// The bytes in and out, if a subscriber or the metrics need them.
     pub(crate) meter: Option<Meter>,
     log_level: u8,
 }
@@ -111,12 +113,12 @@ impl Lease {
         self.quick(py, |live| live.meter = Some(Meter::default()))
     }
 
-    /// Whom the request's events go to; `None` while nobody wants them.
+    /// The subscribers of the request's events; `None` while there are none.
     pub(crate) fn events(&self) -> Option<Arc<RequestEvents>> {
         lock(&self.events).clone()
     }
 
-    /// Says whom the request's events go to. At its end, attached, nobody: a watch holds objects.
+    /// Sets the subscribers of the request's events. At its end, attached, none: they hold objects.
     pub(crate) fn set_events(&self, events: Option<Arc<RequestEvents>>) {
         let mut current = lock(&self.events);
         let before = std::mem::replace(&mut *current, events);
@@ -125,14 +127,14 @@ impl Lease {
         drop(before);
     }
 
-    /// Ends the response for whoever does not wait for the request's own end; see
+    /// Ends the response for a caller that does not wait for the request's own end; see
     /// [`crate::control::Control::give_up`].
     pub(crate) fn give_up(&self, status: u16) -> bool {
         let Ok(mut live) = self.live.try_lock() else { return false };
         let Some(live) = live.as_mut() else { return false };
         let sent = live.response.sent;
         let outcome = if sent { Outcome::Aborted } else { Outcome::Failed(status) };
-        // Whoever calls this has others to look after, too.
+        // The caller has other requests to look after, too.
         live.exchange.set_nonblocking();
         live.flush_errors();
         std::mem::replace(&mut live.exchange, Box::new(ClosedExchange)).finish(outcome);
@@ -218,7 +220,7 @@ impl Live {
         }
     }
 
-    /// Writes what is left of a line.
+    /// Writes the unfinished line.
     pub(crate) fn flush_errors(&mut self) {
         if let Some(line) = self.errors.rest() {
             self.record(LogLine::new(OUTPUT_LEVEL, &line));

@@ -1,16 +1,16 @@
-//! What a request takes: bytes in and out, and waits for the GIL.
+//! The traffic and waits of a request: bytes in and out, and waits for the GIL.
 //!
-//! Nothing is measured unless somebody wants to know: a subscriber of events, or the metrics.
+//! Nothing is measured unless a subscriber of events, or the metrics, need it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What has gone in and out of a request.
+/// The bytes in and out of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Meter {
-    /// What the application has read of the body.
+    /// The part of the body that the application has read.
     pub(crate) input: Flow,
-    /// What it has offered as the response's body.
+    /// The bytes that it has offered as the response's body.
     pub(crate) output: Flow,
 }
 

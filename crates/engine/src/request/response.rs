@@ -22,7 +22,7 @@ pub(crate) struct Response {
     pub(crate) dropped: u64,
 }
 
-/// What `start_response` was given.
+/// The arguments of `start_response`.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) status: ResponseStatus,
@@ -146,7 +146,7 @@ impl Live {
         self.note(result)
     }
 
-    /// Does something with `offered` bytes of the body, and notes it where somebody wants to know.
+    /// Does something with `offered` bytes of the body, and notes it if the request is metered.
     fn metered<R>(&mut self, offered: usize, work: impl FnOnce(&mut Self) -> R) -> R {
         let began = self.meter.is_some().then(Instant::now);
         let result = work(self);

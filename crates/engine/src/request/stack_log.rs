@@ -7,7 +7,8 @@ use python::{Attached, Result};
 use crate::request::current;
 use crate::settings::ServerLog;
 
-/// Logs what was asked for in vain, and by whom: into the request's log, or the server's.
+/// Logs a call that was refused, with the stack of the caller: into the request's log, or the
+/// server's.
 pub(crate) fn log_with_stack<'py>(
     py: Attached<'py>,
     log: &Arc<dyn ServerLog>,

@@ -53,7 +53,7 @@ pub(crate) struct Sample {
     /// In seconds of the epoch.
     pub(crate) application_finish: f64,
     pub(crate) application_time: Duration,
-    /// What the request's thread has used.
+    /// The processor time of the request's thread.
     pub(crate) cpu: Cpu,
     pub(crate) input: Flow,
     pub(crate) output: Flow,
@@ -69,7 +69,7 @@ impl RequestTiming {
         Self { stamps, began: Instant::now(), cpu: Cpu::of_thread() }
     }
 
-    /// The sum, before anybody is told of it.
+    /// The sum, before any subscriber is told of it.
     pub(crate) fn sum(&self, py: Attached<'_>, lease: &Arc<Lease>, outcome: Outcome) -> Sample {
         let seen = lease.quick(py, |live| (live.meter, live.response.status()));
         let (meter, given) = seen.unwrap_or_default();
