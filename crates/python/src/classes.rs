@@ -1,4 +1,4 @@
-//! What Python can call: classes, functions and modules in Rust.
+//! The objects that Python can call: classes, functions and modules in Rust.
 
 pub(crate) mod arguments;
 pub(crate) mod class;

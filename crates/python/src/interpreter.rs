@@ -65,7 +65,7 @@ pub enum EndError {
     /// Other threads are attached, or keep thread states: they have to end first.
     #[error("other threads still use the interpreter; they have to end first")]
     InUse,
-    /// Python code in it started threads that do not end. Nobody can attach to it any more.
+    /// Python code in it started threads that do not end. No thread can attach to it any more.
     #[error("threads that run in the interpreter did not end")]
     ThreadsLeft,
 }
@@ -190,8 +190,8 @@ impl Interpreter {
             if current != shared.id {
                 return Err(AttachError::Busy(current));
             }
-            // SAFETY: the thread is attached to this interpreter until this call returns: whoever
-            // attached it is further up its stack.
+            // SAFETY: the thread is attached to this interpreter until this call returns: the call
+            // that attached it is further up its stack.
             let py = unsafe { Attached::assume() };
             return Ok(work(py));
         }
@@ -251,7 +251,7 @@ impl Interpreter {
             }
             life.ended = true;
         }
-        // SAFETY: this thread's own state; `ended` is set by this call, so nobody else ends it.
+        // SAFETY: this thread's own state; `ended` is set by this call, so no other thread ends it.
         unsafe { ffi::PyEval_RestoreThread(state.as_ptr()) };
         // SAFETY: the same; when the state has been freed below, the guard only puts back the
         // state that was found before.
@@ -261,7 +261,7 @@ impl Interpreter {
         let py = unsafe { Attached::assume() };
         shutdown::join_threads(py).unwrap_or_else(Error::print);
         shutdown::run_atexit(py).unwrap_or_else(Error::print);
-        // SAFETY: attached; nobody attaches with the first state, and it is taken out once.
+        // SAFETY: attached; no thread attaches with the first state, and it is taken out once.
         unsafe { shared.drop_first() };
         if !shared.is_alone(py) {
             drop(scope);

@@ -1,4 +1,4 @@
-//! What templates do so that workers share their memory.
+//! The preparation of a template so that workers share its memory.
 
 pub(crate) mod busy_code;
 pub(crate) mod free_blocks;

@@ -1,7 +1,7 @@
 //! The proof that the current thread is attached to an interpreter.
 //!
 //! [`Attached`] has no size: which interpreter it is about is kept in a cell of the thread, which
-//! this file owns. Whoever attaches, detaches or is called by Python goes through it.
+//! this file owns. All code that attaches, detaches or is called by Python goes through it.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -42,7 +42,7 @@ impl Attached<'_> {
     /// The interpreter that the thread is attached to.
     ///
     /// # Panics
-    /// Never: whoever makes the token has noted the interpreter.
+    /// Never: the code that makes the token has noted the interpreter.
     pub fn interpreter(self) -> InterpreterId {
         current().expect("a token exists only while the thread is attached")
     }

@@ -67,7 +67,7 @@ fn key(current: *mut ffi::PyThreadState, other: State) -> Option<libc::pthread_k
             set(*key, other.as_ptr());
             // SAFETY: may be asked on any thread.
             let found = unsafe { ffi::PyGILState_GetThisThreadState() } == other.as_ptr();
-            // Somebody else's, who keeps the same pointer, is put back as it was.
+            // Another library's key, with the same pointer in it, is put back as it was.
             set(*key, current);
             found
         }

@@ -30,7 +30,7 @@ struct Entry {
 
 /// Who made a thread state, which decides how it is freed.
 enum Made {
-    /// Somebody else; it is only known here.
+    /// Other code; it is only known here.
     Elsewhere,
     /// `PyGILState_Ensure`, which returned this.
     Ensured(ffi::PyGILState_STATE),
@@ -40,7 +40,7 @@ enum Made {
 
 /// The thread's state for `shared`, made if there is none. The thread is not attached.
 pub(crate) fn of(shared: &Arc<Shared>) -> NonNull<ffi::PyThreadState> {
-    // Whoever has a GIL of its own must not wait for the main interpreter's.
+    // An interpreter with a GIL of its own must not wait for the main interpreter's.
     if !shared.has_own_gil() {
         let main = known(InterpreterId::MAIN).unwrap_or_else(ensure_main);
         if shared.id == InterpreterId::MAIN {
@@ -58,7 +58,7 @@ pub(crate) fn of(shared: &Arc<Shared>) -> NonNull<ffi::PyThreadState> {
     })
 }
 
-/// Forgets the state for an interpreter that is being ended, with whom it dies.
+/// Forgets the state for an interpreter that is being ended, with which it dies.
 pub(crate) fn forget(interpreter: InterpreterId) {
     reach(|entries| entries.retain(|entry| entry.interpreter != interpreter));
 }
@@ -158,7 +158,7 @@ impl Drop for States {
                         ffi::PyEval_SaveThread();
                     }
                     drop(scope);
-                    // SAFETY: cleared and current nowhere; nobody else knows it.
+                    // SAFETY: cleared and current nowhere; no other code has its address.
                     unsafe { ffi::PyThreadState_Delete(state.as_ptr()) };
                     shared.count_state(-1);
                     shared.leave();

@@ -30,7 +30,7 @@ pub trait Class: Send + Sync + Sized + 'static {
     /// Whether Python code may derive from it.
     const SUBCLASSABLE: bool = false;
 
-    /// What Python sees of it.
+    /// The members that Python sees of it.
     fn members() -> Members<Self>;
 }
 
@@ -174,7 +174,7 @@ impl<T: Class> ClassHandle<T> {
     }
 }
 
-/// What follows the object's head: whose value it is, and the value.
+/// The data behind the object's head: the class that the value is of, and the value.
 #[repr(C)]
 struct Payload<T> {
     /// [`LIVE`] once the value is there: CPython hands out zeroed memory.

@@ -67,7 +67,7 @@ pub(crate) unsafe fn quiet(body: impl FnOnce()) {
     unsafe { ffi::PyErr_Restore(class, value, traceback) };
 }
 
-/// What the message of a `SystemError` that was a panic begins with.
+/// The beginning of the message of a `SystemError` that was a panic.
 pub(crate) const PANIC: &str = "panic: ";
 
 fn message(panic: &(dyn Any + Send)) -> &str {

@@ -1,5 +1,5 @@
-//! Forks of a process that runs Python: one that is nobody's child but the supervisor's, and one that
-//! somebody else has made.
+//! Forks of a process that runs Python: one whose copy is a child of the supervisor alone, and one
+//! that other code has made.
 
 use std::io;
 
@@ -18,9 +18,10 @@ pub enum Fork {
 }
 
 impl Attached<'_> {
-    /// Makes a copy of this process, with Python's own hooks around the fork (`os.register_at_fork`),
-    /// and leaves it to whoever takes in orphans. The copy goes on where the original does, with the
-    /// calling thread alone, and first of all does `begin`, before any hook that could keep it.
+    /// Makes a copy of this process, with Python's own hooks around the fork
+    /// (`os.register_at_fork`), and leaves it to the process that takes in orphans. The copy goes
+    /// on where the original does, with the calling thread alone, and first of all does `begin`,
+    /// before any hook that could keep it.
     ///
     /// # Errors
     /// The kernel makes no process: there are too many, or there is no memory.
@@ -55,17 +56,18 @@ impl Attached<'_> {
 }
 
 impl Interpreter {
-    /// In a process that somebody forked without a word to Python: does what would have been done, with
-    /// the hooks of `os.register_at_fork`. To be called once, by the thread that has forked, before
-    /// there are others, and if no thread of the original was attached at the time.
+    /// In a process that other code forked without a call to Python: does what Python would have
+    /// done, with the hooks of `os.register_at_fork`. To be called once, by the thread that has
+    /// forked, before there are others, and if no thread of the original was attached at the time.
     ///
     /// # Panics
     /// If this is not the main interpreter: CPython ends all others. If the thread is attached.
     pub fn after_fork_by_others(&self) {
         assert_eq!(self.id(), InterpreterId::MAIN, "forks keep the main interpreter only");
         assert_eq!(attached::current(), None, "no thread was attached when the process was forked");
-        // What the hooks before a fork take, those behind it give back, so both must run. Nobody had
-        // those things at the fork, so it makes no difference that they are taken behind it.
+        // The hooks behind a fork release the locks that those before it acquire, so both must run.
+        // No thread held those locks at the fork, so it makes no difference that they are acquired
+        // behind it.
         // SAFETY: attached; the second call is the pair of the first in the new process.
         self.attach(|_py| unsafe {
             ffi::PyOS_BeforeFork();

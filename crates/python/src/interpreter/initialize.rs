@@ -91,8 +91,8 @@ fn main_of_running() -> Interpreter {
         // SAFETY: the thread is attached for as long as its caller runs.
         return Interpreter::main(unsafe { Attached::assume() });
     }
-    // SAFETY: Python is initialised, and the thread is not attached by anybody that we know of; if
-    // it is by somebody else, it stays so.
+    // SAFETY: Python is initialised, and the thread is not attached by this crate; if it is by
+    // other code, it stays so.
     unsafe {
         let gil = ffi::PyGILState_Ensure();
         let scope = Scope::of_caller();
@@ -126,7 +126,7 @@ fn set_flag(name: &std::ffi::CStr, value: c_int) {
     if let Some(address) = symbol::find(name)
         && value != 0
     {
-        // SAFETY: the variable is a C int, and nobody reads it before Python is initialised.
+        // SAFETY: the variable is a C int, and no code reads it before Python is initialised.
         unsafe { address.cast::<c_int>().write(value) };
     }
 }

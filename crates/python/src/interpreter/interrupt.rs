@@ -7,7 +7,7 @@ use pyo3_ffi as ffi;
 use crate::attach::attached::Attached;
 use crate::objects::object::Object;
 
-/// What CPython knows a native thread by (`threading.get_ident()`).
+/// The identifier of a native thread in CPython (`threading.get_ident()`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadIdent(c_long);
 

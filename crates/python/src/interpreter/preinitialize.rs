@@ -1,4 +1,5 @@
-//! What CPython settles before anything else: locale, encoding of file names, allocators.
+//! The settings that CPython fixes before anything else: locale, encoding of file names,
+//! allocators.
 //!
 //! `Py_InitializeEx` alone takes an embedding program's old default, in which the C locale means ASCII.
 //! Here it is what the `python` program does: UTF-8 in the C locale (PEP 538, PEP 540), and what

@@ -1,10 +1,10 @@
-//! What CPython does before an interpreter ends, as plain calls: for processes that end without
+//! The steps of CPython before an interpreter ends, as plain calls: for processes that end without
 //! finalising Python.
 
 use crate::attach::attached::Attached;
 use crate::objects::error::Result;
 
-/// Joins the interpreter's non-daemon threads. Nothing happens where nobody imported `threading`.
+/// Joins the interpreter's non-daemon threads. Nothing happens where `threading` was not imported.
 ///
 /// `threading._shutdown` is for the thread that `threading` takes for the main one: up to 3.12 it waits
 /// for that thread, too, which in an httpd child is long gone, or mistakes another one for it that the

@@ -1,5 +1,5 @@
 //! Signal dispositions: CPython sets some where it is initialised or where `signal` is imported,
-//! and a process that belongs to somebody else must not notice.
+//! and a process that is another program's must not notice.
 
 use std::mem::MaybeUninit;
 

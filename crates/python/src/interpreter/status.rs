@@ -20,7 +20,7 @@ impl InitStatus {
         Err(self.text())
     }
 
-    /// What CPython says, or at least its numbers.
+    /// The message of CPython, or at least its numbers.
     pub(crate) fn text(&self) -> String {
         if self.message.is_null() {
             return format!("CPython's status is {} ({})", self.kind, self.exit_code);

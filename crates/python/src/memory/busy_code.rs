@@ -5,7 +5,7 @@
 //! costs a page of its own, since it lies between others that are only read. So before the fork those
 //! that keep counting are replaced by copies, which are made one after the other and lie side by side.
 //!
-//! What is compared and how it is replaced are Python's own: the attribute `_co_code_adaptive`,
+//! The means of comparison and replacement are Python's own: the attribute `_co_code_adaptive`,
 //! without which nothing happens, `code.replace()`, and the `__code__` of functions. The copies are
 //! equal to what they stand for.
 
@@ -19,7 +19,7 @@ use crate::attach::attached::Attached;
 use crate::objects::error::Result;
 use crate::objects::object::Object;
 
-/// What the code of all functions looked like at a moment.
+/// The state of the code of all functions at one moment.
 #[derive(Debug)]
 pub struct CodeState {
     hasher: RandomState,
@@ -90,7 +90,7 @@ impl CodeState {
 struct Copies<'s, 'py> {
     types: Types<'py>,
     before: &'s CodeState,
-    /// By the address of the original, which is kept so that nobody else gets it.
+    /// By the address of the original, which is kept so that no other object gets it.
     made: HashMap<usize, (Object<'py>, Object<'py>)>,
 }
 

@@ -16,14 +16,14 @@ use crate::attach::attached::Attached;
 const STEP: usize = 16;
 /// Larger blocks come from the C library.
 const LARGEST: usize = 512;
-/// Blocks side by side for so many bytes are a pool that nobody uses: from 3.10 on pools have 16 KiB,
-/// of which a header and the rest of the division are no blocks.
+/// Blocks side by side for so many bytes are a pool that is not in use: from 3.10 on pools have 16
+/// KiB, of which a header and the rest of the division are no blocks.
 const ROW: usize = 16 * 1024 - LARGEST - 64;
 /// So many bytes of a size without such a row: this allocator works differently.
 const MOST: usize = 4 << 20;
 /// The head of a pool has no more bytes.
 const HEAD: usize = 64;
-/// What a fork copies at a time.
+/// The unit that a fork copies.
 const PAGE: usize = 4096;
 
 impl Attached<'_> {
@@ -70,11 +70,11 @@ fn keep(size: usize) -> usize {
     kept.len() * size
 }
 
-/// What was given back last is given out first: from the front to the back, again.
+/// The block that was given back last is given out first: from the front to the back, again.
 fn give_back(blocks: impl DoubleEndedIterator<Item = *mut c_void>) {
     for block in blocks.rev() {
-        // SAFETY: the thread is attached; `keep` got the block and nobody uses it. Null is no block,
-        // and nothing happens.
+        // SAFETY: the thread is attached; `keep` got the block and no other code uses it. Null is
+        // no block, and nothing happens.
         unsafe { ffi::PyObject_Free(block) };
     }
 }

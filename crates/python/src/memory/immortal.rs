@@ -31,7 +31,8 @@ enum Way {
 
 /// The lower half of an immortal object's count.
 const IMMORTAL: u32 = u32::MAX;
-/// What a code object refers to and has at hand; asked for its other parts it would make new objects.
+/// The attributes that a code object refers to and has at hand; asked for its other parts it would
+/// make new objects.
 const CODE_PARTS: [&CStr; 5] =
     [c"co_consts", c"co_names", c"co_name", c"co_filename", c"co_qualname"];
 /// How many objects are asked for what they refer to at a time.
@@ -88,7 +89,8 @@ impl<'py> Reached<'py> {
         }
     }
 
-    /// What the garbage collector does not visit, because it cannot be part of a cycle.
+    /// Adds the objects that the garbage collector does not visit, because they cannot be part of a
+    /// cycle.
     fn add_unseen_parts(&mut self, object: &Object<'py>, code: &Object<'py>) -> Result<'py, ()> {
         // SAFETY: of a live object; the flags say whether it is a dict, whose entries are walked
         // below without running Python code.
@@ -138,7 +140,7 @@ impl Way {
 
     fn apply(&self, object: &Object<'_>) {
         match self {
-            // SAFETY: `proved` says that the count lies there; the GIL is held, so nobody else
+            // SAFETY: `proved` says that the count lies there; the GIL is held, so no other thread
             // changes it.
             Self::Count => unsafe { lower_half(object).write(IMMORTAL) },
             // SAFETY: a live object; the function leaves alone what it cannot make immortal.
@@ -155,7 +157,7 @@ fn lower_half(object: &Object<'_>) -> *mut u32 {
 }
 
 /// Whether the count lies where it is looked for, and is left alone once it says so: tried on an
-/// object that nobody else has.
+/// object that no other code has.
 fn proved(py: Attached<'_>) -> Result<'_, bool> {
     // SAFETY: (of all reads) the first bytes of live objects.
     let count = |object: &Object<'_>| unsafe { lower_half(object).read() };

@@ -12,7 +12,7 @@ use crate::objects::object::Object;
 use crate::objects::value::signed;
 use crate::symbol;
 
-/// A `bytes` object that nobody else has seen yet, and that grows.
+/// A `bytes` object that no other code has seen yet, and that grows.
 #[derive(Debug)]
 pub struct BytesBuffer<'py> {
     /// As long as there is room.
@@ -24,7 +24,7 @@ pub struct BytesBuffer<'py> {
 impl<'py> BytesBuffer<'py> {
     /// A buffer that begins with `first`.
     pub fn new(py: Attached<'py>, first: &[u8]) -> Result<'py, Self> {
-        // CPython keeps one object for each `bytes` of fewer than two bytes, for everybody.
+        // CPython keeps one object for each `bytes` of fewer than two bytes, for all code.
         let room = first.len().max(2);
         // SAFETY: the thread is attached; without a text the object's bytes are left as they are,
         // and only those that were filled are ever read.
@@ -57,9 +57,9 @@ impl<'py> BytesBuffer<'py> {
     /// The next `count` bytes, or as many as there is room for; they are zero.
     pub fn rest(&mut self, count: usize) -> &mut [u8] {
         let count = count.min(self.room - self.filled);
-        // SAFETY: the object is `bytes` of `room` bytes that nobody else refers to, so writing is
-        // allowed; the range lies in it, and is initialised here. The borrow keeps it from being
-        // resized meanwhile.
+        // SAFETY: the object is `bytes` of `room` bytes that no other reference leads to, so
+        // writing is allowed; the range lies in it, and is initialised here. The borrow keeps it
+        // from being resized meanwhile.
         unsafe {
             let start = ffi::PyBytes_AsString(self.object.as_ptr()).cast::<u8>().add(self.filled);
             start.write_bytes(0, count);
@@ -93,8 +93,8 @@ impl<'py> BytesBuffer<'py> {
         // SAFETY: CPython declares the function so since 2.2.
         let resize = unsafe { transmute::<NonNull<c_void>, Resize>(resize) };
         let mut pointer = self.object.into_ptr();
-        // SAFETY: the only reference to a `bytes` object that nobody has seen. It is given away, and
-        // comes back as a new one, or as null with an exception.
+        // SAFETY: the only reference to a `bytes` object that no other code has seen. It is given
+        // away, and comes back as a new one, or as null with an exception.
         let object = unsafe {
             resize(&raw mut pointer, signed(room));
             Object::owned(py, pointer)?

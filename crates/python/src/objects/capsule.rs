@@ -14,7 +14,7 @@ use crate::objects::object::Object;
 /// the name that it knows, which is none, and gets a `ValueError`.
 const EXPIRED: &CStr = c"expired";
 
-/// A capsule without a name. Nobody on this side follows its address.
+/// A capsule without a name. No code on this side follows its address.
 #[derive(Clone, Debug)]
 pub struct Capsule<'py>(Object<'py>);
 
@@ -32,7 +32,7 @@ impl<'py> Capsule<'py> {
         &self.0
     }
 
-    /// Has everybody who asks for the address from now on refused.
+    /// Has every later call for the address refused.
     ///
     /// # Panics
     /// If the object is no capsule any more, which CPython rules out.

@@ -133,7 +133,7 @@ impl<'py> Error<'py> {
         }
     }
 
-    /// Reports the exception where CPython reports those that nobody can handle.
+    /// Reports the exception where CPython reports those that no code can handle.
     pub fn print(self) {
         self.restore();
         // SAFETY: an exception is set, and the thread is attached; no object is at fault.

@@ -1,4 +1,4 @@
-//! What is found by a name that the program knows: attributes, and entries of a dict.
+//! Objects that are found by a name in the program: attributes, and entries of a dict.
 //!
 //! CPython compares names by their address first, and its cache of attributes does nothing else: each
 //! look-up with a string of its own would take one more place of that cache, keep the string alive

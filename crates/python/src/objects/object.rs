@@ -44,7 +44,8 @@ impl<'py> Object<'py> {
     /// Takes over a new reference; null is the exception that is set.
     ///
     /// # Safety
-    /// What CPython returned on this attached thread from a function with that contract.
+    /// The pointer is what CPython returned on this attached thread from a function with that
+    /// contract.
     pub(crate) unsafe fn owned(
         py: Attached<'py>,
         pointer: *mut ffi::PyObject,

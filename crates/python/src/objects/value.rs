@@ -93,7 +93,7 @@ impl<'py> Attached<'py> {
     /// A `tuple`.
     pub fn tuple(self, items: &[&Object<'py>]) -> Result<'py, Object<'py>> {
         // SAFETY: the thread is attached; every place of the new tuple is filled once, with a
-        // reference of its own, before anybody else sees it.
+        // reference of its own, before any other code sees it.
         unsafe {
             let tuple = Object::owned(self, ffi::PyTuple_New(signed(items.len())))?;
             for (index, &item) in items.iter().enumerate() {

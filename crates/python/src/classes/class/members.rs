@@ -1,4 +1,4 @@
-//! What Python sees of a class, collected once per process.
+//! The members that Python sees of a class, collected once per process.
 
 use std::any::TypeId;
 use std::collections::HashMap;

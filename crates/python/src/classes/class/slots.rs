@@ -18,7 +18,7 @@ use crate::objects::error::{Error, Exception, Result};
 use crate::objects::object::Object;
 
 /// # Safety
-/// What CPython passes as the object of a call, which it keeps alive.
+/// `object` is what CPython passes as the object of a call, which it keeps alive.
 unsafe fn this(
     py: Attached<'_>,
     object: *mut ffi::PyObject,
@@ -121,8 +121,8 @@ pub(super) unsafe extern "C" fn attribute<T: Attribute>(
 /// `tp_dealloc` of a heap type: drops the value, frees the memory, gives up the type, which each
 /// instance holds a reference to.
 pub(super) unsafe extern "C" fn dealloc<T: Class>(object: *mut ffi::PyObject) {
-    // SAFETY: CPython calls once, with an instance that nobody refers to any more. The value is
-    // dropped if it was ever written.
+    // SAFETY: CPython calls once, with an instance that no reference leads to any more. The value
+    // is dropped if it was ever written.
     unsafe {
         let class = ffi::Py_TYPE(object);
         let payload = payload::<T>(object).as_ptr();

@@ -160,7 +160,7 @@ impl<'py> Object<'py> {
             let text = std::io::Error::last_os_error().to_string();
             return Err(Error::new(py, Exception::OsError, &text));
         }
-        // SAFETY: a new descriptor that nobody else knows.
+        // SAFETY: a new descriptor that has no other owner.
         Ok(unsafe { OwnedFd::from_raw_fd(copy) })
     }
 }
