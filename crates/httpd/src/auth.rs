@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::text;
 use crate::trap::trap;
 
-/// What an authentication provider knows about a user.
+/// The answer of an authentication provider about a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Password {
     /// The user is who he says.
@@ -26,7 +26,7 @@ pub enum Password {
     Failed,
 }
 
-/// What an authentication provider for digests knows about a user.
+/// The answer of an authentication provider for digests about a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RealmHash {
     /// The MD5 of `user:realm:password`, in hexadecimal digits.
@@ -37,7 +37,7 @@ pub enum RealmHash {
     Failed,
 }
 
-/// What an authorisation provider says of a `Require` line.
+/// The answer of an authorisation provider to a `Require` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorization {
     /// It is fulfilled.
@@ -53,7 +53,7 @@ pub enum Authorization {
 /// A `Require` line for the authorisation provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// What stands behind the provider's name.
+    /// The text behind the provider's name.
     pub arguments: Vec<u8>,
     /// Whether the line may stand in `<RequireNone>` or behind `Require not`, where a denial lets the
     /// request through.
@@ -69,13 +69,13 @@ pub trait Guard {
     /// The order of the access-checker hook.
     const ACCESS_ORDER: Order;
 
-    /// Whether the client may have what it asks for, whoever it is.
+    /// Whether the client may have what it asks for, regardless of its user.
     fn check_access(request: &mut Request<'_>) -> Status;
     /// Whether a password is the user's; may rename the user.
     fn check_password(request: &mut Request<'_>, user: &[u8], password: &[u8]) -> Password;
     /// The hash of a user's password.
     fn realm_hash(request: &mut Request<'_>, user: &[u8], realm: &[u8]) -> RealmHash;
-    /// What is wrong with the arguments of a `Require` line, if something is.
+    /// Checks the arguments of a `Require` line; the error says what is wrong with them.
     fn check_requirement(arguments: &[u8]) -> Result<(), String>;
     /// Whether the user fulfils a `Require` line.
     fn authorize(request: &mut Request<'_>, requirement: &Requirement) -> Authorization;
@@ -270,7 +270,7 @@ unsafe fn may_be_negated(directive: *const sys::ap_directive_t) -> bool {
     false
 }
 
-/// What a callback says; `None` if it panicked, which is logged and lets nobody through.
+/// The result of a callback; `None` if it panicked, which is logged and refuses the client.
 fn guarded<M: Module, R>(
     request: &mut Request<'_>,
     callback: impl FnOnce(&mut Request<'_>) -> R,

@@ -36,7 +36,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// What went wrong, in the words of APR.
+    /// The error, in the words of APR.
     pub fn text(&self) -> &str {
         match self {
             Self::Gone(text) | Self::Timeout(text) | Self::TooLarge(text) | Self::Broken(text) => {

@@ -8,7 +8,7 @@ use httpd_sys as sys;
 use crate::server::Server;
 use crate::trap::trap;
 
-/// Somebody who wants to know when a process has ended.
+/// A receiver of the end of a process.
 pub trait OtherChild: 'static {
     /// The process with this id has ended; `status` is what `wait` says. Called once, from the
     /// parent's main loop.
@@ -21,8 +21,8 @@ struct Watch<C> {
     pool: *mut sys::apr_pool_t,
 }
 
-/// Makes httpd's parent tell `child` when the process `pid` has ended, whichever configuration is in
-/// force by then. `pid` is a child process of the caller that nobody else waits for.
+/// Makes httpd's parent tell `child` when the process `pid` has ended, whichever configuration is
+/// in force by then. `pid` is a child process of the caller that no other code waits for.
 ///
 /// Everything that this takes is given back when the process has ended.
 pub fn watch_process<C: OtherChild>(server: Server<'_>, pid: i32, child: C) {

@@ -101,7 +101,7 @@ const fn req_override(context: Context) -> c_int {
     bits.cast_signed()
 }
 
-/// What becomes of a directive that was read.
+/// The state of a directive that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
     /// It is done with.
@@ -198,8 +198,8 @@ unsafe extern "C" fn raw_args<M: Module>(
     arguments: *const c_char,
 ) -> *const c_char {
     // SAFETY: see above. The configuration vectors of this module are made by M's constructors, and
-    // nobody else holds a reference to them while httpd reads the configuration; that of a directory
-    // in `.htaccess` belongs to the request.
+    // no other code holds a reference to them while httpd reads the configuration; that of a
+    // directory in `.htaccess` belongs to the request.
     unsafe {
         let pool = Pool::from_raw((*parms).pool);
         let place = (*parms).info.addr();

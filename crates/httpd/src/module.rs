@@ -1,4 +1,4 @@
-//! What a module is: its record, its configuration, its hooks.
+//! The parts of a module: its record, its configuration, its hooks.
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::server::Server;
 use crate::trap::trap;
 
-/// What a hook answers.
+/// The answer of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// Done; the request goes on with the next phase.
@@ -51,7 +51,7 @@ pub trait Module: Guard + Sized + 'static {
     type Server: Send + Sync + 'static;
     /// Configuration per directory.
     type Dir: Send + Sync + 'static;
-    /// What is kept for each request, sub-requests and internal redirects apart.
+    /// The data that is kept for each request, sub-requests and internal redirects apart.
     type Request: Default + 'static;
 
     /// The exported record.
@@ -161,8 +161,9 @@ impl<M: Module> Record<M> {
 
 // SAFETY (of the functions below): httpd calls them with live pools, servers and requests, and
 // with configurations that the constructors here made. A panic while a configuration is made has no
-// value to go on with and nobody to tell, so it ends httpd's start with `abort` by way of `expect` in
-// an `extern "C"` function; the constructors and merges are plain copies that have no cause to panic.
+// value to go on with and no caller to report to, so it ends httpd's start with `abort` by way of
+// `expect` in an `extern "C"` function; the constructors and merges are plain copies that have no
+// cause to panic.
 
 /// # Safety
 /// Called by httpd with a live pool.
@@ -237,7 +238,7 @@ unsafe extern "C" fn register<M: Module>(pool: *mut sys::apr_pool_t) {
     }
 }
 
-/// What httpd is told of a configuration.
+/// The answer to httpd about a configuration.
 fn at_startup<M: Module>(
     server: Server<'_>,
     doing: &str,

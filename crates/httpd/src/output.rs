@@ -1,4 +1,4 @@
-//! What httpd holds for a client that takes its response slowly.
+//! The output that httpd holds for a client that takes its response slowly.
 
 use std::os::fd::BorrowedFd;
 

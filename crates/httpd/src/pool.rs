@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 
 use httpd_sys as sys;
 
-/// A pool that somebody else created and will clear: good for what lives as long as `'p`.
+/// A pool that other code created and will clear: good for what lives as long as `'p`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool<'p> {
     raw: NonNull<sys::apr_pool_t>,
@@ -60,11 +60,11 @@ impl<'p> Pool<'p> {
 /// The cleanup behind [`Pool::own`].
 ///
 /// # Safety
-/// `value` comes from `Box::into_raw` of a `Box<T>`, and nobody uses it any more.
+/// `value` comes from `Box::into_raw` of a `Box<T>`, and no other code uses it any more.
 unsafe extern "C" fn drop_value<T>(value: *mut c_void) -> sys::apr_status_t {
     // SAFETY: see above; APR runs a cleanup once.
     let value = unsafe { Box::from_raw(value.cast::<T>()) };
-    // A panicking destructor has nobody to be reported to: the pool and what it served are gone.
+    // A panic of the destructor cannot be reported: the pool and what it served are gone.
     let _ = crate::trap::trap(|| drop(value));
     sys::APR_SUCCESS
 }

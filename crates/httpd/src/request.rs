@@ -29,7 +29,7 @@ pub struct Request<'r> {
     lives: PhantomData<&'r mut sys::request_rec>,
 }
 
-/// What is left of the request that an internal redirect came from.
+/// The facts about the request that an internal redirect came from.
 #[derive(Clone, Copy, Debug)]
 pub struct Redirect<'r> {
     /// Its path.
@@ -40,7 +40,7 @@ pub struct Redirect<'r> {
     pub user: Option<&'r [u8]>,
 }
 
-/// What a file system entry is, as httpd found it while it mapped the request.
+/// The kind of a file system entry, as httpd found it while it mapped the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// There is none, or it cannot be looked at.
@@ -97,7 +97,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What this module keeps for the request.
+    /// The data that this module keeps for the request.
     pub fn state<M: Module>(&mut self) -> &mut M::Request {
         let (request, record) = (self.as_ptr(), M::record().as_ptr());
         // SAFETY: only this function sets what the module has under its index, and it makes it with the
@@ -155,13 +155,13 @@ impl<'r> Request<'r> {
         self.field(|r| unsafe { (*r).unparsed_uri }).unwrap_or_default()
     }
 
-    /// What follows the `?`.
+    /// The text behind the `?`.
     pub fn query(&self) -> Option<&[u8]> {
         // SAFETY: see above.
         self.field(|r| unsafe { (*r).args })
     }
 
-    /// What of the URI lies behind the file.
+    /// The part of the URI behind the file.
     pub fn path_info(&self) -> &[u8] {
         // SAFETY: see above.
         self.field(|r| unsafe { (*r).path_info }).unwrap_or_default()
@@ -275,7 +275,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What the server calls itself, after `ServerTokens`.
+    /// The server's name for itself, after `ServerTokens`.
     pub fn server_banner(&self) -> &[u8] {
         // SAFETY: the banner lives as long as the configuration, and so longer than the request.
         unsafe { text::bytes(sys::ap_get_server_banner()) }.unwrap_or_default()
@@ -339,7 +339,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What the request's path maps to.
+    /// The kind of the file that the request's path maps to.
     pub fn file_kind(&self) -> FileKind {
         // SAFETY: the record is live.
         match unsafe { (*self.as_ptr()).finfo.filetype } {
@@ -393,7 +393,7 @@ impl<'r> Request<'r> {
         unsafe { Table::from_raw((*self.as_ptr()).subprocess_env) }
     }
 
-    /// What modules tell each other about the request.
+    /// The notes of modules to each other about the request.
     pub fn notes(&self) -> Table<'_> {
         // SAFETY: as above.
         unsafe { Table::from_raw((*self.as_ptr()).notes) }

@@ -1,4 +1,4 @@
-//! What a handler sends: head, data, files, and the sign that something is missing.
+//! The output of a handler: head, data, files, and the sign that something is missing.
 
 use core::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -188,7 +188,7 @@ impl Request<'_> {
             && status != sys::HTTP_NOT_MODIFIED.cast_signed()
     }
 
-    /// Reads and drops what is left of the request's body; httpd's status for it.
+    /// Reads and drops the rest of the request's body; httpd's status for it.
     pub fn discard_body(&mut self) -> Result<(), u16> {
         // SAFETY: the request is live.
         let status = unsafe { sys::ap_discard_request_body(self.as_ptr()) };

@@ -33,7 +33,7 @@ pub struct ChildSlot {
 pub struct ThreadSlot {
     /// Which configuration it serves.
     pub generation: u32,
-    /// What it does: one of httpd's `SERVER_*`.
+    /// Its state: one of httpd's `SERVER_*`.
     pub status: u8,
     /// Requests that it has served.
     pub accesses: u64,

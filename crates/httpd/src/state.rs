@@ -1,4 +1,5 @@
-//! What httpd says about itself: the phase that it is in, its MPM, its paths, its users.
+//! The facts that httpd reports about itself: the phase that it is in, its MPM, its paths, its
+//! users.
 
 use core::ffi::{CStr, c_int};
 use std::ffi::CString;
@@ -94,7 +95,7 @@ pub fn mpm() -> Mpm {
     }
 }
 
-/// What httpd says about its program.
+/// The facts that httpd reports about its program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Major, minor and patch number.
@@ -169,7 +170,7 @@ pub struct Identity {
     pub user: String,
 }
 
-/// What `User` and `Group` say. Complete once the configuration is read.
+/// The user and group that `User` and `Group` name. Complete once the configuration is read.
 pub fn children_identity() -> Identity {
     // SAFETY: httpd sets this while it reads the configuration, on this thread.
     unsafe {

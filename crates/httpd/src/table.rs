@@ -37,7 +37,7 @@ impl<'t> Table<'t> {
             ((*array).elts.cast::<sys::apr_table_entry_t>(), (*array).nelts)
         };
         (0..usize::try_from(count).unwrap_or(0)).filter_map(move |index| {
-            // SAFETY: `index` is below the number of entries, and nobody changes the table during
+            // SAFETY: `index` is below the number of entries, and no code changes the table during
             // 't, so the array stays where it is.
             unsafe {
                 let entry = entries.add(index);
