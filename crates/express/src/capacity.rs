@@ -5,7 +5,7 @@
 
 use crate::options::Mpm;
 
-/// What is asked for.
+/// The numbers that the user asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Demand {
     pub(crate) processes: u32,

@@ -42,11 +42,11 @@ fn supervise(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus> {
             }
             continue;
         }
-        // A terminal that was closed says it with SIGHUP, too, and nobody is left to stop httpd.
+        // A terminal that was closed sends SIGHUP, too, and then no user can stop httpd.
         let hung_up = signal == Signal::SIGHUP && !io::stdout().is_terminal();
         pass_on(child, if hung_up { Signal::SIGTERM } else { signal })?;
     }
-    // Only a closed handle ends the signals, and nobody has one.
+    // Only a closed handle ends the signals, and no code has one.
     child.wait().context("cannot wait for httpd")
 }
 

@@ -1,4 +1,4 @@
-//! What is installed: our module beside this program, and httpd with its modules.
+//! The installed parts: our module beside this program, and httpd with its modules.
 
 use std::env;
 use std::path::{Path, PathBuf};

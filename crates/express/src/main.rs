@@ -1,8 +1,8 @@
 //! `dormouse`: an application served by httpd without writing its configuration.
 //!
-//! What the user wrote ([`options`]) becomes what it means ([`site`]), that becomes a `ServerRoot`
-//! with an `httpd.conf` ([`server_root`], [`configuration`]), and then httpd runs in the
-//! foreground. Everything that can be wrong is found before httpd starts.
+//! The user's options ([`options`]) become the site that they describe ([`site`]), that becomes a
+//! `ServerRoot` with an `httpd.conf` ([`server_root`], [`configuration`]), and then httpd runs in
+//! the foreground. Everything that can be wrong is found before httpd starts.
 #![forbid(unsafe_code)]
 
 mod account;

@@ -29,7 +29,7 @@ pub(crate) struct MemoryOptions {
     watch: Option<u64>,
 }
 
-/// What a terminal takes for "from the top of an empty screen".
+/// The sequence that a terminal takes for "from the top of an empty screen".
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
 /// Prints the tables.

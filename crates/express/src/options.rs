@@ -1,4 +1,4 @@
-//! What the user writes. The names and defaults are those of `mod_wsgi-express`.
+//! The options that the user writes. Their names and defaults are those of `mod_wsgi-express`.
 
 use std::path::PathBuf;
 

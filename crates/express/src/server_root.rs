@@ -1,7 +1,7 @@
 //! Writing the `ServerRoot`.
 //!
-//! Its usual place is a known name in a directory that everybody may write to. So it is used only
-//! if it is a real directory that belongs to the user who runs this, and that nobody else can
+//! Its usual place is a known name in a directory that all users may write to. So it is used only
+//! if it is a real directory that belongs to the user who runs this, and that no other user can
 //! change.
 
 use std::fs::{self, DirBuilder, Permissions};
@@ -35,7 +35,7 @@ fn claim(directory: &Path) -> Result<()> {
             return Err(error).with_context(|| format!("cannot make {}", directory.display()));
         }
     }
-    // Of the name itself: somebody's link to another directory is not it.
+    // Of the name itself: a user's link to another directory is not it.
     let metadata = fs::symlink_metadata(directory)
         .with_context(|| format!("cannot look at {}", directory.display()))?;
     if !metadata.is_dir() {

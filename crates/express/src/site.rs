@@ -1,4 +1,4 @@
-//! What the options mean: everything decided and checked, before anything is written.
+//! The meaning of the options: everything decided and checked, before anything is written.
 
 use std::env;
 use std::io::ErrorKind;
@@ -43,7 +43,7 @@ pub(crate) fn virtual_environment() -> Option<PathBuf> {
     variable("VIRTUAL_ENV").map(PathBuf::from)
 }
 
-/// What is served.
+/// The application that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Application {
     /// A WSGI script.
@@ -85,7 +85,7 @@ pub(crate) struct Site {
     pub(crate) server_root: PathBuf,
     pub(crate) log_directory: PathBuf,
     pub(crate) module: PathBuf,
-    /// What needs no deciding.
+    /// The options that need no deciding.
     pub(crate) options: ServerOptions,
 }
 
@@ -170,7 +170,7 @@ impl Site {
         format!("http://{host}:{}{}", self.options.port, self.mount_point)
     }
 
-    /// An error if somebody listens on the port, or if this user may not.
+    /// An error if a process listens on the port, or if this user may not.
     pub(crate) fn check_port(&self) -> Result<()> {
         let port = self.options.port;
         let bind = |address: IpAddr| TcpListener::bind(SocketAddr::new(address, port)).map(drop);
@@ -226,7 +226,7 @@ impl Site {
     }
 }
 
-/// What to serve, and the document root, which for static files is the entry.
+/// The application to serve, and the document root, which for static files is the entry.
 fn application(
     options: &ServerOptions,
     around: &Surroundings,

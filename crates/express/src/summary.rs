@@ -1,4 +1,4 @@
-//! What people are told when a server is set up.
+//! The text for the user when a server is set up.
 
 use crate::site::{Application, Site};
 
