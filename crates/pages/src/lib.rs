@@ -1,8 +1,8 @@
 //! Pages of programs and libraries that starting or ending something has touched, and that cost memory
 //! for as long as a process keeps them.
 //!
-//! What can be read from the files again is given back to the kernel: whoever looks there gets the same
-//! content, after a moment.
+//! Pages that can be read from the files again are given back to the kernel: code that reads them
+//! later gets the same content, after a moment.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -18,8 +18,8 @@ pub fn give_back() {
     mappings().filter(Mapping::is_constant).for_each(|mapping| forget(&mapping));
 }
 
-/// Gives back those of the program or library that this code is part of, in a process that belongs to
-/// somebody else. Nothing happens where the kernel does not say what is mapped.
+/// Gives back those of the program or library that this code is part of, in a process that is
+/// another program's. Nothing happens where the kernel does not say what is mapped.
 pub fn give_back_own() {
     let here = (give_back_own as fn() as *const c_void).addr();
     let Some(own) = mappings().find(|mapping| mapping.has(here)) else { return };
@@ -36,8 +36,9 @@ fn mappings() -> impl Iterator<Item = Mapping> {
 /// Lets the kernel take the pages of a mapping from this process.
 fn forget(mapping: &Mapping) {
     assert!(mapping.is_constant(), "what was written would be lost");
-    // SAFETY: the range is a private mapping of a file that nobody can write to and nothing was written
-    // to, as the kernel has just said; whoever looks there gets the file's content again.
+    // SAFETY: the range is a private mapping of a file that this process cannot write to and did
+    // not write to, as the kernel has just said; code that reads there gets the file's content
+    // again.
     unsafe {
         let length = mapping.end - mapping.start;
         libc::madvise(mapping.start as *mut c_void, length, libc::MADV_DONTNEED);

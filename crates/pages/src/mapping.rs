@@ -29,8 +29,8 @@ impl Mapping {
     }
 }
 
-/// All private mappings of files, one after the other: whoever asks wants to save memory. Each begins with
-/// a line of `start-end permissions offset device inode path`; lines of `Name: value` follow.
+/// All private mappings of files, one after the other: the caller wants to save memory. Each begins
+/// with a line of `start-end permissions offset device inode path`; lines of `Name: value` follow.
 pub(crate) fn parse(lines: impl Iterator<Item = String>) -> impl Iterator<Item = Mapping> {
     let mut lines = lines.fuse();
     let mut current: Option<Mapping> = None;
