@@ -12,7 +12,7 @@ use nix::errno::Errno;
 /// The most descriptors that the kernel passes with one message (`SCM_MAX_FD`).
 pub const MOST_FILES: usize = 253;
 
-/// What one call has received.
+/// The result of one call.
 #[derive(Debug)]
 pub struct Received {
     /// How many bytes; 0 is the end of a stream, or a message without bytes.
@@ -25,7 +25,7 @@ pub struct Received {
     pub sender: Option<i32>,
 }
 
-/// What there is room for beside the bytes.
+/// The room for data beside the bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     /// So many descriptors, at most [`MOST_FILES`], and one more where alignment makes room for it.
@@ -132,14 +132,14 @@ impl Room {
     }
 }
 
-/// What has come with a message, that beside a cut included.
+/// The data that has come with a message, that beside a cut included.
 ///
 /// # Safety
 /// The kernel has just filled in the message, and its descriptors have no owner yet.
 unsafe fn attached(message: &libc::msghdr) -> (Vec<OwnedFd>, Option<i32>) {
     let (mut files, mut sender) = (Vec::new(), None);
-    // SAFETY: the kernel has written control messages into the buffer that the message names, each no longer than
-    // what is left of it, and new descriptors of this process into those of this type.
+    // SAFETY: the kernel has written control messages into the buffer that the message names, each
+    // no longer than the rest of it, and new descriptors of this process into those of this type.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(message);
         while !header.is_null() {
