@@ -14,7 +14,7 @@ pub use reply::{Interim, Reply};
 /// Why there is no complete reply.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody accepts connections there.
+    /// No process accepts connections there.
     #[error("cannot connect: {0}")]
     Connect(#[source] std::io::Error),
     /// The request could not be sent, and no reply explains why.
@@ -23,9 +23,9 @@ pub enum ClientError {
     /// The connection failed, or nothing came within the limit.
     #[error("while waiting for {part}: {source}")]
     Receive {
-        /// What was to come.
+        /// The part that was to come.
         part: &'static str,
-        /// What happened instead.
+        /// The error that came instead.
         source: std::io::Error,
     },
     /// The server closed the connection without a single byte.
@@ -39,10 +39,10 @@ pub enum ClientError {
     Cut {
         /// The head, and as much of the body as came.
         reply: Box<Reply>,
-        /// What did not come, such as the last chunk.
+        /// The part that did not come, such as the last chunk.
         missing: String,
     },
-    /// What came is not HTTP.
+    /// The bytes that came are not HTTP.
     #[error("not HTTP: {0}")]
     Malformed(String),
 }

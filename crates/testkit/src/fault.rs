@@ -46,7 +46,7 @@ impl Fault {
         }
     }
 
-    /// What the log says about it, at level warn or above.
+    /// The lines of the log about it, at level warn or above.
     pub fn lines(self) -> &'static [&'static str] {
         match self {
             Self::Graceful | Self::Touch => &[],

@@ -318,7 +318,7 @@ fn settle(address: SocketAddr) {
     holds_within(CLOSING, || port::is_quiet(address.port()));
 }
 
-/// How long connections are waited for that somebody may want to keep.
+/// How long connections are waited for that a client may want to keep.
 const CLOSING: Duration = Duration::from_millis(200);
 
 impl Drop for Httpd {
@@ -396,7 +396,8 @@ impl State {
         self.child.try_wait().expect("a child of this process can be waited for")
     }
 
-    /// What httpd's children need when their parent was killed: they listen to nobody else.
+    /// Kills httpd's children, as needed when their parent was killed: they take orders from no
+    /// other process.
     fn kill_children(&mut self) {
         let processes = self.tree.processes().into_iter();
         for child in processes.filter(|process| process.kind == Kind::Child) {

@@ -1,4 +1,4 @@
-//! What is tested with what: httpd, its modules and MPM, the `dist` folder, the Python.
+//! The installation under test: httpd, its modules and MPM, the `dist` folder, the Python.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|

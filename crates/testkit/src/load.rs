@@ -212,7 +212,7 @@ fn judge(reply: &Reply, id: &str, content: Option<&[u8]>) -> Outcome {
     }
 }
 
-/// What `count.wsgi` answers.
+/// The answer of `count.wsgi`.
 fn echo(id: &str) -> Vec<u8> {
     let filling = [b'x'; 8192];
     [id.as_bytes(), &filling, id.as_bytes()].concat()

@@ -66,7 +66,7 @@ fn prefix(text: &str) -> Option<(&str, Level)> {
     Some((module, level))
 }
 
-/// What plain httpd logs now and then without a fault of anybody's.
+/// Lines that plain httpd logs now and then without a fault.
 const HTTPDS_OWN: [&str; 3] = [
     // The event MPM closes its poll set while last connections are still being closed.
     "AH03092: process_lingering_close: apr_pollset_add failure",
@@ -117,7 +117,8 @@ impl Log {
         self.expected.iter().all(|part| text.contains(part))
     }
 
-    /// One finding for each line that nobody announced, and for each announced one that is missing.
+    /// One finding for each line that was not announced, and for each announced one that is
+    /// missing.
     pub(crate) fn findings(&self) -> Vec<String> {
         let lines = self.lines();
         let known = |line: &Line| {

@@ -39,7 +39,7 @@ pub struct Process {
     pub kind: Kind,
     /// Its program; empty where the kernel does not tell.
     pub exe: PathBuf,
-    /// What `ps` shows.
+    /// The command line that `ps` shows.
     pub command: String,
     /// The id of its session.
     pub session: i32,
@@ -76,7 +76,7 @@ impl Memory {
     }
 }
 
-/// What was ever seen of a server's processes.
+/// All processes that a server was ever seen with.
 #[derive(Debug)]
 pub struct Tree {
     parent: i32,

@@ -13,7 +13,7 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// Decoded: without chunk framing.
     pub body: Vec<u8>,
-    /// What followed the last chunk.
+    /// The trailers behind the last chunk.
     pub trailers: Vec<(String, String)>,
     /// The 1xx responses that came before.
     pub interim: Vec<Interim>,

@@ -417,7 +417,7 @@ impl Failure {
     }
 }
 
-/// Somebody else may take a free port first; not ten times in a row.
+/// Another process may take a free port first; not ten times in a row.
 const ATTEMPTS: u32 = 10;
 
 const ERROR_LOG: &str = "logs/error_log";

@@ -1,4 +1,4 @@
-//! What became of the requests of a load.
+//! The outcomes of the requests of a load.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its answer came, whole.
@@ -34,7 +34,7 @@ pub struct Answer {
     pub begin: Instant,
     /// When it was over.
     pub end: Instant,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
@@ -46,7 +46,7 @@ pub struct Record {
     gap: Duration,
 }
 
-/// What the application that counts has begun.
+/// The requests that the application that counts has begun.
 #[derive(Clone, Debug, Default)]
 pub struct Served {
     /// The processes that have begun the request of this number.
