@@ -1,4 +1,4 @@
-//! `WSGIAccessScript`: who may have what, whoever the user is.
+//! `WSGIAccessScript`: the clients that may have a file, regardless of the user.
 
 use serde_json::{Value, json};
 use testkit::{Httpd, Mode, both_modes};
@@ -7,7 +7,7 @@ use crate::hooks::{guarded, place};
 
 const ACCESS: &str = "<Location />\nWSGIAccessScript {hook}\n</Location>";
 
-/// What the hook told, from the log.
+/// The facts that the hook logged.
 fn told(httpd: &Httpd) -> Value {
     let line = httpd.wait_for_log("told: ").text;
     serde_json::from_str(line.split_once("told: ").unwrap().1).unwrap()

@@ -122,7 +122,7 @@ both_modes! {
         assert_eq!(ask("/x.txt", known, "False"), 401);
         assert_eq!(ask("/x.txt", wrong, "None"), 401);
         assert_eq!(ask("/x.txt", wrong, "True"), 200);
-        // The file is asked first: it knows u, and nobody else is asked about him.
+        // The file is asked first: it has an entry for u, and no other provider is asked about u.
         assert_eq!(ask("/first/x.txt", wrong, "True"), 401);
         assert_eq!(ask("/first/x.txt", "Basic bmV3Og==", "user == 'new'"), 200);
         assert_eq!(ask("/alias/x.txt", known, "True"), 200);

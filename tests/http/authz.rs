@@ -4,7 +4,7 @@ use testkit::{Httpd, Mode, Mpm, Setup, both_modes};
 
 use crate::hooks::{guarded, place};
 
-/// A server where everybody is the user `u`, with these rules.
+/// A server where every client is the user `u`, with these rules.
 fn grouped(name: &str, mode: Mode, rules: &str) -> Setup {
     let conf = format!(
         "<Location />\nAuthType Basic\nAuthName x\nAuthBasicProvider wsgi\n\
@@ -23,7 +23,7 @@ fn ask(httpd: &Httpd, groups: &str) -> u16 {
     ask_at(httpd, "/x.txt", groups)
 }
 
-/// What hooks may answer that is no answer, and what is logged of it.
+/// Values that hooks may return and that are no answer, and the lines logged about them.
 const FAILURES: [(&str, &str); 9] = [
     ("None", "WSGI0051: groups_for_user() must return an iterable of names, not NoneType"),
     ("1", "WSGI0051"),

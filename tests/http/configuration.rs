@@ -43,8 +43,8 @@ fn mistakes_in_directives_are_named_with_their_remedy() {
     }
 }
 
-/// What `mod_wsgi-express setup-server` writes about its process group and embedded mode: options
-/// without a value are written, too.
+/// The lines that `mod_wsgi-express setup-server` writes about its process group and embedded mode:
+/// options without a value are written, too.
 #[test]
 fn a_configuration_of_express_is_served() {
     let options = "display-name='(wsgi:localhost:8000:0)' home='/tmp' threads=5 maximum-requests=0 \
@@ -136,7 +136,7 @@ fn a_python_home_must_be_one() {
 #[test]
 fn a_python_that_its_user_cannot_reach_is_named_with_the_way() {
     if !Uid::effective().is_root() {
-        // Only root can start groups as somebody else.
+        // Only root can start groups as another user.
         return;
     }
     let closed = tempfile::tempdir().unwrap();
@@ -183,7 +183,7 @@ fn program(home: &Path, text: &str) {
     open(&path);
 }
 
-/// Lets everybody in.
+/// Opens a path to all users.
 fn open(path: &Path) {
     if path.exists() {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();

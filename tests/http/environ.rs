@@ -383,7 +383,7 @@ both_modes! {
             .start();
         let url = format!("http://{}/a?b", httpd.address());
         if Mpm::from_environment().unwrap() == Mpm::Prefork {
-            // mod_http2 refuses to serve under prefork, whoever answers.
+            // mod_http2 refuses to serve under prefork, whichever module answers.
             httpd.expect_log("AH10034");
             let environ = curl(&["--http2", &url]);
             holds(&environ, &json!({ "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_UPGRADE": "h2c" }));

@@ -75,7 +75,7 @@ impl Served {
     /// `words` may name files of the place, which is the working directory.
     fn start(place: Place, words: &[&str]) -> Self {
         let place = Rc::new(place);
-        // Somebody else may take a free port first.
+        // Another process may take a free port first.
         for _ in 0..10 {
             let address = free_address().unwrap();
             let output = File::create(place.path("output")).unwrap();
@@ -96,7 +96,7 @@ impl Served {
         Call::new(self.address, "GET", target).send()
     }
 
-    /// What Ctrl-C does, and the check that nothing is left.
+    /// The effect of Ctrl-C, and the check that no process or file remains.
     fn interrupt(mut self) -> Rc<Place> {
         assert!(!self.tree.processes().is_empty());
         kill(Pid::from_raw(pid(&self.child)), Signal::SIGINT).unwrap();

@@ -5,7 +5,7 @@ use std::thread;
 
 use testkit::{Httpd, Mode, both_modes, installation};
 
-/// What each endpoint answers.
+/// The answer of each endpoint.
 const ANSWERS: [(&str, &str); 4] = [
     ("/numpy", "5"),
     ("/cryptography", "a501da99884c819536cb1d93d958f045bdce17b35b2a8c1fe7598d981f4d690e"),

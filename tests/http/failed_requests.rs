@@ -1,5 +1,5 @@
-//! What becomes of a request when something goes wrong: the right status, one clear mark in the
-//! log, and a server that goes on.
+//! The outcome of a request that meets an error: the right status, one clear mark in the log, and a
+//! server that goes on.
 
 use testkit::{Httpd, Mode, both_modes};
 

@@ -34,7 +34,7 @@ fn a_head_that_no_application_may_send_is_refused() {
 #[test]
 fn a_response_has_the_length_that_it_announces() {
     let httpd = liar("false-lengths");
-    // Behind a proxy the 495 bytes beyond would be the answer to somebody else's request.
+    // Behind a proxy the 495 bytes beyond would be the answer to another client's request.
     httpd.expect_log("the worker sent more than its Content-Length says");
     let mut connection = httpd.connect().unwrap();
     let reply = httpd.get("/longer").send_on(&mut connection).unwrap();

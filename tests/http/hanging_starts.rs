@@ -20,7 +20,7 @@ fn python(interpreter: &str) -> String {
     format!("#!{interpreter}\nexec {}/bin/python3 \"$@\"\n", home.display())
 }
 
-/// What hangs: the interpreter of the Python, or the script.
+/// The file that hangs: the interpreter of the Python, or the script.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hangs {
     Python,

@@ -133,7 +133,7 @@ fn a_wrong_configuration_is_refused() {
     assert!(error.to_string().contains("Invalid command 'NoSuchDirective'"), "{error:#}");
 }
 
-/// What the check at the end says; the directory that it keeps is removed.
+/// The result of the check at the end; the directory that it keeps is removed.
 fn failure_of(httpd: Httpd) -> String {
     let root: PathBuf = httpd.root().to_owned();
     let report = httpd.finish().expect_err("the check at the end should fail").to_string();

@@ -1,4 +1,5 @@
-//! What all hooks have in common: where they run, when they are loaded, and that they fail closed.
+//! The rules that all hooks have in common: where they run, when they are loaded, and that they
+//! fail closed.
 
 use std::fs;
 use std::path::Path;

@@ -69,7 +69,7 @@ fn children_import_only_what_they_are_told_to() {
     told.wait_for_log("loaded in '' ''");
     let [child] = told.pids(Kind::Child)[..] else { panic!("one child") };
     assert!(told.maps(child).contains("_mod_wsgi.abi3"));
-    // An alias alone leaves them without Python until somebody asks.
+    // An alias alone leaves them without Python until a request comes.
     let lazy = Httpd::new("embedded-alias")
         .file("app/app.wsgi", SCRIPT)
         .conf(
@@ -123,7 +123,7 @@ fn a_group_without_threads_runs_its_script() {
     httpd.expect_log("its own handler");
     httpd.signal(worker, Signal::SIGUSR2);
     httpd.wait_for_log("its own handler");
-    // SIGTERM is SystemExit in it, which nobody complains about; it is started again.
+    // SIGTERM is SystemExit in it, which is not logged as an error; it is started again.
     httpd.signal(worker, Signal::SIGTERM);
     httpd.wait_for_log("service ends");
     wait_until("another one runs", || {

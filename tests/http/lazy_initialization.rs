@@ -46,7 +46,7 @@ fn setup(name: &str) -> Setup {
         .mode(Mode::Embedded)
 }
 
-/// What the application says; it runs in the process that it says it does.
+/// The answer of the application; it runs in the process that it says it does.
 fn ask(httpd: &Httpd) -> Value {
     let reply = httpd.get("/").send();
     assert_eq!(reply.status, 200, "{}\n{}", reply.text(), httpd.log());

@@ -1,5 +1,5 @@
-//! What requests leave behind: nothing that can be counted grows with their number. `cargo xtask
-//! bench leaks` counts bytes, over many more of them.
+//! The resources that requests leave behind: nothing that can be counted grows with their number.
+//! `cargo xtask bench leaks` counts bytes, over many more of them.
 
 use std::fs;
 use std::fs::File;
@@ -27,7 +27,7 @@ fn serve(name: &str, mode: Mode) -> Setup {
         .conf("WSGIApplicationGroup %{GLOBAL}\nWSGIScriptAlias / {root}/app/leaks.wsgi")
 }
 
-/// What can be counted of a server.
+/// The resources of a server that can be counted.
 #[derive(Debug, PartialEq, Eq)]
 struct Count {
     /// Descriptors and threads of each process, parents before children.

@@ -19,7 +19,7 @@ fn it_is_known_as_mod_wsgi() {
     }
 }
 
-/// What a process that holds no Python has not mapped.
+/// The files that a process without Python has not mapped.
 const PYTHON: [&str; 3] = ["libpython", "_mod_wsgi.abi3.so", "/bin/python"];
 
 #[test]

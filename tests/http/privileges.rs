@@ -1,4 +1,5 @@
-//! Whom the processes of a group run as, what they see, and whose scripts they run.
+//! The user that the processes of a group run as, the files that they see, and the owners of the
+//! scripts that they run.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -161,9 +162,9 @@ fn processes_of_a_group_have_no_terminal() {
     }
 }
 
-/// What a directory needs to be the root of a group of the system's Python: the program, the
-/// libraries that it links, the standard library and the engine, all under the paths that they have
-/// here. Linked where that is possible, so that it costs no room.
+/// Puts into a directory the files that the root of a group of the system's Python needs: the
+/// program, the libraries that it links, the standard library and the engine, all under the paths
+/// that they have here. Linked where that is possible, so that it costs no room.
 fn jail(root: &Path) {
     let put = |follow: bool, paths: &[PathBuf]| {
         let links = if follow { "-L" } else { "-P" };

@@ -24,7 +24,7 @@ def application(environ, start_response):
     return [str(os.getpid()).encode()]
 "#;
 
-/// The script, in a directory that everybody may write to.
+/// The script, in a directory that all users may write to.
 fn group(name: &str, options: &str) -> Setup {
     Httpd::new(name)
         .mode(Mode::Daemon)

@@ -72,7 +72,7 @@ impl SilentFiles {
         self.folder.path().join("file")
     }
 
-    /// Whether somebody waits for an answer.
+    /// Whether a process waits for an answer.
     pub(crate) fn is_waited_for(&self) -> bool {
         !self.shared.state.lock().unwrap().waiting.is_empty()
     }

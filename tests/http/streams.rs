@@ -1,4 +1,4 @@
-//! Bodies at scale, bodies that break off, and what is left of a request when it has ended.
+//! Bodies at scale, bodies that break off, and the objects of a request after its end.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -81,7 +81,7 @@ fn workers_do_not_share_their_random_numbers() {
     let mut seen = BTreeSet::new();
     let mut first_numbers = BTreeSet::new();
     for _ in 0..4 {
-        // Whoever answers is ended, so that the next one has to.
+        // The worker that answers is ended, so that the next one has to answer.
         let answer = ask(&httpd);
         if seen.insert(answer["pid"].as_i64().unwrap()) {
             first_numbers.insert(answer["random"].to_string());

@@ -8,7 +8,7 @@ use testkit::{ClientError, Httpd, Mpm, wait_until_within};
 /// Everything is twenty times slower.
 const WAIT_LIMIT: std::time::Duration = std::time::Duration::from_mins(3);
 
-/// What Valgrind 3.19 says of `pidfd_open`, which it does not know.
+/// The message of Valgrind 3.19 about `pidfd_open`, which it does not support.
 const UNKNOWN_CALL: [&str; 5] = [
     "WARNING: unhandled amd64-linux syscall: 434",
     "You may be able to write your own handler.",
@@ -17,7 +17,7 @@ const UNKNOWN_CALL: [&str; 5] = [
     "at http://valgrind.org/support/bug_reports.html.",
 ];
 
-/// What the application raises.
+/// The lines of the exception that the application raises.
 const RAISED: [&str; 5] =
     ["WSGI0174", "Traceback", "File \"", "raise ValueError", "ValueError: raised"];
 

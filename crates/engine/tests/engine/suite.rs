@@ -1,4 +1,5 @@
-//! What the tests share: one engine for each mode, an exchange in memory, small applications.
+//! The parts that the tests share: one engine for each mode, an exchange in memory, small
+//! applications.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -34,7 +35,7 @@ mod reload;
 mod response;
 mod subscribers;
 
-/// What the server-level log of all engines has received.
+/// The lines that the server-level log of all engines has received.
 #[derive(Default)]
 struct Journal(Mutex<Vec<(Level, String)>>);
 
@@ -137,7 +138,7 @@ fn directory() -> &'static PathBuf {
     DIRECTORY.get_or_init(|| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep())
 }
 
-/// A script file that nobody else has.
+/// A script file that no other test has.
 fn script(source: &str) -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -146,7 +147,7 @@ fn script(source: &str) -> PathBuf {
     path
 }
 
-/// What an exchange has seen.
+/// The record of an exchange.
 #[derive(Debug, Default)]
 struct Seen {
     status: String,

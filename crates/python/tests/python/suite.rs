@@ -1,4 +1,4 @@
-//! What the tests share: Python, initialised once.
+//! The part that the tests share: Python, initialised once.
 
 use std::sync::OnceLock;
 

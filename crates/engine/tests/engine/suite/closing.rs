@@ -1,4 +1,4 @@
-//! What is iterated and closed: `close()` once, whatever happens; generators; odd items.
+//! Iteration and closing of results: `close()` once, whatever happens; generators; odd items.
 
 use wsgi::protocol::outcome::Outcome;
 

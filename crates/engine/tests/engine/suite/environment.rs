@@ -1,4 +1,4 @@
-//! What an application finds: environ, modules, `sys`, signals.
+//! The surroundings of an application: environ, modules, `sys`, signals.
 
 use super::{Ask, process, says};
 

@@ -22,7 +22,7 @@ def application(environ, start_response):
     )
 }
 
-/// What the second request for an application says.
+/// The response to the second request for an application.
 fn second(source: &str, group: &'static str) -> String {
     let path = script(source);
     let ask = || {

@@ -1,4 +1,4 @@
-//! What happens when something goes wrong: the table of outcomes.
+//! Errors and their consequences: the table of outcomes.
 
 use wsgi::level::Level;
 use wsgi::protocol::outcome::Outcome;

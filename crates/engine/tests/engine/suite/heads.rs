@@ -1,4 +1,4 @@
-//! What `start_response` refuses, and how it names the fault.
+//! The arguments that `start_response` refuses, and how it names the fault.
 
 use wsgi::protocol::outcome::Outcome;
 

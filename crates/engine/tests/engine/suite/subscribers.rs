@@ -1,4 +1,4 @@
-//! Who hears of events, and what subscribers can change.
+//! The subscribers of events, and what they can change.
 
 use wsgi::level::Level;
 
@@ -18,7 +18,7 @@ def application(environ, start_response):
     let path = script(source);
     let ask = || Ask::at(path.clone()).group("subscribers|late").run().text();
     assert_eq!(ask(), "[]");
-    // Subscribed in a request, it hears of the next one.
+    // Subscribed in a request, it is called for the next one.
     assert_eq!(ask(), "['request_started', 'response_started']");
 }
 
