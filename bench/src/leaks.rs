@@ -114,7 +114,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(report::conclude(&verdicts))
 }
 
-/// What all processes of a kind have at one moment.
+/// The resources of all processes of a kind at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 struct Look {
     anonymous: i64,

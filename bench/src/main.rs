@@ -1,4 +1,4 @@
-//! What Dormouse costs beside others that do the same, and what it stands, in one run: started by
+//! The cost of Dormouse beside others that do the same, and its reliability, in one run: started by
 //! `cargo xtask bench`, which builds and installs what is compared.
 //!
 //! Everything is a real server on loopback, and is gone when the measurement ends. Nothing here is
@@ -37,9 +37,9 @@ struct Cli {
 enum Command {
     /// Memory of the whole process tree, and of each kind of process.
     Memory(memory::Options),
-    /// What becomes of requests in restarts, kills and shortages.
+    /// The outcome of requests in restarts, kills and shortages.
     Reliability(reliability::Options),
-    /// What many requests leave behind in each process.
+    /// The resources that many requests leave behind in each process.
     Leaks(leaks::Options),
 }
 

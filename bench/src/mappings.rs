@@ -8,7 +8,7 @@ use wsgi::process::smaps::Memory;
 use crate::process_snapshot::{ProcessSnapshot, Role};
 use crate::report::{figure, fine, or_dash, table};
 
-/// What processes of one role have of one mapping together.
+/// The memory of one mapping that the processes of each role have together.
 type Shares = BTreeMap<Role, Memory>;
 
 /// Names of mappings, with what may be done with them, and who has how much of them.

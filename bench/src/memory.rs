@@ -30,7 +30,7 @@ pub(crate) struct Options {
     mappings: bool,
 }
 
-/// What every scenario needs.
+/// The facts that every scenario needs.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) workdir: Workdir,

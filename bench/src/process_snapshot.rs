@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use testkit::{Kind, Process};
 use wsgi::process::smaps::Memory;
 
-/// What a process is for.
+/// The role of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     /// httpd's parent process.
@@ -17,7 +17,7 @@ pub(crate) enum Role {
     Supervisor,
     /// The first process of gunicorn or uWSGI.
     Master,
-    /// What workers are forked from.
+    /// The process that workers are forked from.
     Template,
     /// A process that runs the application for a client of httpd's or of its own.
     Worker,

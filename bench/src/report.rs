@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// What a scenario found: text in Markdown, and its verdicts.
+/// The findings of a scenario: text in Markdown, and its verdicts.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) text: String,
     pub(crate) verdicts: Vec<Verdict>,
 }
 
-/// What a measurement was to show.
+/// A target of a measurement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Verdict {
     what: String,
@@ -88,7 +88,7 @@ pub(crate) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// What one costs beyond another, which may be less than nothing.
+/// The cost of one beyond another, which may be less than nothing.
 pub(crate) fn beyond(bytes: u64, other: u64) -> f64 {
     megabytes(bytes) - megabytes(other)
 }

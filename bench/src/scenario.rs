@@ -18,7 +18,7 @@ use crate::workdir::App;
 /// A question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// What httpd's own processes cost beyond those of a plain httpd.
+    /// The cost of httpd's own processes beyond those of a plain httpd.
     Apache,
     /// One line of text from 4 processes.
     Hello,
@@ -30,11 +30,11 @@ pub(crate) enum Scenario {
     Library,
     /// Django in httpd's two children.
     Embedded,
-    /// 20 sites that nobody visits.
+    /// 20 sites without visitors.
     Sites,
     /// How soon a new process answers in place of one that ended.
     Replacement,
-    /// What graceful restarts leave behind.
+    /// The resources that graceful restarts leave behind.
     Restarts,
 }
 
@@ -84,7 +84,7 @@ impl Scenario {
     }
 }
 
-/// What was measured of a server, or why it could not be.
+/// The measurements of a server, or why it could not be.
 #[derive(Debug)]
 struct Entry<T> {
     kind: ServerKind,

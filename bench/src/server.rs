@@ -19,7 +19,7 @@ pub(crate) struct Server {
     address: SocketAddr,
 }
 
-/// What httpd logs once it serves, after a start and after each restart.
+/// The text that httpd logs once it serves, after a start and after each restart.
 const SERVING: &str = "resuming normal operations";
 
 impl Server {
@@ -131,7 +131,7 @@ impl Server {
         let Some(program) = &mut self.program else { return Ok(()) };
         until("the program answers", || {
             program.check()?;
-            // A file that no application has: whoever answers at all is there.
+            // A file that no application has: a server that answers at all is there.
             let reply = Call::new(address, "HEAD", "/favicon.ico").try_send();
             Ok(reply.is_ok_and(|reply| reply.status < 500).then_some(()))
         })

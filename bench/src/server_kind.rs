@@ -1,7 +1,7 @@
 //! Who is measured, and with which configuration.
 //!
-//! Everybody gets the same application, Python, number of processes and threads, and, where httpd
-//! is part of it, the same httpd.
+//! Every server gets the same application, Python, number of processes and threads, and, where
+//! httpd is part of it, the same httpd.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::chown;
@@ -31,7 +31,7 @@ pub(crate) enum ServerKind {
     Uwsgi,
 }
 
-/// What is to be served how.
+/// An application, and how it is to be served.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) app: App,
@@ -229,7 +229,7 @@ fn entry_point(app: App) -> &'static str {
     }
 }
 
-/// Whom to become, for root.
+/// The user to become, for root.
 fn web_user() -> Result<Option<User>> {
     if !Uid::effective().is_root() {
         return Ok(None);

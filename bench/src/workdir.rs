@@ -31,7 +31,7 @@ impl App {
         }
     }
 
-    /// What is asked for, in turn.
+    /// The URLs that are asked for, in turn.
     pub(crate) fn targets(self) -> &'static [&'static str] {
         match self {
             Self::Hello => &["/"],
@@ -87,7 +87,7 @@ impl Workdir {
     }
 }
 
-/// A directory in /tmp, since socket paths are short, that everybody may enter.
+/// A directory in /tmp, since socket paths are short, that all users may enter.
 pub(crate) fn open_directory(prefix: &str) -> Result<TempDir> {
     let directory = tempfile::Builder::new()
         .prefix(prefix)

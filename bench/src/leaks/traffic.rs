@@ -13,7 +13,7 @@ use testkit::{Call, ClientError, Connection, Httpd};
 /// The script below the `ServerRoot`.
 pub(super) const SCRIPT: &str = "app/leaks.wsgi";
 
-/// What clients do.
+/// The requests of the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Traffic {
     /// Short answers.

@@ -17,7 +17,7 @@ const CLIENTS: usize = 4;
 const PROCESSES: usize = 2;
 const THREADS: usize = 2;
 
-/// What is looked at again after each fault, before the next.
+/// The number of requests that are answered after each fault, before the next.
 const BETWEEN: usize = 30;
 
 /// A fault that happened several times.

@@ -1,4 +1,4 @@
-//! What generations of Apache cost that are kept by slow downloads only.
+//! The cost of generations of Apache that are kept by slow downloads only.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

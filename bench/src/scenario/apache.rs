@@ -1,4 +1,5 @@
-//! What Apache's own processes cost beyond those of a plain httpd, where only daemon mode is used.
+//! The cost of Apache's own processes beyond those of a plain httpd, where only daemon mode is
+//! used.
 
 use super::lifecycle::Lifecycle;
 use super::{accompanied, each, failures, lines, of, tree};

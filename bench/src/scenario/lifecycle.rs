@@ -11,7 +11,7 @@ use crate::process_snapshot::{ProcessSnapshot, Role};
 use crate::server::{self, Server};
 use crate::server_kind::{Mode, ServerKind, Shape};
 
-/// What the server cost at each stage, in the order of [`Lifecycle::stages`].
+/// The cost of the server at each stage, in the order of [`Lifecycle::stages`].
 #[derive(Clone, Debug)]
 pub(super) struct Lifecycle {
     pub(super) stages: Vec<ProcessSnapshot>,

@@ -58,7 +58,7 @@ pub(super) fn run() -> Findings {
 /// A server that runs, and its times so far.
 struct Rival {
     server: Server,
-    /// In a working directory of its own, so that a change is seen by nobody else.
+    /// In a working directory of its own, so that no other server sees a change.
     script: File,
     killed: Vec<Duration>,
     touched: Vec<Duration>,

@@ -1,4 +1,5 @@
-//! What graceful restarts leave behind: memory of httpd's parent, descriptors, processes.
+//! The resources that graceful restarts leave behind: memory of httpd's parent, descriptors,
+//! processes.
 
 use anyhow::Result;
 

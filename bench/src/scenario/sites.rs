@@ -1,4 +1,4 @@
-//! Sites that nobody visits: each was asked once, and then left alone.
+//! Sites without visitors: each was asked once, and then left alone.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const ON_DEMAND: ServerKind = ServerKind::Dormouse("processes=0..2 idle-timeout=
 const SERVER_KINDS: [ServerKind; 4] =
     [ServerKind::Plain, ON_DEMAND, ServerKind::Dormouse(""), ServerKind::ModWsgi("")];
 
-/// Several times the idle time of the group, so that everybody has come to rest.
+/// Several times the idle time of the group, so that every process is idle.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Measures with as many groups.

@@ -1,4 +1,4 @@
-//! What a whole server costs with one application: hello, and two Django projects.
+//! The cost of a whole server with one application: hello, and two Django projects.
 
 use super::lifecycle::Lifecycle;
 use super::{Entry, each, failures, lines, of};
@@ -63,8 +63,8 @@ pub(super) fn library(bench: &Bench) -> Findings {
     Findings { text: text(bench, &entries, LIBRARY_TEMPLATE), verdicts }
 }
 
-/// Django in httpd's children. Each has the application to itself, whoever loads it, so no more can
-/// be asked than to cost what mod_wsgi costs.
+/// Django in httpd's children. Each has the application to itself, by whichever server it is
+/// loaded, so no more can be asked than to cost what mod_wsgi costs.
 pub(super) fn embedded(bench: &Bench) -> Findings {
     let shape = Shape { app: App::Polls, mode: Mode::Embedded };
     let (dormouse, mod_wsgi) = (ServerKind::Dormouse(""), ServerKind::ModWsgi(""));
