@@ -24,10 +24,10 @@ pub(crate) struct Options {
 enum What {
     /// Memory of Dormouse, mod_wsgi, gunicorn, uWSGI and plain httpd; fails if a target is missed.
     Memory(Memory),
-    /// What becomes of requests in restarts, kills and shortages, beside a plain httpd; fails if a
+    /// The outcome of requests in restarts, kills and shortages, beside a plain httpd; fails if a
     /// target is missed.
     Reliability(Reliability),
-    /// What many requests leave behind in each process; fails if something grows.
+    /// The resources that many requests leave behind in each process; fails if something grows.
     Leaks(Leaks),
 }
 

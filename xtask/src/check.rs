@@ -33,7 +33,7 @@ pub(crate) fn run() -> Result<()> {
     checks.result()
 }
 
-/// What was found, and what could not be checked.
+/// The findings, and notes on what could not be checked.
 #[derive(Default)]
 struct Checks {
     findings: Vec<String>,

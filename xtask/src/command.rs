@@ -27,7 +27,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What the command prints on standard output, without the last line end. Fails unless it succeeds.
+/// The standard output of the command, without the last line end. Fails unless it succeeds.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let Output { status, stdout, stderr } = command
         .stdin(Stdio::null())

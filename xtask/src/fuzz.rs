@@ -4,7 +4,7 @@
 //! that stable rustc can be told to run, so neither nightly nor cargo-fuzz is needed. Sanitizers
 //! would need nightly, and are not used: the code under test has no unsafe.
 //!
-//! What was found to reach new code is kept in `target/fuzz/corpus` and begun with the next time.
+//! Inputs that reach new code are kept in `target/fuzz/corpus`, and the next run begins with them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ const VARIABLE: &str = "DORMOUSE_FUZZ";
 /// Seconds for each target when all tests are run: the seeds, and a little beyond.
 const GLANCE: u64 = 3;
 
-/// What rustc is told: to count the edges that are run, and to show comparisons to the fuzzer.
+/// Options for rustc: to count the edges that are run, and to show comparisons to the fuzzer.
 const FLAGS: [&str; 7] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
@@ -103,7 +103,7 @@ pub(crate) fn glance(filter: &[String]) -> Result<Tally> {
 /// The targets with libFuzzer.
 struct Program {
     path: PathBuf,
-    /// What is kept between runs.
+    /// The corpus that is kept between runs.
     directory: PathBuf,
 }
 

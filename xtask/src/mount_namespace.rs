@@ -1,5 +1,5 @@
 //! Paths below a closed directory, made reachable for httpd's user without changing anything for
-//! anybody else.
+//! other users.
 //!
 //! As root, httpd's children run as another user, who cannot enter a 0700 directory such as /root.
 //! A program started [`MountNamespace::around`] sees each closed directory covered, in a mount namespace of
@@ -28,7 +28,7 @@ pub(crate) struct MountNamespace {
 }
 
 impl MountNamespace {
-    /// What the given paths need. Nothing, unless this process is root.
+    /// The directories that the given paths need covered. Nothing, unless this process is root.
     pub(crate) fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Self {
         let mut closed = BTreeSet::new();
         if debian::is_root() {
@@ -84,7 +84,7 @@ impl MountNamespace {
     }
 }
 
-/// What [`MountNamespace::around`] passes to this program inside the new namespace.
+/// The arguments that [`MountNamespace::around`] passes to this program inside the new namespace.
 #[derive(Args)]
 pub(crate) struct Within {
     #[arg(long)]
@@ -114,7 +114,7 @@ fn namespace() -> Command {
     command
 }
 
-/// Those directories on the way to the path that not everybody may pass.
+/// Those directories on the way to the path that not all users may pass.
 fn closed_directories(path: &Path) -> impl Iterator<Item = PathBuf> {
     path.ancestors()
         .filter(|directory| {

@@ -14,7 +14,7 @@ use crate::{command, debian, project, test};
 /// The crates, each with one program of tests that has its name.
 const CRATES: [&str; 2] = ["python", "engine"];
 
-/// What CPython and Valgrind do by themselves, below the root.
+/// The reports that CPython and Valgrind cause by themselves, below the root.
 const SUPPRESSIONS: &str = "tests/valgrind.supp";
 
 /// Fails at the first program in which something was found.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use crate::pythons::{self, Python};
 use crate::{command, project};
 
-/// What an environment is for.
+/// The purpose of an environment.
 pub(crate) struct Purpose {
     /// The list of requirements, below the root.
     requirements: &'static str,
