@@ -41,7 +41,7 @@ fn save(target: &str, name: &str, bytes: &[u8]) {
     fs::write(directory.join(name), bytes).unwrap();
 }
 
-/// What a function appends.
+/// The bytes that a function appends.
 fn made(make: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut bytes = Vec::new();
     make(&mut bytes);

@@ -1,4 +1,4 @@
-//! What hooks have answered: a child lets users in, or not, by what a worker says.
+//! The answers of hooks: a child lets users in, or not, by what a worker says.
 
 use wsgi::protocol::hook::{Answer, Query};
 

@@ -1,4 +1,4 @@
-//! What `wsgid`, templates and workers tell each other in bytes and shared words.
+//! The messages between `wsgid`, templates and workers in bytes and shared words.
 
 use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 use wsgi::protocol::embed_abi::{ErrorText, fault_code, fault_from_code};

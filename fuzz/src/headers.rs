@@ -33,7 +33,7 @@ pub(crate) fn headers(bytes: &[u8]) {
     }
 }
 
-/// What a client calls a header never reaches another variable than one of its own.
+/// The client's name for a header never reaches another variable than one of its own.
 fn variable(name: &[u8]) {
     if !is_header_name(name) {
         return;

@@ -1,4 +1,4 @@
-//! What the processes tell each other when they start, as JSON.
+//! The documents that the processes send each other when they start, as JSON.
 
 use std::fmt::Debug;
 use std::time::Duration;

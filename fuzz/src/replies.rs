@@ -1,4 +1,4 @@
-//! What a child answers to the questions of its worker: the client's body, the scoreboard,
+//! The answers of a child to the questions of its worker: the client's body, the scoreboard,
 //! variables.
 
 use wsgi::protocol::frame::BodyFault;

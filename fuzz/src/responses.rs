@@ -1,4 +1,4 @@
-//! What a child reads of a response: its worker is a process of the group's user.
+//! The frames of a response that a child reads: its worker is a process of the group's user.
 
 use wsgi::protocol::frame::{FileRange, decode_failure, decode_want_body};
 use wsgi::protocol::response::{ResponseHead, ResponseStatus, is_framing};
@@ -33,7 +33,7 @@ pub(crate) fn responses(bytes: &[u8]) {
     }
 }
 
-/// What must hold for a head that was let through.
+/// The conditions that hold for a head that was let through.
 fn check(head: &ResponseHead<'_>, length: Option<u64>) {
     let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
     assert!((200..1000).contains(&head.code) && !head.line.iter().any(breaks), "{head:?}");

@@ -1,4 +1,4 @@
-//! What the kernel tells of a process's memory, with names of files that a group has chosen.
+//! The kernel's report on a process's memory, with names of files that a group has chosen.
 
 use wsgi::process::smaps::{GroupMemory, Memory, Role};
 
