@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What the crate `httpd` uses, and nothing more: a short list compiles fast and shows at a glance
-/// how much of httpd we depend on.
+/// The functions that the crate `httpd` uses, and no more: a short list compiles fast and shows at
+/// a glance how much of httpd we depend on.
 const FUNCTIONS: &[&str] = &[
     // configuration
     "ap_check_cmd_context",

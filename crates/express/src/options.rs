@@ -14,7 +14,7 @@ pub(crate) struct ServerOptions {
     /// The application again; wins over ENTRY.
     #[arg(long, value_name = "ENTRY")]
     pub(crate) entry_point: Option<String>,
-    /// What the entry is.
+    /// The kind of the entry.
     #[arg(long, value_enum, default_value = "script", value_name = "TYPE")]
     pub(crate) application_type: ApplicationType,
     /// The name of the application in the script or module.
@@ -102,7 +102,8 @@ pub(crate) struct ServerOptions {
     /// A file or directory that httpd serves at a URL path (may be repeated).
     #[arg(long, num_args = 2, value_names = ["URL-PATH", "PATH"])]
     pub(crate) url_alias: Vec<String>,
-    /// What .htaccess files below the document root may contain (may be repeated).
+    /// A class of directives that .htaccess files below the document root may contain (may be
+    /// repeated).
     #[arg(long, value_name = "CLASS")]
     pub(crate) allow_override: Vec<String>,
 
