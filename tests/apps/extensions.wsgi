@@ -3,7 +3,7 @@
 /numpy          the determinant of a matrix
 /cryptography   encrypts and decrypts; OpenSSL through Rust
 /lxml           parses XML and asks it by XPath
-/psycopg        the implementation in use, and what a connection to nobody raises
+/psycopg        the implementation in use, and the exception of a refused connection
 """
 
 
@@ -34,7 +34,7 @@ def psycopg():
     import psycopg
 
     try:
-        # Port 1 belongs to a service that nobody runs.
+        # Port 1 belongs to a service that is not running.
         psycopg.connect("host=127.0.0.1 port=1 connect_timeout=5")
     except psycopg.OperationalError as error:
         return "%s %s" % (psycopg.pq.__impl__, type(error).__name__)
