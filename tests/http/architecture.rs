@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use cargo_metadata::MetadataCommand;
@@ -114,7 +115,7 @@ fn no_library_links_python_and_the_engine_links_no_httpd() {
 /// httpd writes other characters of messages and log lines as `\xe2\x80\xa6`.
 #[test]
 fn messages_are_ascii() {
-    fn look(folder: &std::path::Path, odd: &mut Vec<String>) {
+    fn look(folder: &Path, odd: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
@@ -138,6 +139,48 @@ fn messages_are_ascii() {
         }
     }
     assert!(odd.is_empty(), "{odd:#?}");
+}
+
+/// Comments and documents name the process, thread, user or code that acts. `"nobody"` is the Unix
+/// user; `docs/directives.md` is made from the texts of options, which are no comments.
+#[test]
+fn comments_name_who_acts() {
+    const VAGUE: [&str; 5] = ["nobody", "somebody", "anybody", "everybody", "whoever"];
+
+    fn look(path: &Path, found: &mut Vec<String>) {
+        if path.is_dir() {
+            for entry in fs::read_dir(path).unwrap() {
+                look(&entry.unwrap().path(), found);
+            }
+            return;
+        }
+        let is_code = path.extension().is_some_and(|ending| ending == "rs");
+        let is_document = path.extension().is_some_and(|ending| ending == "md");
+        let is_generated = path.ends_with("docs/directives.md");
+        if is_generated || !(is_code || is_document) {
+            return;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        for (index, line) in text.lines().enumerate() {
+            let comment = line.split_once("//").map_or("", |(_, comment)| comment);
+            let prose = if is_code { comment } else { line };
+            let prose = prose.replace("\"nobody\"", "").replace("`nobody`", "");
+            let mut words = prose.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            if words.any(|word| VAGUE.iter().any(|vague| word.eq_ignore_ascii_case(vague))) {
+                found.push(format!("{}:{}: {line}", path.display(), index + 1));
+            }
+        }
+    }
+
+    let project = installation::project();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(project.join("crates")).unwrap() {
+        look(&entry.unwrap().path().join("src"), &mut found);
+    }
+    for document in ["README.md", "SECURITY.md", "SAFETY.md", "ARCHITECTURE.md", "docs"] {
+        look(&project.join(document), &mut found);
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 /// `docs/coverage.md` names a test for each directive and option, and no test that there is not.
