@@ -61,7 +61,7 @@ impl Placement {
 /// one that each request leaves is seen, and one that only every eighth leaves.
 const MOST: f64 = 2.0;
 
-/// Parts that the requests are divided into. What leaks grows in each of them, so the part with the
+/// Parts that the requests are divided into. A leak grows in each of them, so the part with the
 /// least growth counts: heaps of threads grow by 200 KB in one part or another, until each has done
 /// so once.
 const PARTS: u32 = 5;

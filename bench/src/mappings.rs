@@ -11,7 +11,7 @@ use crate::report::{figure, fine, or_dash, table};
 /// The memory of one mapping that the processes of each role have together.
 type Shares = BTreeMap<Role, Memory>;
 
-/// Names of mappings, with what may be done with them, and who has how much of them.
+/// Names of mappings, with what may be done with them, and the share of each role.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mappings {
     found: BTreeMap<String, Shares>,

@@ -1,8 +1,8 @@
-//! `cargo xtask bench reliability`: what becomes of requests while a server restarts, loses
+//! `cargo xtask bench reliability`: the outcome of requests while a server restarts, loses
 //! processes, or has slow clients, dead groups and slow Pythons.
 //!
-//! Every answer is looked at. What a plain httpd does in the same situation is measured in the same
-//! run, since it loses requests as well: those of a child that is killed, for example.
+//! Every answer is looked at. The behaviour of a plain httpd in the same situation is measured in
+//! the same run, since it loses requests as well: those of a child that is killed, for example.
 
 mod dead;
 mod faults;

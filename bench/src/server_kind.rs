@@ -1,4 +1,4 @@
-//! Who is measured, and with which configuration.
+//! The servers that are measured, and their configurations.
 //!
 //! Every server gets the same application, Python, number of processes and threads, and, where
 //! httpd is part of it, the same httpd.

@@ -2,8 +2,8 @@
 
 use wsgi::protocol::hook::{Answer, Query};
 
-/// The payload of an answer. What can be read is written again as it was; an answer that decides is
-/// one to the question, and names a user that there can be.
+/// The payload of an answer. One that can be read is written again as it was; an answer that
+/// decides is one to the question, and names a user that there can be.
 ///
 /// # Panics
 /// Where that does not hold.

@@ -5,7 +5,7 @@ use wsgi::header::{header_variable, is_header_name};
 use wsgi::protocol::response::{ResponseStatus, check_header, content_length};
 
 /// A status line, and headers as `name:value` lines; the lines are separated by form feeds, which
-/// no rule treats in a special way. What is accepted cannot break out of its line.
+/// no rule treats in a special way. A header that is accepted cannot break out of its line.
 ///
 /// # Panics
 /// Where it can.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::time_zone::TimeZone;
 
-/// The payload of a log frame. What can be read is written again as it was, and stays one line.
+/// The payload of a log frame. One that can be read is written again as it was, and stays one
+/// line.
 ///
 /// # Panics
 /// Where that does not hold.

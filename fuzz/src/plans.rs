@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wsgi::process::plan::{EmbeddedSpec, Plan, PythonStart, Report, WorkerSpec};
 
-/// A plan, a report, or the task of a worker or of the engine: the first byte says which. What can
-/// be read is written again with the same meaning.
+/// A plan, a report, or the task of a worker or of the engine: the first byte says which. A
+/// document that can be read is written again with the same meaning.
 ///
 /// # Panics
 /// Where it is not.

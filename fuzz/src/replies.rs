@@ -5,7 +5,7 @@ use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::hook::{decode_variable, encode_variable};
 use wsgi::protocol::scoreboard::{Scoreboard, symbol};
 
-/// The payload of an answer. What can be read is written again as it was.
+/// The payload of an answer. One that can be read is written again as it was.
 ///
 /// # Panics
 /// Where that does not hold.

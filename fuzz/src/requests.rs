@@ -3,7 +3,7 @@
 use wsgi::protocol::hook::Question;
 use wsgi::protocol::request::{Attempts, RequestHead};
 
-/// The payload of a request or a question. What can be read is written again as it was.
+/// The payload of a request or a question. One that can be read is written again as it was.
 ///
 /// # Panics
 /// Where that does not hold.

@@ -34,7 +34,7 @@ impl MountNamespace {
         if debian::is_root() {
             for path in paths {
                 closed.extend(closed_directories(path.as_ref()));
-                // What a link on the way points to must be reachable, too.
+                // The target of a link on the way must be reachable, too.
                 if let Ok(real) = path.as_ref().canonicalize() {
                     closed.extend(closed_directories(&real));
                 }

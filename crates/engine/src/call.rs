@@ -60,7 +60,7 @@ impl Job<'_> {
             let _ = self.hosted.active_requests.bind(py).remove(&id);
         }
         self.log_if_slow(py);
-        // What the application leaves behind still ends inside of its request.
+        // Objects that the application leaves behind still end inside of its request.
         let Call { application, environ, start_response, data, errors, record, .. } = call;
         drop((application, environ, start_response, data));
         self.hosted.take_back(errors);

@@ -69,7 +69,7 @@ impl Job<'_> {
         self.control.enter(self.hosted);
         let hook = Hook { py, job: self, module, environ };
         let answer = hook.ask(&question.query).and_then(fits_a_frame);
-        // What the script leaves behind still ends inside of its request.
+        // Objects that the script leaves behind still end inside of its request.
         drop((hook, data));
         self.hosted.take_back(errors);
         self.control.leave(py);

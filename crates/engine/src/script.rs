@@ -80,7 +80,7 @@ pub(crate) fn find<'py>(
     Ok(if stale { Found::Stale(module) } else { Found::Ready(module) })
 }
 
-/// The script's own opinion. What it raises is logged and means no.
+/// The script's own opinion. An exception of it is logged and means no.
 fn reload_required<'py>(
     module: &Object<'py>,
     resource: &[u8],

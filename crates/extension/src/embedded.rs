@@ -204,7 +204,7 @@ fn complain(mut host: HostCalls, message: &Message) {
 /// seconds, and complains about it.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Ends the interpreters. What does not end in time is left to end with the process.
+/// Ends the interpreters. One that does not end in time ends with the process.
 pub(crate) fn shutdown() {
     let Some(engine) = ENGINE.get().cloned() else { return };
     let (done, wait) = mpsc::channel();

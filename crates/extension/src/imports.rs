@@ -10,8 +10,8 @@ use wsgi::protocol::outcome::Outcome;
 use crate::panics::caught;
 use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 
-/// Imports the scripts in their order. What fails is logged, and the rest is imported all the same. The
-/// calling thread is not attached.
+/// Imports the scripts in their order. A script that fails is logged, and the rest is imported all
+/// the same. The calling thread is not attached.
 pub(crate) fn run(
     engine: &Engine,
     log: &Arc<dyn ServerLog>,

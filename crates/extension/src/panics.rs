@@ -15,7 +15,7 @@ pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     QUIET.call_once(|| {
         set_hook(Box::new(|info| LAST.with(|last| *last.borrow_mut() = Some(info.to_string()))));
     });
-    // What the panic interrupted belongs to one request, which is failed.
+    // The work that the panic interrupted belongs to one request, which is failed.
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
         let text = LAST.with(|last| last.borrow_mut().take()).unwrap_or_else(|| "panic".into());
         text.replace('\n', " ")

@@ -57,8 +57,8 @@ impl Queue {
         Self { receiver, is_short: AtomicBool::new(false) }
     }
 
-    /// Whether there is a descriptor for a request, as far as is known: that is looked at after a shortage. What is
-    /// taken without one is lost, and its child has to send it again.
+    /// Whether there is a descriptor for a request, as far as is known: that is looked at after a
+    /// shortage. A request that is taken without one is lost, and its child has to send it again.
     pub(crate) fn has_room(&self) -> bool {
         !self.is_short.load(Ordering::Relaxed) || self.receiver.try_clone().is_ok()
     }

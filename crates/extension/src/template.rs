@@ -92,8 +92,8 @@ fn give_up(line: &ControlSocket, news: WorkerMessage) -> ! {
     sys::exit_now(0)
 }
 
-/// Imports what `preload-modules` names. What cannot be imported is logged; the rest is still worth
-/// having.
+/// Imports the modules that `preload-modules` names. One that cannot be imported is logged; the
+/// rest is still worth having.
 fn import_modules(py: Attached<'_>, process: &ProcessContext) {
     for name in &process.spec.group.preload_modules {
         let imported = py
@@ -134,7 +134,7 @@ fn rehearse(
     (outcome, status)
 }
 
-/// Who else is in this process, in words that help to find them.
+/// The other threads of this process, in words that help to find them.
 fn other_threads(py: Attached<'_>, threads: usize) -> String {
     let names = || -> python::Result<'_, Vec<String>> {
         let threading = py.import(c"threading")?;

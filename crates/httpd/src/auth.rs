@@ -223,7 +223,7 @@ unsafe extern "C" fn parse_require_line<M: Module>(
     line: *const c_char,
     place: *mut *const c_void,
 ) -> *const c_char {
-    // SAFETY: see above. What is made lives in the configuration's pool.
+    // SAFETY: see above. The new values live in the configuration's pool.
     unsafe {
         let pool = Pool::from_raw((*command).pool);
         let arguments = text::bytes(line).unwrap_or_default().to_vec();
@@ -258,7 +258,7 @@ unsafe fn may_be_negated(directive: *const sys::ap_directive_t) -> bool {
         let mut around = directive;
         while !around.is_null() {
             let name = text::bytes((*around).directive).unwrap_or_default();
-            // What an alias stands for is used elsewhere, in whatever way.
+            // The line that an alias stands for is used elsewhere, in whatever way.
             if [b"<RequireNone".as_slice(), b"<AuthzProviderAlias"].iter().any(|section| {
                 name.get(..section.len()).is_some_and(|name| name.eq_ignore_ascii_case(section))
             }) {

@@ -152,7 +152,8 @@ impl Request<'_> {
         let request = self.as_ptr();
         // SAFETY: the connection is live as long as the request.
         unsafe { (*(*request).connection).keepalive = sys::AP_CONN_CLOSE };
-        // What the protocol filters understand as "the backend broke" (mod_proxy does the same).
+        // The bucket that the protocol filters understand as "the backend broke" (mod_proxy does
+        // the same).
         let broke = sys::HTTP_BAD_GATEWAY.cast_signed();
         let _ = self.pass(Flush::AtEnd, |brigade, allocator| {
             // SAFETY: pool, brigade and allocator belong to this live request.

@@ -47,7 +47,8 @@ impl<'t> Table<'t> {
     }
 }
 
-/// A table of a live request, to be changed. What is put in is copied into the request's pool.
+/// A table of a live request, to be changed. Entries that are put in are copied into the request's
+/// pool.
 #[derive(Debug)]
 pub struct TableMut<'t> {
     raw: *mut sys::apr_table_t,

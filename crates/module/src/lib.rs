@@ -58,8 +58,8 @@ impl Module for Wsgi {
     }
 
     fn merge_server(_base: &ServerConfig, over: &ServerConfig) -> ServerConfig {
-        // What a virtual host says stays apart from what the main server says: aliases are searched
-        // in both, one after the other, and the rest is said in the main server only.
+        // The settings of a virtual host stay apart from those of the main server: aliases are
+        // searched in both, one after the other, and the rest is said in the main server only.
         over.clone()
     }
 

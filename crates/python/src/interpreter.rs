@@ -209,7 +209,7 @@ impl Interpreter {
         Ok(work(unsafe { Attached::assume() }))
     }
 
-    /// [`Interpreter::try_attach`] for who knows that it cannot fail.
+    /// [`Interpreter::try_attach`] for callers where it cannot fail.
     ///
     /// # Panics
     /// If the interpreter has been ended or the thread is attached to another one.

@@ -1,4 +1,5 @@
-//! Receiving from a Unix socket whose other end may be hostile: bytes, descriptors, and who has sent them.
+//! Receiving from a Unix socket whose other end may be hostile: bytes, descriptors, and the process
+//! that has sent them.
 //!
 //! nix gives up the control messages of a message that was cut off (`MSG_CTRUNC`), and the descriptors that the
 //! kernel has passed beside the cut stay open for ever. Here each descriptor that has come is owned at once.
@@ -30,7 +31,8 @@ pub struct Received {
 pub struct Room {
     /// So many descriptors, at most [`MOST_FILES`], and one more where alignment makes room for it.
     pub files: usize,
-    /// Who has sent it. Only for sockets that pass that on: others use the room for descriptors.
+    /// The process that has sent it. Only for sockets that pass that on: others use the room for
+    /// descriptors.
     pub sender: bool,
 }
 

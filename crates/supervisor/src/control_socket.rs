@@ -99,8 +99,9 @@ impl ControlSocket {
         is_due
     }
 
-    /// The next messages, of which there may be more: one process does not keep the others waiting. What is no message is
-    /// left out, unless it becomes too much: then the control socket is closed.
+    /// The next messages, of which there may be more: one process does not keep the others waiting.
+    /// Bytes that are no message are left out, unless they become too many: then the control socket
+    /// is closed.
     pub(crate) fn read_messages(&mut self) -> Vec<Heard> {
         if self.ended {
             return Vec::new();

@@ -1,8 +1,9 @@
 //! `wsgid leads`: where paths of a configuration lead, which httpd's parent must not look up itself.
 //!
-//! A path may lie in a file system that does not answer. A thread that looks there hangs in the kernel, and others
-//! go on with the paths behind. What is known is said at once; httpd's parent waits for as much as it likes, and
-//! kills this process then, which has nothing open but its standard streams.
+//! A path may lie in a file system that does not answer. A thread that looks there hangs in the
+//! kernel, and others go on with the paths behind. A result is reported at once; httpd's parent
+//! waits for as much as it likes, and kills this process then, which has nothing open but its
+//! standard streams.
 
 use std::io::Write;
 use std::process::ExitCode;

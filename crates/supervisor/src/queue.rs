@@ -85,8 +85,8 @@ impl Queue {
         self.is_passed_on.take() && self.has_waiting()
     }
 
-    /// Tells the children whose requests wait that there is no worker. What they have sent is not looked
-    /// at.
+    /// Tells the children whose requests wait that there is no worker. The requests that they have
+    /// sent are not looked at.
     pub(crate) fn refuse_waiting(&self) {
         let mut answer = Vec::new();
         frame::write(&mut answer, FrameType::Unavailable, |_| {});
@@ -152,7 +152,7 @@ mod tests {
         nix::sys::socket::send(pair.0.as_raw_fd(), b"head", MsgFlags::empty()).unwrap();
         assert!(queue.has_waiting() && !queue.is_broken());
         queue.refuse_waiting();
-        // What a hostile worker may do to the end that it holds, too.
+        // A hostile worker may do this to the end that it holds, too.
         let how = nix::sys::socket::Shutdown::Read;
         nix::sys::socket::shutdown(queue.receiver().as_raw_fd(), how).unwrap();
         assert!(!queue.has_waiting() && queue.is_broken());

@@ -347,7 +347,7 @@ impl State {
         // Remembers the processes while their parents can still be seen.
         self.tree.processes();
         if self.ended.is_none() {
-            // What was announced may take a moment to be written.
+            // Announced lines may take a moment to be written.
             let limit = WAIT_LIMIT.min(self.end_limit);
             holds_within(limit, || self.log.is_complete() || self.parent_status().is_some());
             match self.parent_status() {

@@ -1,6 +1,6 @@
 //! httpd's error log as lines with a level, and what a test says about it beforehand.
 //!
-//! Reads the format that httpd writes without `ErrorLogFormat`. What has no such prefix (the
+//! Reads the format that httpd writes without `ErrorLogFormat`. A line without such a prefix (the
 //! standard error of any process of the server) counts as a warning: nothing writes there when all
 //! is well.
 

@@ -67,7 +67,7 @@ impl Subscribers {
         self.expected.load(Ordering::Relaxed)
     }
 
-    /// Tells the subscribers of events. What they return becomes part of `event`, a dict.
+    /// Tells the subscribers of events. The values that they return become part of `event`, a dict.
     pub(crate) fn publish(&self, name: &str, event: &Object<'_>, records: &mut Records) {
         tell(&[&self.events], name, event, records);
     }
@@ -142,7 +142,7 @@ pub(crate) fn not_published(name: &str, error: &python::Error<'_>, records: &mut
     records.exception(&codes::event_not_published(name), error);
 }
 
-/// The object that the functions `subscribe_…` are methods of. It lives as long as the module
+/// The object that the functions `subscribe_*` are methods of. It lives as long as the module
 /// `mod_wsgi`.
 struct Subscriptions {
     events: Handle,

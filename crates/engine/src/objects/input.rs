@@ -51,7 +51,7 @@ impl Input {
         self.part(py, true, Vec::len, read)
     }
 
-    /// Reads `limit` bytes, or fewer at the end; without a limit all that is left. What is large is
+    /// Reads `limit` bytes, or fewer at the end; without a limit all that is left. A large body is
     /// read straight into the object, so that it is in memory once.
     fn read<'py>(&self, py: Attached<'py>, limit: Option<usize>) -> Result<'py, Object<'py>> {
         let limit = limit.unwrap_or(usize::MAX);

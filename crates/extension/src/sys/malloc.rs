@@ -32,9 +32,9 @@ mod gnu {
     /// to give back memory that malloc got from the kernel makes it get less from there.
     const MANY: usize = 4 * 1024;
 
-    /// Takes the free chunks in pages that others use, for the rest of the process's life, and says how
-    /// many bytes these are. What is allocated from now on lies side by side, and not between what a
-    /// forked process shares. The process has no other threads.
+    /// Takes the free chunks in pages that others use, for the rest of the process's life, and says
+    /// how many bytes these are. Chunks allocated from now on lie side by side, and not between
+    /// those that a forked process shares. The process has no other threads.
     pub(crate) fn reserve_free_chunks() -> usize {
         let top = top();
         let mut large = Vec::with_capacity(MANY);
@@ -118,7 +118,7 @@ mod gnu {
     fn give_back(chunks: Vec<Chunk>) {
         let builder = thread::Builder::new().stack_size(64 * 1024);
         let ended = builder.spawn(move || chunks.into_iter().for_each(Chunk::give_back));
-        // What cannot be given back stays taken, which costs no page that was not there.
+        // A chunk that cannot be given back stays taken, which costs no page that was not there.
         let _ = ended.map(thread::JoinHandle::join);
         trim_heap();
     }

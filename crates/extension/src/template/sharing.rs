@@ -9,8 +9,9 @@ use python::Attached;
 
 use crate::sys;
 
-/// Thresholds of the garbage collector in workers. What was preloaded is frozen, so a collection looks
-/// at the worker's own objects alone and is cheap; rare ones let garbage pile up in new pages.
+/// Thresholds of the garbage collector in workers. Preloaded objects are frozen, so a collection
+/// looks at the worker's own objects alone and is cheap; rare ones let garbage pile up in new
+/// pages.
 const THRESHOLDS: [i64; 3] = [700, 3, 3];
 
 /// The thresholds as they are now.

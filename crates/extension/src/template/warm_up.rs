@@ -23,8 +23,8 @@ const WATCHED_PASSES: u32 = 1;
 /// Passes that make the gathered code quick.
 const LAST_PASSES: u32 = 2;
 
-/// Asks for each path, and prepares the code for being shared if the group wants that. What goes wrong
-/// is logged and stops nothing.
+/// Asks for each path, and prepares the code for being shared if the group wants that. An error is
+/// logged and stops nothing.
 pub(super) fn run(py: Attached<'_>, process: &ProcessContext) {
     let paths: Vec<_> = py.detach(|| {
         let answered = |path: &&String| ask(process, path);
@@ -86,7 +86,7 @@ fn ask(process: &ProcessContext, path: &str) -> bool {
     false
 }
 
-/// Asks once more. What the application logs was logged the first time.
+/// Asks once more. Lines that the application logs were logged the first time.
 fn ask_again(process: &ProcessContext, path: &str) {
     if let Some(application) = application(process, path) {
         send(process, application, path, DiscardExchange::silent());

@@ -115,7 +115,7 @@ impl Service<'_> {
         Ok(())
     }
 
-    /// Makes sure of who has made the stream, and sets it up.
+    /// Verifies the user that has made the stream, and sets it up.
     fn prepare(&self, stream: &UnixStream) -> Result<(), Message> {
         let peer = getsockopt(stream, sockopt::PeerCredentials)
             .map_err(|error| codes::sender_unknown(&error))?;

@@ -34,7 +34,7 @@ pub(crate) fn plan(main: Server<'_>) -> Plan {
         .into_iter()
         .enumerate()
         .map(|(place, group)| PlannedGroup {
-            // What is wrong with them has been said when the configuration was checked.
+            // Errors in them were reported when the configuration was checked.
             applications: applications(group.spec, scripts.get(&group.spec.name))
                 .unwrap_or_default(),
             imports: imports::of_group(main, &group.spec.name),

@@ -69,7 +69,7 @@ impl<'r> WorkerConnection<'r> {
         stream.set_read_timeout(Some(step)).map_err(no_stream)?;
         let bytes = route.buffers.receive_buffer;
         if bytes > 0 {
-            // What a Unix socket receives is held in the buffer of the sender.
+            // Bytes that a Unix socket receives are held in the buffer of the sender.
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             setsockopt(&stream, sockopt::SndBuf, &bytes).map_err(RelayError::NoStream)?;
         }

@@ -1,5 +1,5 @@
-//! The response of a worker on its way to the client. What the worker says is checked here: it is a process of
-//! the group's user.
+//! The response of a worker on its way to the client. Its frames are checked here: the worker is a
+//! process of the group's user.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;

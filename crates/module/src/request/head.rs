@@ -67,8 +67,8 @@ pub(crate) fn choices<'c>(request: &'c Request<'_>, target: &'c Target) -> Choic
     }
 }
 
-/// Removes headers whose names could be taken for others in an environ (`A_B` for `A-B`). What runs
-/// later for this request must not meet them either.
+/// Removes headers whose names could be taken for others in an environ (`A_B` for `A-B`). Code that
+/// runs later for this request must not meet them either.
 fn remove_odd_headers(request: &mut Request<'_>) {
     let names = request.headers_in().entries().map(|(name, _)| name);
     let odd: Vec<Vec<u8>> =

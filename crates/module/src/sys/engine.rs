@@ -147,7 +147,7 @@ fn host_of<S: Serve>(request: &S) -> Host {
 
 /// Runs a callback of the engine; a panic must not reach it.
 fn guarded<R>(otherwise: R, callback: impl FnOnce() -> R) -> R {
-    // What the callback was doing to the request is over either way, and the answer says it failed.
+    // The callback's work on the request is over either way, and the answer says it failed.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback)).unwrap_or(otherwise)
 }
 

@@ -148,7 +148,8 @@ fn spawn(mut command: Command) -> Result<Child, SupervisorError> {
     })
 }
 
-/// Says what there is to say, and reads the answer to its end. What has come of it is in `answer` in any case.
+/// Sends `question`, and reads the answer to its end. The part that has come is in `answer` in any
+/// case.
 fn converse(
     wsgid: &mut Child,
     question: serde_json::Result<Vec<u8>>,

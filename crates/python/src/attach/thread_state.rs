@@ -28,7 +28,7 @@ struct Entry {
     made: Made,
 }
 
-/// Who made a thread state, which decides how it is freed.
+/// The maker of a thread state, which decides how it is freed.
 enum Made {
     /// Other code; it is only known here.
     Elsewhere,
@@ -150,7 +150,7 @@ impl Drop for States {
                     unsafe { ffi::PyEval_RestoreThread(state.as_ptr()) };
                     let scope = Scope::enter(interpreter);
                     // SAFETY: attached with this very state, which is freed after the guard has
-                    // gone. What the state holds may call Python when it is dropped.
+                    // gone. Objects that the state holds may call Python when they are dropped.
                     unsafe {
                         let bound = gil_state::bind(state);
                         ffi::PyThreadState_Clear(state.as_ptr());

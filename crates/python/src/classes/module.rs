@@ -66,7 +66,7 @@ impl<M: Module> Definition<M> {
         Self { made: OnceLock::new(), module: PhantomData }
     }
 
-    /// The result of `PyInit_…`. CPython calls that function attached; no other code may.
+    /// The result of `PyInit_*`. CPython calls that function attached; no other code may.
     ///
     /// # Panics
     /// If the thread does not hold the GIL.

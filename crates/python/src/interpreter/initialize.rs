@@ -1,8 +1,8 @@
 //! Initialising Python in a process that is not a Python: an Apache child.
 //!
-//! The host has loaded libpython with its symbols visible to all. What the stable ABI leaves out is
-//! looked up there. Settings that CPython only takes from the environment (`PYTHONHASHSEED`) are
-//! the host's business, before it has threads.
+//! The host has loaded libpython with its symbols visible to all. Symbols that the stable ABI
+//! leaves out are looked up there. Settings that CPython only takes from the environment
+//! (`PYTHONHASHSEED`) are the host's business, before it has threads.
 
 use std::ffi::{CString, c_int};
 use std::os::unix::ffi::OsStrExt;

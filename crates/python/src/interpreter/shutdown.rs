@@ -11,7 +11,7 @@ use crate::objects::error::Result;
 /// system has given the same identifier.
 pub(crate) fn join_threads(py: Attached<'_>) -> Result<'_, ()> {
     let Some(threading) = py.loaded_module("threading")? else { return Ok(()) };
-    // What `concurrent.futures` registers, so that its threads end.
+    // The callbacks that `concurrent.futures` registers, so that its threads end.
     if let Some(calls) = threading.attr_opt(c"_threading_atexits")? {
         let calls = calls.iterate()?.collect::<Result<'_, Vec<_>>>()?;
         for call in calls.iter().rev() {

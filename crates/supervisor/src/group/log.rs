@@ -74,7 +74,7 @@ impl GroupLog {
 
     /// Copies everything: no process writes any more.
     pub(crate) fn finish(&mut self) {
-        // What the pipe holds, and no more: a process that was left behind may write for ever.
+        // Only the bytes that the pipe holds: a process that was left behind may write for ever.
         self.copy_up_to(2 * MOST);
         self.end_line();
     }

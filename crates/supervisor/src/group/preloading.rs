@@ -75,7 +75,8 @@ impl Group {
                     let before = self.templates.before.take();
                     let is_same = next.generation() == self.templates.generation;
                     if is_same && before.is_some() && before != next.versions() {
-                        // What it has loaded is not what the workers have that there are.
+                        // The scripts that it has loaded are not those that the present workers
+                        // have.
                         next.set_generation(self.templates.generation + 1);
                     }
                     self.templates.generation = next.generation();

@@ -42,8 +42,8 @@ pub(crate) enum Event {
 }
 
 impl Stage {
-    /// The stage after an event. What a worker says out of turn changes nothing: it is a process of the group's
-    /// user and may say anything at any time.
+    /// The stage after an event. A message of a worker out of turn changes nothing: the worker is a
+    /// process of the group's user and may say anything at any time.
     pub(crate) fn on(self, event: Event) -> Self {
         match (self, event) {
             (Self::Forking, Event::Identified) => Self::Starting,

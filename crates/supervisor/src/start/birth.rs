@@ -1,8 +1,8 @@
 //! A process that was started and may not have executed its program yet: how far it is, and why it failed.
 //!
-//! `wsgid` does not wait for it. What it says is read when it matters: when it has ended, and when it takes long. What it
-//! looks up may lie in a file system that does not answer, and then it may hang in the kernel, where not even
-//! SIGKILL ends it.
+//! `wsgid` does not wait for it. Its words are read when they matter: when it has ended, and when
+//! it takes long. The files that it looks up may lie in a file system that does not answer, and
+//! then it may hang in the kernel, where not even SIGKILL ends it.
 
 use std::fs::File;
 use std::io::Read;

@@ -177,9 +177,10 @@ fn python_options(options: &PythonOptions) -> Vec<OsString> {
     optimize.into_iter().chain(bytecode).chain(warnings).map(OsString::from).collect()
 }
 
-/// Workers and templates keep the environment that httpd was started with: its administrators set there what
-/// applications are to see (Debian: `/etc/apache2/envvars`), as with `mod_wsgi`. What belongs to a user is
-/// that of the group's user. Secrets in it are known to every group: `docs/differences.md` says so.
+/// Workers and templates keep the environment that httpd was started with: its administrators set
+/// there what applications are to see (Debian: `/etc/apache2/envvars`), as with `mod_wsgi`.
+/// Variables that belong to a user are those of the group's user. Secrets in it are known to every
+/// group: `docs/differences.md` says so.
 fn environment(start: &Start<'_>) -> BTreeMap<OsString, OsString> {
     let (group, options) = (&start.spec.group, &start.spec.server.python);
     let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();

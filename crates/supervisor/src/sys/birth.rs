@@ -103,7 +103,7 @@ struct Newborn {
     places: Vec<(RawFd, RawFd)>,
     /// Where it says how far it is, behind all other descriptors.
     words: RawFd,
-    /// Who it becomes, if that is another one.
+    /// The user that it becomes, if that is another one.
     switch: bool,
     user: (Uid, Gid),
     groups: Vec<libc::gid_t>,

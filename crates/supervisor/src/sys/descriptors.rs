@@ -140,7 +140,7 @@ mod tests {
     fn a_new_program_finds_nothing_beyond_with_any_kernel() {
         assert_eq!(found_by_a_program(|| {}), [20, 21, 900], "the test itself works");
         assert_eq!(found_by_a_program(|| close_from_on_exec(21)), [20]);
-        // What is done where the kernel has no close_range, or does not know its flag.
+        // The path that is taken where the kernel has no close_range, or does not know its flag.
         assert_eq!(found_by_a_program(|| each_from(21, on_exec)), [20]);
         assert_eq!(found_by_a_program(|| (21..limit()).for_each(on_exec)), [20]);
     }

@@ -228,7 +228,7 @@ impl Setup {
     }
 
     /// Runs `httpd -t` as an administrator does: in a terminal, which is the controlling terminal
-    /// of its session. What is written to the terminal is the output.
+    /// of its session. The text that is written to the terminal is the output.
     ///
     /// # Panics
     /// When httpd cannot be run at all.

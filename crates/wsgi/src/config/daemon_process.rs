@@ -81,7 +81,7 @@ pub enum Preload {
     Application,
 }
 
-/// A process group as it was written. What is `None` follows httpd or Python.
+/// A process group as it was written. Options that are `None` follow httpd or Python.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {
     /// Its name.

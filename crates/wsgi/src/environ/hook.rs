@@ -1,5 +1,5 @@
 //! The environ of the hooks for access, users and groups: that of a request, as far as it is known
-//! before it is clear who asks for what.
+//! before the user and the file of the request are known.
 
 use super::{Environ, RequestFacts, script_name};
 

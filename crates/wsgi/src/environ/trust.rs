@@ -72,8 +72,8 @@ impl Trust<'_> {
         }
     }
 
-    /// The client is the address in front of the last proxies that are trusted. What stands before
-    /// it was not said by any of them, and is cut off.
+    /// The client is the address in front of the last proxies that are trusted. Text in front of it
+    /// was not written by any of them, and is cut off.
     fn apply_chain(self, environ: &mut Environ<'_>, header: &ProxyHeader, value: &str) {
         let chain: Vec<&str> =
             value.split(',').map(str::trim).filter(|address| !address.is_empty()).collect();
@@ -169,7 +169,7 @@ mod tests {
         let proxies: Option<&[&str]> = Some(&["10.0.0.0/8"]);
         let (environ, _) = applied(&["X-Forwarded-For"], proxies, &variables);
         let names: Vec<_> = environ.iter().map(|(name, _)| name.as_str()).collect();
-        // What no directive names is none of our business.
+        // Headers that no directive names are left alone.
         assert_eq!(names, ["REMOTE_ADDR", "HTTP_X_FORWARDED_HOST"]);
     }
 

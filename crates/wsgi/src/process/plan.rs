@@ -1,4 +1,4 @@
-//! The documents that the processes send each other when they start: httpd's parent → `wsgid` →
+//! The documents that the processes send each other when they start: httpd's parent -> `wsgid` ->
 //! worker.
 //!
 //! These travel as JSON over pipes and memory files: they are small, are read once, and a person who
@@ -64,7 +64,7 @@ pub struct Plan {
     /// httpd's `Timeout`: how long a worker waits for an httpd child.
     #[serde(with = "milliseconds")]
     pub socket_timeout: Duration,
-    /// Who httpd's children run as; they send the requests.
+    /// The user that httpd's children run as; they send the requests.
     pub children: Account,
     /// `WSGIPythonHome`.
     pub python_home: Option<PathBuf>,
@@ -86,7 +86,7 @@ pub struct Plan {
 pub struct Findings {
     /// The answers of Pythons.
     pub pythons: Vec<PythonAnswer>,
-    /// Who groups run as.
+    /// The users that groups run as.
     pub accounts: Vec<GroupAccount>,
 }
 

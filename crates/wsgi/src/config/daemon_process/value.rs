@@ -35,8 +35,8 @@ pub(crate) fn number<N: FromStr>(text: &str) -> Option<N> {
     text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
-/// The largest number of seconds, milliseconds or requests. What is worked out from such a number stays far below
-/// the end of its type.
+/// The largest number of seconds, milliseconds or requests. A result computed from such a number
+/// stays far below the end of its type.
 const MOST: u64 = 2_147_483_647;
 /// The largest size in bytes.
 const MOST_BYTES: u64 = 1 << 50;
