@@ -43,7 +43,7 @@ fn claim(directory: &Path) -> Result<()> {
     }
     if metadata.uid() != Uid::effective().as_raw() || metadata.mode() & 0o022 != 0 {
         bail!(
-            "{} belongs to somebody else, or others can write to it: remove it or use \
+            "{} belongs to another user, or other users can write to it: remove it or use \
              --server-root",
             directory.display()
         );

@@ -86,8 +86,8 @@ pub(super) const ACCOUNT: &[DaemonOption] = &[
     DaemonOption {
         name: "script-user",
         allowed: "the name of a user, or #uid",
-        documentation: "Whom a script and its directory must belong to; no other user may be able \
-                        to write to them. Other requests are refused (403).",
+        documentation: "The user that a script and its directory must belong to; no other user may \
+                        be able to write to them. Other requests are refused (403).",
         set: |spec, value| {
             spec.script_user = Some(Principal::parse(value)?);
             Some(())
@@ -96,8 +96,8 @@ pub(super) const ACCOUNT: &[DaemonOption] = &[
     DaemonOption {
         name: "script-group",
         allowed: "the name of a group, or #gid",
-        documentation: "The group that a script and its directory must belong to; not everybody \
-                        may be able to write to them. Other requests are refused (403). Not \
+        documentation: "The group that a script and its directory must belong to; users outside \
+                        of it may not be able to write to them. Other requests are refused (403). Not \
                         together with `script-user`.",
         set: |spec, value| {
             spec.script_group = Some(Principal::parse(value)?);

@@ -18,8 +18,8 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "socket-user",
         allowed: "the name of a user, or #uid",
-        documentation: "Accepted without effect: there is no socket with a name that could belong to \
-                        somebody.",
+        documentation: "Accepted without effect: there is no socket with a name, which could have an \
+                        owner.",
         set: |spec, value| {
             spec.socket.user = Some(Principal::parse(value)?);
             Some(())
