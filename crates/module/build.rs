@@ -1,5 +1,5 @@
-//! Links the module so that httpd never really unloads it, and with code that is seldom used apart from
-//! the rest.
+//! Links the module so that httpd never really unloads it, and with code that is seldom used apart
+//! from the rest.
 
 fn main() {
     // httpd unloads and loads its modules at every restart. A Rust library that goes away leaks

@@ -1,5 +1,5 @@
-//! The catalogue of messages (`wsgi::codes`): that every line at warning or above comes from it, and
-//! that its page has each of them.
+//! The catalogue of messages (`wsgi::codes`): that every line at warning or above comes from it,
+//! and that its page has each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

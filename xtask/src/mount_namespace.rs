@@ -2,10 +2,11 @@
 //! other users.
 //!
 //! As root, httpd's children run as another user, who cannot enter a 0700 directory such as /root.
-//! A program started [`MountNamespace::around`] sees each closed directory covered, in a mount namespace of
-//! its own, by an open one with the same entries. Every path stays valid, each entry keeps its own
-//! permissions, and everything is gone when the program ends. What the program creates directly in
-//! a covered directory is gone then, too; what it creates below one of its entries stays.
+//! A program started [`MountNamespace::around`] sees each closed directory covered, in a mount
+//! namespace of its own, by an open one with the same entries. Every path stays valid, each entry
+//! keeps its own permissions, and everything is gone when the program ends. What the program
+//! creates directly in a covered directory is gone then, too; what it creates below one of its
+//! entries stays.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

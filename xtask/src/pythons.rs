@@ -151,7 +151,8 @@ fn lacking(pythons: &[Python]) -> Option<String> {
     (!lacking.is_empty()).then(|| format!("not on this machine: {}", lacking.join(", ")))
 }
 
-/// The directory that a venv or an installation of this Python lives in, for [`crate::mount_namespace`].
+/// The directory that a venv or an installation of this Python lives in, for
+/// [`crate::mount_namespace`].
 pub(crate) fn prefix(binary: &Path) -> Result<&Path> {
     binary
         .parent()

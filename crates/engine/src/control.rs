@@ -23,8 +23,8 @@ struct State {
 }
 
 impl Control {
-    /// Raises `mod_wsgi.RequestTimeout` in the request's Python code; false if it runs none (any more).
-    /// Waits for the GIL, so that it may take any time. The calling thread is not attached.
+    /// Raises `mod_wsgi.RequestTimeout` in the request's Python code; false if it runs none (any
+    /// more). Waits for the GIL, so that it may take any time. The calling thread is not attached.
     pub fn interrupt(&self) -> bool {
         let Some((hosted, _)) = self.lock().inside.clone() else { return false };
         hosted.interpreter.attach(|py| {
@@ -36,9 +36,10 @@ impl Control {
         })
     }
 
-    /// Ends the response of a request whose code will not be waited for: with `status` if nothing was
-    /// sent, else so that the client sees that something is missing. False if the request is just
-    /// sending or reading something, or is over. Never waits; the calling thread is not attached.
+    /// Ends the response of a request whose code will not be waited for: with `status` if nothing
+    /// was sent, else so that the client sees that something is missing. False if the request is
+    /// just sending or reading something, or is over. Never waits; the calling thread is not
+    /// attached.
     pub fn give_up(&self, status: u16) -> bool {
         let lease = self.lock().lease.clone();
         lease.is_some_and(|lease| lease.give_up(status))

@@ -120,8 +120,9 @@ impl Engine {
         (outcome.map_or_else(|failed| failed, |()| Outcome::Complete), exchange)
     }
 
-    /// Loads the script of a request for requests that come later. The application is not called, and the
-    /// calling thread is not attached. The outcome is [`Outcome::Complete`] if that went well.
+    /// Loads the script of a request for requests that come later. The application is not called,
+    /// and the calling thread is not attached. The outcome is [`Outcome::Complete`] if that went
+    /// well.
     pub fn import(&self, request: &RequestHead<'_>, exchange: Box<dyn Exchange>) -> Outcome {
         let (outcome, _) = self.run(request, exchange, &Control::default(), |job| {
             Script::of_application(job).with(&self.loading, |_, _| ())
@@ -129,9 +130,10 @@ impl Engine {
         outcome.map_or_else(|failed| failed, |()| Outcome::Complete)
     }
 
-    /// Asks a hook on the calling thread, which is not attached; blocks until it has answered. Only an
-    /// answer that fits the question comes back. Otherwise the log has been told, and the outcome is
-    /// [`Outcome::Failed`], or [`Outcome::Declined`] from a worker that has to be replaced first.
+    /// Asks a hook on the calling thread, which is not attached; blocks until it has answered. Only
+    /// an answer that fits the question comes back. Otherwise the log has been told, and the
+    /// outcome is [`Outcome::Failed`], or [`Outcome::Declined`] from a worker that has to be
+    /// replaced first.
     pub fn ask(
         &self,
         question: &Question<'_>,
@@ -157,8 +159,8 @@ impl Engine {
         }
     }
 
-    /// Called in a process that was forked from the one that made the engine: what counts by process
-    /// begins anew.
+    /// Called in a process that was forked from the one that made the engine: what counts by
+    /// process begins anew.
     pub fn forked(&self) {
         signal::is_ours();
         self.recorder.reset_after_fork();
@@ -190,8 +192,8 @@ impl Engine {
         (result, live.exchange)
     }
 
-    /// Tells the subscribers in all interpreters that the process stops, once: `reason` is the event's
-    /// `shutdown_reason`. Requests may still run. The calling thread is not attached.
+    /// Tells the subscribers in all interpreters that the process stops, once: `reason` is the
+    /// event's `shutdown_reason`. Requests may still run. The calling thread is not attached.
     pub fn stopping(&self, reason: &str) {
         if self.stopping.swap(true, Ordering::Relaxed) {
             return;
@@ -208,8 +210,8 @@ impl Engine {
         }
     }
 
-    /// Tells the subscribers in all interpreters of a signal that the process got. The calling thread
-    /// is not attached.
+    /// Tells the subscribers in all interpreters of a signal that the process got. The calling
+    /// thread is not attached.
     pub fn signal(&self, name: &str, number: i32) {
         for hosted in self.hosted_interpreters() {
             let mut records = Records::new();
@@ -223,10 +225,10 @@ impl Engine {
         }
     }
 
-    /// Does what [`Self::stopping`] does, unless that was done before. Then joins the threads of all
-    /// interpreters and runs their `atexit` functions, unless the settings keep it from that. The interpreters
-    /// themselves are left to the end of the process, which is a matter of microseconds then.
-    /// The caller is the thread that made the engine, and is not attached.
+    /// Does what [`Self::stopping`] does, unless that was done before. Then joins the threads of
+    /// all interpreters and runs their `atexit` functions, unless the settings keep it from that.
+    /// The interpreters themselves are left to the end of the process, which is a matter of
+    /// microseconds then. The caller is the thread that made the engine, and is not attached.
     pub fn shutdown(&self, reason: &str) {
         self.stopping(reason);
         if self.settings.keep_interpreters {

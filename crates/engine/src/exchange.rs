@@ -2,10 +2,11 @@
 //!
 //! Daemon mode (frames over a socket), embedded mode (calls into httpd) and the engine's own tests
 //! are three implementations of [`Exchange`]; the engine is written once. The facts of the request
-//! come as a [`wsgi::protocol::request::RequestHead`] beside it; everything that has an effect goes through here.
+//! come as a [`wsgi::protocol::request::RequestHead`] beside it; everything that has an effect goes
+//! through here.
 //!
-//! No method is called while the thread is attached to an interpreter: each may block for as long as
-//! a client is slow.
+//! No method is called while the thread is attached to an interpreter: each may block for as long
+//! as a client is slow.
 
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
@@ -27,7 +28,8 @@ pub struct BodyError {
     pub text: String,
 }
 
-/// The client, or the Apache child between it and the engine, is gone and takes no more of the response.
+/// The client, or the Apache child between it and the engine, is gone and takes no more of the
+/// response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client has closed the connection")]
 pub struct Gone;

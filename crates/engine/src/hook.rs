@@ -1,5 +1,5 @@
-//! Hooks: a script's function is asked about a request, and what it returns is taken only if it is one
-//! of the things that it may return.
+//! Hooks: a script's function is asked about a request, and what it returns is taken only if it is
+//! one of the things that it may return.
 //!
 //! Whatever else happens is logged here, and is a failure; what that means for the request is
 //! decided by the caller.
@@ -41,7 +41,8 @@ const GET_REALM_HASH: Function =
 const GROUPS_FOR_USER: Function =
     Function { name: c"groups_for_user", missing: codes::no_groups_for_user };
 
-/// The environ of a hook, its `request_data()`, its `wsgi.errors`, and httpd's record if the script sees it.
+/// The environ of a hook, its `request_data()`, its `wsgi.errors`, and httpd's record if the script
+/// sees it.
 type Prepared<'py> = (Object<'py>, Object<'py>, Errors<'py>, Option<Capsule<'py>>);
 
 /// A hook that runs.

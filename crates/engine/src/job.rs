@@ -1,5 +1,5 @@
-//! A request inside of the engine, whether an application serves it or a hook answers for it: what belongs to it,
-//! and how its failures are told.
+//! A request inside of the engine, whether an application serves it or a hook answers for it: what
+//! belongs to it, and how its failures are told.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -6,14 +6,17 @@
 //! no socket and no httpd, and it never blocks while its thread is attached to an interpreter,
 //! except inside of Python code.
 //!
-//! - `engine` holds the interpreters; it finds the one of a request (`engine/script` its script) and runs a `job`;
-//! - `call` runs an application, `hook` asks a hook; `script` loads and reloads modules, `preload` notes what was
-//!   loaded before a fork;
+//! - `engine` holds the interpreters; it finds the one of a request (`engine/script` its script)
+//!   and runs a `job`;
+//! - `call` runs an application, `hook` asks a hook; `script` loads and reloads modules, `preload`
+//!   notes what was loaded before a fork;
 //! - `request` is what belongs to one request: its lease, body, response, error log and timing;
-//! - `objects` are the Python objects that it gets: environ, `wsgi.input`, `wsgi.errors`, `start_response`;
-//! - `interpreter` sets an interpreter up before an application is loaded: path, streams, signals, the module
-//!   `mod_wsgi`;
-//! - `events` and `metrics` tell applications about requests; `control` reaches a request from outside.
+//! - `objects` are the Python objects that it gets: environ, `wsgi.input`, `wsgi.errors`,
+//!   `start_response`;
+//! - `interpreter` sets an interpreter up before an application is loaded: path, streams, signals,
+//!   the module `mod_wsgi`;
+//! - `events` and `metrics` tell applications about requests; `control` reaches a request from
+//!   outside.
 #![forbid(unsafe_code)]
 
 mod call;

@@ -1,7 +1,7 @@
 //! Scripts that were loaded before this process was forked from its template.
 //!
-//! Such a script is not loaded anew in a worker that finds it changed: the worker serves on with what
-//! it has until others, forked from a new template, take its place.
+//! Such a script is not loaded anew in a worker that finds it changed: the worker serves on with
+//! what it has until others, forked from a new template, take its place.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

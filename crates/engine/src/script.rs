@@ -30,8 +30,8 @@ pub(crate) enum Found<'py> {
 pub(crate) struct Reload<'a> {
     /// The modification time of the file, in microseconds; `None` if it cannot be told.
     pub(crate) modified: Option<i64>,
-    /// The file that the request maps to, for the script's own `reload_required`; `None` if that has no
-    /// say.
+    /// The file that the request maps to, for the script's own `reload_required`; `None` if that
+    /// has no say.
     pub(crate) resource: Option<&'a [u8]>,
 }
 
@@ -45,7 +45,8 @@ pub(crate) enum LoadError<'py> {
     Run(Error<'py>),
 }
 
-/// The name of a script's module in `sys.modules`. Where upper and lower case are alike, so are the paths.
+/// The name of a script's module in `sys.modules`. Where upper and lower case are alike, so are the
+/// paths.
 pub(crate) fn module_name(path: &[u8], case_insensitive: bool) -> String {
     let lower = case_insensitive.then(|| path.to_ascii_lowercase());
     Md5::digest(lower.as_deref().unwrap_or(path)).iter().fold(
@@ -95,8 +96,9 @@ fn reload_required<'py>(
     }))
 }
 
-/// Loads a script. A module of the same name that is there is forgotten first, and what it held is freed: its
-/// functions know it, so that only a collection of garbage finds it, and the next one may be far away.
+/// Loads a script. A module of the same name that is there is forgotten first, and what it held is
+/// freed: its functions know it, so that only a collection of garbage finds it, and the next one
+/// may be far away.
 pub(crate) fn load<'py>(
     py: Attached<'py>,
     name: &str,

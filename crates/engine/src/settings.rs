@@ -77,7 +77,8 @@ pub struct Settings {
     pub switch_interval: Option<Duration>,
     /// Whether names of files in upper and lower case are alike.
     pub case_insensitive: bool,
-    /// Whether the interpreters are left alone at the end: no threads joined, no `atexit` functions run.
+    /// Whether the interpreters are left alone at the end: no threads joined, no `atexit` functions
+    /// run.
     pub keep_interpreters: bool,
     /// How long a request may take before that is noted in its log.
     pub slow_requests: Option<Duration>,
@@ -107,7 +108,8 @@ pub struct ApacheFacts {
 }
 
 impl Settings {
-    /// Makes the directories for `sys.path` absolute, before an application changes the working directory.
+    /// Makes the directories for `sys.path` absolute, before an application changes the working
+    /// directory.
     pub(crate) fn fix_paths(&mut self) {
         let Self { python_path, interpreters, .. } = self;
         let of_blocks = interpreters.blocks.iter_mut().map(|block| &mut block.options);

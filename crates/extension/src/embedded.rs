@@ -172,8 +172,8 @@ pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Outcome {
         })
 }
 
-/// Asks a hook; `payload` is that of a question frame. Gives the payload of an answer frame, or `None`
-/// if there is no answer, which the request's log has been told.
+/// Asks a hook; `payload` is that of a question frame. Gives the payload of an answer frame, or
+/// `None` if there is no answer, which the request's log has been told.
 pub(crate) fn ask(host: HostCalls, payload: &[u8]) -> Option<Vec<u8>> {
     let engine = ENGINE.get()?;
     let question = match Question::decode(payload) {

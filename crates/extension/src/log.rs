@@ -1,4 +1,5 @@
-//! The process's own log: lines in httpd's format on standard error, which is the group's error log.
+//! The process's own log: lines in httpd's format on standard error, which is the group's error
+//! log.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,8 +20,8 @@ pub(crate) struct ProcessLog {
 }
 
 impl ProcessLog {
-    /// A log that keeps lines up to httpd's level `most`, whose times are in httpd's zone, of a process of
-    /// this group.
+    /// A log that keeps lines up to httpd's level `most`, whose times are in httpd's zone, of a
+    /// process of this group.
     pub(crate) fn new(most: u8, zone: TimeZone, group: &str) -> Self {
         Self { most, zone, group: group.to_owned() }
     }

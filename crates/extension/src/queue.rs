@@ -1,4 +1,5 @@
-//! The queue of the process group, from its receiving end: requests are taken here (see [`wsgi::protocol::queue`]).
+//! The queue of the process group, from its receiving end: requests are taken here (see
+//! [`wsgi::protocol::queue`]).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -35,8 +36,8 @@ pub(crate) enum TakeError {
     /// No child of httpd can send requests any more.
     #[error("no child of httpd holds the queue")]
     Ended,
-    /// There are too many open files, or there is no memory, for another request. The one that was to be
-    /// taken still waits, or its child has been told to send it again.
+    /// There are too many open files, or there is no memory, for another request. The one that was
+    /// to be taken still waits, or its child has been told to send it again.
     #[error("{error}")]
     Shortage {
         error: nix::Error,
@@ -73,7 +74,8 @@ impl Queue {
     pub(crate) fn take(&self) -> Result<Taken, TakeError> {
         use nix::errno::Errno::{EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM};
         let mut inbox = FrameDecoder::default();
-        // One belongs there. A second is seen, and so is that there were more; the kernel has closed those.
+        // One belongs there. A second is seen, and so is that there were more; the kernel has
+        // closed those.
         let room = Room { files: 2, sender: false };
         let received = receive(self.receiver.as_fd(), inbox.room(), room, false);
         let Received { count, files, is_cut, .. } = received.map_err(|error| match error {

@@ -4,8 +4,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use wsgi::codes::{self, Message};
 use wsgi::config::daemon_process::GroupSpec;
 
-/// Sets what the group says. They are set in each process that serves, and not before: a template would
-/// use up their processor time.
+/// Sets what the group says. They are set in each process that serves, and not before: a template
+/// would use up their processor time.
 pub(crate) fn set(group: &GroupSpec) -> Result<(), Message> {
     let limits = group.limits;
     if limits.cpu_time > 0 {

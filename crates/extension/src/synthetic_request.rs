@@ -152,7 +152,8 @@ fn plain() -> RequestHead<'static> {
     }
 }
 
-/// The other side of such a request: what is sent is dropped, what is logged goes to the group's log.
+/// The other side of such a request: what is sent is dropped, what is logged goes to the group's
+/// log.
 pub(crate) struct DiscardExchange {
     what: String,
     /// `None` for one whose lines are dropped, too.

@@ -1,7 +1,7 @@
 //! A template: a process that loads what workers need, and then does nothing but fork them.
 //!
-//! Workers share its memory as long as they do not write to it ([`sharing`]). It has to be alone in its
-//! process: threads do not survive a fork.
+//! Workers share its memory as long as they do not write to it ([`sharing`]). It has to be alone in
+//! its process: threads do not survive a fork.
 
 mod open_sockets;
 mod sharing;
@@ -157,8 +157,8 @@ fn other_threads(py: Attached<'_>, threads: usize) -> String {
     if native > 0 {
         let _ = write!(
             text,
-            " ({native} of libraries; for numerical ones OPENBLAS_NUM_THREADS=1 or OMP_NUM_THREADS=1 \
-             in httpd's environment may help)"
+            " ({native} of libraries; for numerical ones OPENBLAS_NUM_THREADS=1 or \
+             OMP_NUM_THREADS=1 in httpd's environment may help)"
         );
     }
     text

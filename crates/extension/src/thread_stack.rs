@@ -1,7 +1,8 @@
 //! Stacks of the threads that run applications.
 //!
-//! Rust gives its threads 2 MiB, which recursion through C code uses up sooner than Python's own limit
-//! stops it. These get what the system gives to a thread. Only what is used of a stack takes memory.
+//! Rust gives its threads 2 MiB, which recursion through C code uses up sooner than Python's own
+//! limit stops it. These get what the system gives to a thread. Only what is used of a stack takes
+//! memory.
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 

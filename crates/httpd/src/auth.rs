@@ -55,12 +55,13 @@ pub enum Authorization {
 pub struct Requirement {
     /// The text behind the provider's name.
     pub arguments: Vec<u8>,
-    /// Whether the line may stand in `<RequireNone>` or behind `Require not`, where a denial lets the
-    /// request through.
+    /// Whether the line may stand in `<RequireNone>` or behind `Require not`, where a denial lets
+    /// the request through.
     pub may_be_negated: bool,
 }
 
-/// The part of a module that guards requests. Every function may be called by many threads at a time.
+/// The part of a module that guards requests. Every function may be called by many threads at a
+/// time.
 pub trait Guard {
     /// The name of the authentication provider.
     const AUTHN_PROVIDER: &'static CStr;
@@ -91,7 +92,8 @@ pub(crate) unsafe fn register<M: Module>(pool: *mut sys::apr_pool_t) {
     let kind = sys::AP_AUTH_INTERNAL_PER_CONF.cast_signed();
     let Order { after, before } = M::ACCESS_ORDER;
     // SAFETY: functions, names and structures stay valid because the library is never unloaded; the
-    // lists of names end with a null pointer; each structure is of the type that goes with its group.
+    // lists of names end with a null pointer; each structure is of the type that goes with its
+    // group.
     unsafe {
         sys::ap_hook_check_access(
             Some(check_access::<M>),
@@ -332,8 +334,8 @@ impl Request<'_> {
     /// The value of a variable of mod_ssl's; `None` if it has none, or there is no mod_ssl.
     pub fn tls_variable(&self, name: &[u8]) -> Option<&[u8]> {
         let name = std::ffi::CString::new(name).ok()?;
-        // SAFETY: request, connection and server are live, and the name is a C string; the value lives
-        // in the request's pool or longer.
+        // SAFETY: request, connection and server are live, and the name is a C string; the value
+        // lives in the request's pool or longer.
         unsafe {
             let request = self.as_ptr();
             let (server, connection) = ((*request).server, (*request).connection);

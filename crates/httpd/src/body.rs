@@ -67,9 +67,10 @@ impl ReadError {
 const APR_EGENERAL: sys::apr_status_t = sys::APR_OS_START_ERROR.cast_signed() + 14;
 
 impl Request<'_> {
-    /// Reads some of the body into `buffer`: at least one byte, or 0 at its end. The first call lets
-    /// httpd answer an `Expect: 100-continue`, also where `buffer` is empty; that one waits for the
-    /// first byte and keeps it for the next call. After an error the connection is not kept alive.
+    /// Reads some of the body into `buffer`: at least one byte, or 0 at its end. The first call
+    /// lets httpd answer an `Expect: 100-continue`, also where `buffer` is empty; that one waits
+    /// for the first byte and keeps it for the next call. After an error the connection is not kept
+    /// alive.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         if buffer.is_empty() {
             if self.input.ahead.is_none() {

@@ -106,7 +106,8 @@ const fn req_override(context: Context) -> c_int {
 pub enum Read {
     /// It is done with.
     Done,
-    /// It opens a section: httpd reads the directives in it, and then [`Module::section_end`] is called.
+    /// It opens a section: httpd reads the directives in it, and then [`Module::section_end`] is
+    /// called.
     Section,
 }
 
@@ -190,8 +191,8 @@ impl Command<'_> {
 /// httpd calls it while it reads the configuration, with live parameters, this module's directory
 /// configuration, and the text of the arguments.
 ///
-/// `.htaccess` is read while other threads read the server's configuration, which is therefore out of
-/// reach then: directives get a server configuration that is thrown away.
+/// `.htaccess` is read while other threads read the server's configuration, which is therefore out
+/// of reach then: directives get a server configuration that is thrown away.
 unsafe extern "C" fn raw_args<M: Module>(
     parms: *mut sys::cmd_parms,
     dir: *mut c_void,

@@ -5,15 +5,15 @@ use httpd_sys as sys;
 use crate::server::Server;
 use crate::text;
 
-/// Goes through the directives of the configuration that is being checked, from the inside to the outside:
-/// `make` gets name (with a `<` in front if it is a section), arguments as they are written, and what it has
-/// made of the directives inside.
+/// Goes through the directives of the configuration that is being checked, from the inside to the
+/// outside: `make` gets name (with a `<` in front if it is a section), arguments as they are
+/// written, and what it has made of the directives inside.
 pub fn config_tree<N>(
     _main: Server<'_>,
     make: &mut impl FnMut(String, String, Vec<N>) -> N,
 ) -> Vec<N> {
-    // SAFETY: a server was lent, so a configuration was read; its tree lives as long, and does not change any
-    // more. One thread reads configurations.
+    // SAFETY: a server was lent, so a configuration was read; its tree lives as long, and does not
+    // change any more. One thread reads configurations.
     unsafe { nodes(sys::ap_conftree, make) }
 }
 

@@ -1,8 +1,8 @@
 //! The only safe door to httpd 2.4 and APR.
 //!
-//! A module is a type that implements [`Module`]: httpd's callbacks arrive as calls of its functions
-//! with handles that cannot be kept beyond the callback. Pools, brigades and raw records stay inside
-//! this crate. It knows no WSGI and no Python.
+//! A module is a type that implements [`Module`]: httpd's callbacks arrive as calls of its
+//! functions with handles that cannot be kept beyond the callback. Pools, brigades and raw records
+//! stay inside this crate. It knows no WSGI and no Python.
 //!
 //! The invariants of httpd that the SAFETY comments here lean on are listed in `SAFETY.md`.
 #![allow(unsafe_code, reason = "this crate is the door to a C API")]

@@ -35,7 +35,8 @@ impl Status {
     }
 }
 
-/// Modules (by source file name, as httpd orders hooks) that a hook must run behind and in front of.
+/// Modules (by source file name, as httpd orders hooks) that a hook must run behind and in front
+/// of.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
     /// Run after these; ends with a null pointer.
@@ -77,13 +78,13 @@ pub trait Module: Guard + Sized + 'static {
     /// The directives of a section were read, or one of them was refused.
     fn section_end(server: &mut Self::Server);
 
-    /// The whole configuration was read, also for `httpd -t`. An error, which the log has been told of
-    /// ([`crate::startup_line`]), makes httpd refuse it.
+    /// The whole configuration was read, also for `httpd -t`. An error, which the log has been told
+    /// of ([`crate::startup_line`]), makes httpd refuse it.
     fn check_config(server: Server<'_>) -> Result<(), Unusable>;
     /// The configuration was found to be good, and httpd was started to test it (`httpd -t`).
     fn test_config(server: Server<'_>);
-    /// The configuration is about to be used. `pool` is cleared when it ends. An error, which the log
-    /// has been told of, ends httpd.
+    /// The configuration is about to be used. `pool` is cleared when it ends. An error, which the
+    /// log has been told of, ends httpd.
     fn post_config(pool: Pool<'_>, server: Server<'_>) -> Result<(), Unusable>;
     /// A child of httpd begins. `pool` is cleared when the child ends.
     fn child_init(pool: Pool<'_>, server: Server<'_>);

@@ -8,9 +8,9 @@ use crate::request::Request;
 use crate::response::SendError;
 
 impl Request<'_> {
-    /// Whether httpd holds output that the client has not taken. While it does not, up to 64 KiB can be passed
-    /// on without waiting for the client. `None` if that is not known: requests of one HTTP/2 connection
-    /// share its output.
+    /// Whether httpd holds output that the client has not taken. While it does not, up to 64 KiB
+    /// can be passed on without waiting for the client. `None` if that is not known: requests of
+    /// one HTTP/2 connection share its output.
     pub fn has_pending_output(&self) -> Option<bool> {
         // SAFETY: the connection is live as long as the request.
         unsafe {
@@ -22,9 +22,9 @@ impl Request<'_> {
 
     /// Has the client take of what httpd holds as much as it does without being waited for.
     pub fn push_output(&mut self) -> Result<(), SendError> {
-        // SAFETY: the connection and its filters are live as long as the request. The last of them writes to
-        // the network, and takes no brigade as the wish to write what it holds without waiting: the event MPM
-        // calls it so when a connection can be written to.
+        // SAFETY: the connection and its filters are live as long as the request. The last of them
+        // writes to the network, and takes no brigade as the wish to write what it holds without
+        // waiting: the event MPM calls it so when a connection can be written to.
         unsafe {
             let connection = (*self.as_ptr()).connection;
             let mut filter = (*connection).output_filters;
@@ -43,8 +43,8 @@ impl Request<'_> {
         }
     }
 
-    /// Gives the client up: nothing more is sent to it, and its connection is closed, so that what it has got
-    /// does not seem to be complete.
+    /// Gives the client up: nothing more is sent to it, and its connection is closed, so that what
+    /// it has got does not seem to be complete.
     pub fn abort_connection(&mut self) {
         // SAFETY: the connection is live as long as the request.
         unsafe {
@@ -54,9 +54,11 @@ impl Request<'_> {
         }
     }
 
-    /// The socket of the client's connection; `None` if there is none, or others use it, too (HTTP/2).
+    /// The socket of the client's connection; `None` if there is none, or others use it, too
+    /// (HTTP/2).
     pub fn client_socket(&self) -> Option<BorrowedFd<'_>> {
-        // SAFETY: the connection and its socket are live as long as the request, which lends the descriptor.
+        // SAFETY: the connection and its socket are live as long as the request, which lends the
+        // descriptor.
         unsafe {
             let connection = (*self.as_ptr()).connection;
             if !(*connection).master.is_null() {

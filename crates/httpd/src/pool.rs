@@ -72,8 +72,8 @@ unsafe extern "C" fn drop_value<T>(value: *mut c_void) -> sys::apr_status_t {
 /// Lends a pool for short-lived work.
 pub fn with_scratch_pool<R>(work: impl for<'p> FnOnce(Pool<'p>) -> R) -> R {
     let mut raw = core::ptr::null_mut();
-    // SAFETY: the pool has no parent, belongs to this thread, and is destroyed after the work, whose
-    // result cannot borrow from it.
+    // SAFETY: the pool has no parent, belongs to this thread, and is destroyed after the work,
+    // whose result cannot borrow from it.
     unsafe {
         let nobody = core::ptr::null_mut();
         sys::apr_pool_create_ex(&raw mut raw, core::ptr::null_mut(), None, nobody);

@@ -69,8 +69,8 @@ impl<'r> Request<'r> {
         self.raw.as_ptr()
     }
 
-    /// The address of httpd's `request_rec`, for foreign C code that knows httpd. It is valid as long
-    /// as the request.
+    /// The address of httpd's `request_rec`, for foreign C code that knows httpd. It is valid as
+    /// long as the request.
     pub fn record(&self) -> *mut c_void {
         self.as_ptr().cast()
     }
@@ -100,9 +100,9 @@ impl<'r> Request<'r> {
     /// The data that this module keeps for the request.
     pub fn state<M: Module>(&mut self) -> &mut M::Request {
         let (request, record) = (self.as_ptr(), M::record().as_ptr());
-        // SAFETY: only this function sets what the module has under its index, and it makes it with the
-        // right type, in the request's pool; one thread works on the request, and the borrow keeps
-        // others of its functions away.
+        // SAFETY: only this function sets what the module has under its index, and it makes it with
+        // the right type, in the request's pool; one thread works on the request, and the borrow
+        // keeps others of its functions away.
         unsafe {
             let state = sys::ap_get_module_config((*request).request_config, record);
             if let Some(state) = state.cast::<M::Request>().as_mut() {
@@ -376,8 +376,8 @@ impl<'r> Request<'r> {
 
     /// The request's headers.
     pub fn headers_in(&self) -> Table<'_> {
-        // SAFETY: the tables of a request live as long as the request; what changes them borrows the
-        // request mutably.
+        // SAFETY: the tables of a request live as long as the request; what changes them borrows
+        // the request mutably.
         unsafe { Table::from_raw((*self.as_ptr()).headers_in) }
     }
 

@@ -35,9 +35,9 @@ pub enum Sendfile {
 }
 
 impl Request<'_> {
-    /// Has each write to the client take no longer than `limit`, in place of httpd's `Timeout`. Gives what
-    /// held before, for setting it back: a connection outlives its requests. `None` if the request has
-    /// no socket of its own, as in HTTP/2.
+    /// Has each write to the client take no longer than `limit`, in place of httpd's `Timeout`.
+    /// Gives what held before, for setting it back: a connection outlives its requests. `None` if
+    /// the request has no socket of its own, as in HTTP/2.
     pub fn set_client_timeout(&mut self, limit: Duration) -> Option<Duration> {
         let limit = sys::apr_interval_time_t::try_from(limit.as_micros()).ok()?;
         // SAFETY: the connection is live as long as the request, and its socket with it.
@@ -100,10 +100,11 @@ impl Request<'_> {
         self.pass(Flush::Now, |_, _| {})
     }
 
-    /// Sends `length` bytes of `file`, which is a regular file, from `offset`. The descriptor is kept until
-    /// the request is over, because httpd may send after the handler has returned. The file is never mapped
-    /// into memory, whatever `EnableMMAP` says: if it became shorter meanwhile, what reads the mapping (a
-    /// filter that compresses, or one that encrypts) would end this process. So it is a response cut short.
+    /// Sends `length` bytes of `file`, which is a regular file, from `offset`. The descriptor is
+    /// kept until the request is over, because httpd may send after the handler has returned. The
+    /// file is never mapped into memory, whatever `EnableMMAP` says: if it became shorter
+    /// meanwhile, what reads the mapping (a filter that compresses, or one that encrypts) would end
+    /// this process. So it is a response cut short.
     pub fn send_file(
         &mut self,
         file: OwnedFd,
@@ -137,7 +138,8 @@ impl Request<'_> {
                 );
                 let bucket =
                     sys::apr_brigade_insert_file(brigade, handle, offset, length, pool.as_ptr());
-                // It holds for all buckets that the file was divided into, and it cannot fail for a file's.
+                // It holds for all buckets that the file was divided into, and it cannot fail for a
+                // file's.
                 sys::apr_bucket_file_enable_mmap(bucket, 0);
             }
         })
@@ -172,8 +174,8 @@ impl Request<'_> {
         unsafe { (*self.as_ptr()).sent_bodyct != 0 }
     }
 
-    /// Whether the response is complete, although this handler has not ended it: a filter that refuses
-    /// the request's body has httpd answer.
+    /// Whether the response is complete, although this handler has not ended it: a filter that
+    /// refuses the request's body has httpd answer.
     pub fn is_answered(&self) -> bool {
         // SAFETY: the record is live; httpd sets this when it has ended a response.
         unsafe { (*self.as_ptr()).eos_sent != 0 }
@@ -200,8 +202,8 @@ impl Request<'_> {
         }
     }
 
-    /// Fills a brigade and passes it on; it is empty again when this returns. If a filter fails while the
-    /// client is there, what has left must not pass for the whole response.
+    /// Fills a brigade and passes it on; it is empty again when this returns. If a filter fails
+    /// while the client is there, what has left must not pass for the whole response.
     fn pass(
         &mut self,
         flush: Flush,

@@ -9,8 +9,8 @@ use core::ptr::{self, NonNull};
 
 use httpd_sys as sys;
 
-/// The scoreboard of the httpd that this process belongs to. httpd never takes it away from a process
-/// that has it.
+/// The scoreboard of the httpd that this process belongs to. httpd never takes it away from a
+/// process that has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoreboard {
     global: NonNull<sys::global_score>,

@@ -107,8 +107,8 @@ fn uses_embedded(main: Server<'_>) -> bool {
     mappings(main).iter().any(|mapping| mapping.group() == Some(""))
 }
 
-/// Whether messages that are no mistakes are logged now: httpd reads its configuration twice when it
-/// starts, and has each said once.
+/// Whether messages that are no mistakes are logged now: httpd reads its configuration twice when
+/// it starts, and has each said once.
 fn is_heard() -> bool {
     httpd::start_pass() != StartPass::Check || httpd::run_mode() != RunMode::Serve
 }

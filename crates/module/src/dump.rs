@@ -112,7 +112,8 @@ impl Groups<'_> {
                 ("embedded, in httpd's children".to_owned(), python)
             }
             Some("") => {
-                let why = "nowhere: embedded mode is disabled (WSGIRestrictEmbedded On), requests get 500";
+                let why = "nowhere: embedded mode is disabled (WSGIRestrictEmbedded On), requests \
+                           get 500";
                 (why.to_owned(), "none".to_owned())
             }
             Some(group) => {
@@ -172,13 +173,13 @@ fn write_verdict(main: Server<'_>, report: &Report, text: &mut String) {
                 let url = &mapping.alias.url;
                 match mapping.group() {
                     Some("") => reasons.push(format!(
-                        "WSGIScriptAlias {url} of the server {name} is not in a process group: at the \
-                         first request for it"
+                        "WSGIScriptAlias {url} of the server {name} is not in a process group: at \
+                         the first request for it"
                     )),
                     Some(_) => {}
                     None => reasons.push(format!(
-                        "WSGIScriptAlias {url} of the server {name}: if a request decides for embedded \
-                         mode"
+                        "WSGIScriptAlias {url} of the server {name}: if a request decides for \
+                         embedded mode"
                     )),
                 }
             }
@@ -189,7 +190,8 @@ fn write_verdict(main: Server<'_>, report: &Report, text: &mut String) {
             "no, as long as no handler leads to a script outside of a process group \
              (WSGIRestrictEmbedded On refuses that), and no .htaccess names a hook without one"
         } else {
-            "no (WSGIRestrictEmbedded On), as long as no .htaccess names a hook without a process group"
+            "no (WSGIRestrictEmbedded On), as long as no .htaccess names a hook without a process \
+             group"
         };
         let _ = writeln!(text, "* httpd's children load Python: {why}");
         return;

@@ -32,8 +32,8 @@ use crate::wsgid::findings;
 /// The engine of this process. A child serves one configuration, so it never changes.
 static ENGINE: OnceLock<Result<LoadedEngine, String>> = OnceLock::new();
 
-/// Called in each new child: has Python end with it, if it comes to that, and starts it if something is
-/// to be imported at once.
+/// Called in each new child: has Python end with it, if it comes to that, and starts it if
+/// something is to be imported at once.
 pub(crate) fn enter_child(pool: Pool<'_>, main: Server<'_>) {
     pool.own(EndPython);
     if !imports::of_embedded(main).is_empty()
@@ -71,8 +71,8 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
     Status::Ok
 }
 
-/// The engine of this process, which is loaded if it is not there yet; `None` if it cannot be, which the
-/// request's log is told.
+/// The engine of this process, which is loaded if it is not there yet; `None` if it cannot be,
+/// which the request's log is told.
 pub(crate) fn engine(request: &Request<'_>) -> Option<LoadedEngine> {
     match ENGINE.get_or_init(load) {
         Ok(engine) => Some(*engine),

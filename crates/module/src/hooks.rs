@@ -1,8 +1,8 @@
 //! Hooks in Python: who may have what, which groups a user belongs to, and where a request runs.
 //!
-//! Each is a question to a script, answered by the engine in this process (`child`) or by a worker of a
-//! process group (`delegate`). No answer is a rejection, whatever the reason; that was logged where it
-//! happened.
+//! Each is a question to a script, answered by the engine in this process (`child`) or by a worker
+//! of a process group (`delegate`). No answer is a rejection, whatever the reason; that was logged
+//! where it happened.
 
 use std::borrow::Cow;
 
@@ -67,8 +67,8 @@ fn ask(request: &mut Request<'_>, script: &HookScript, query: &Query<'_>) -> Opt
     ask_with(request, script, query, None)
 }
 
-/// Asks a hook; one that dispatches gets the environ of a request that would run at `planned`. `None` if it
-/// has no answer.
+/// Asks a hook; one that dispatches gets the environ of a request that would run at `planned`.
+/// `None` if it has no answer.
 fn ask_with(
     request: &mut Request<'_>,
     script: &HookScript,
@@ -128,8 +128,8 @@ fn ask_with(
     answer
 }
 
-/// The path of a script; one that is not absolute is relative to `ServerRoot`, as everywhere in httpd's
-/// configuration.
+/// The path of a script; one that is not absolute is relative to `ServerRoot`, as everywhere in
+/// httpd's configuration.
 fn path(script: &HookScript) -> Cow<'_, str> {
     if script.path.starts_with('/') {
         return script.path.as_str().into();

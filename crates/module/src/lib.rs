@@ -1,13 +1,18 @@
 //! `mod_wsgi.so`: WSGI under httpd, without any Python in it.
 //!
-//! This crate wires the rules of `wsgi` to httpd's hooks. This file has the module's record, and what httpd calls.
+//! This crate wires the rules of `wsgi` to httpd's hooks. This file has the module's record, and
+//! what httpd calls.
 //!
-//! - `config`: what httpd keeps of the configuration, and what follows from it before there are requests;
+//! - `config`: what httpd keeps of the configuration, and what follows from it before there are
+//!   requests;
 //! - `check`, `dump`: its mistakes, and `httpd -t -D DUMP_WSGI`;
 //! - `wsgid`: starting the supervisor, and asking it to look at files and Pythons;
-//! - `lifecycle`: the process groups of a configuration from start to end: generation, queue, route;
-//! - `request`: where a request runs, whether it may (`access`, `rejection`), its head, environ and body;
-//! - `relay`: a request that a worker serves; `embedded`: one that the engine serves in this process;
+//! - `lifecycle`: the process groups of a configuration from start to end: generation, queue,
+//!   route;
+//! - `request`: where a request runs, whether it may (`access`, `rejection`), its head, environ and
+//!   body;
+//! - `relay`: a request that a worker serves; `embedded`: one that the engine serves in this
+//!   process;
 //! - `hooks`: scripts that decide about access, users, groups and dispatching;
 //! - `sys`: all unsafe code, with the exported record.
 

@@ -1,8 +1,8 @@
 //! A request that a worker serves: the httpd child's side of the frames.
 //!
-//! The child puts the request into the group's queue, and then only does what the worker asks. It asks
-//! another worker only where nothing of the request can have been used: the worker declined, or was gone
-//! before it had all of the request's head.
+//! The child puts the request into the group's queue, and then only does what the worker asks. It
+//! asks another worker only where nothing of the request can have been used: the worker declined,
+//! or was gone before it had all of the request's head.
 
 mod attempts;
 pub(crate) mod log_budget;
@@ -44,7 +44,8 @@ use response::RelayedResponse;
 /// Room for the beginning of an answer in bytes: every request that waits for its worker holds it.
 pub(crate) const FIRST_ROOM: usize = 1024;
 
-/// Has a worker of a group serve the request whose frame is `frame`, and whose body goes on with `body`.
+/// Has a worker of a group serve the request whose frame is `frame`, and whose body goes on with
+/// `body`.
 pub(crate) fn serve(
     request: &mut Request<'_>,
     group: &str,

@@ -1,5 +1,5 @@
-//! Pages of programs and libraries that starting or ending something has touched, and that cost memory
-//! for as long as a process keeps them.
+//! Pages of programs and libraries that starting or ending something has touched, and that cost
+//! memory for as long as a process keeps them.
 //!
 //! Pages that can be read from the files again are given back to the kernel: code that reads them
 //! later gets the same content, after a moment.

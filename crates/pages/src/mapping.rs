@@ -57,8 +57,8 @@ pub(crate) fn parse(lines: impl Iterator<Item = String>) -> impl Iterator<Item =
     })
 }
 
-/// A first line: the mapping, and whether it is a private one of a file. Until the kernel has said otherwise, all
-/// of it was written to.
+/// A first line: the mapping, and whether it is a private one of a file. Until the kernel has said
+/// otherwise, all of it was written to.
 fn head(line: &str) -> Option<(Mapping, bool)> {
     let mut words = line.splitn(6, ' ');
     let (start, end) = words.next()?.split_once('-')?;

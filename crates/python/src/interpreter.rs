@@ -47,7 +47,10 @@ pub enum AttachError {
 
 /// A sub-interpreter could not be made; what CPython says about it, if anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("CPython cannot make another sub-interpreter{}", .0.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+#[error(
+    "CPython cannot make another sub-interpreter{}",
+    .0.as_deref().map(|text| format!(": {text}")).unwrap_or_default()
+)]
 pub struct CreateError(Option<String>);
 
 /// Why an interpreter was not ended. It stays as it is.
@@ -131,9 +134,9 @@ impl Interpreter {
         Self::made_by(py, || NonNull::new(start()).ok_or(CreateError(None)))
     }
 
-    /// Makes a sub-interpreter with a GIL of its own. Extension modules that do not say that they can
-    /// be used by several interpreters are refused there by CPython, as are fork and daemon threads.
-    /// The thread stays attached to the one it is attached to.
+    /// Makes a sub-interpreter with a GIL of its own. Extension modules that do not say that they
+    /// can be used by several interpreters are refused there by CPython, as are fork and daemon
+    /// threads. The thread stays attached to the one it is attached to.
     ///
     /// # Panics
     /// If CPython says that it made one and then has none.

@@ -6,8 +6,9 @@
 //!   interpreter for the thread's life;
 //! - [`Class`], [`Function`] and [`module::Definition`] are what Python can call.
 //!
-//! Rooms: `attach` (threads and the GIL), `objects` (references, values, errors), `classes` (what Python can call,
-//! and the trampolines below), `interpreter` (making, forking, ending), `memory` (what templates do for sharing).
+//! Rooms: `attach` (threads and the GIL), `objects` (references, values, errors), `classes` (what
+//! Python can call, and the trampolines below), `interpreter` (making, forking, ending), `memory`
+//! (what templates do for sharing).
 //!
 //! It links no libpython: the library that uses it takes the symbols of the interpreter that loads
 //! it. It knows no WSGI. Free-threaded builds of CPython are not covered by this stable ABI.

@@ -1,8 +1,9 @@
 //! Receiving from a Unix socket whose other end may be hostile: bytes, descriptors, and the process
 //! that has sent them.
 //!
-//! nix gives up the control messages of a message that was cut off (`MSG_CTRUNC`), and the descriptors that the
-//! kernel has passed beside the cut stay open for ever. Here each descriptor that has come is owned at once.
+//! nix gives up the control messages of a message that was cut off (`MSG_CTRUNC`), and the
+//! descriptors that the kernel has passed beside the cut stay open for ever. Here each descriptor
+//! that has come is owned at once.
 #![allow(unsafe_code, reason = "the kernel's control messages are read where they lie")]
 
 use std::mem::offset_of;
@@ -20,7 +21,8 @@ pub struct Received {
     pub count: usize,
     /// The descriptors that have come along, closed for programs that are executed.
     pub files: Vec<OwnedFd>,
-    /// More has come along than there was room for, or than this process may open. The kernel has closed it.
+    /// More has come along than there was room for, or than this process may open. The kernel has
+    /// closed it.
     pub is_cut: bool,
     /// The process that has sent it, where the socket passes that on (`SO_PASSCRED`).
     pub sender: Option<i32>,
@@ -36,8 +38,8 @@ pub struct Room {
     pub sender: bool,
 }
 
-/// Receives bytes into `place`, and what there is `room` for. With `waits`, a socket that blocks is waited
-/// for.
+/// Receives bytes into `place`, and what there is `room` for. With `waits`, a socket that blocks is
+/// waited for.
 ///
 /// # Errors
 /// Those of `recvmsg`; nothing was received then.
@@ -50,8 +52,9 @@ pub fn receive(
     receive_with(socket, place, room, if waits { 0 } else { libc::MSG_DONTWAIT })
 }
 
-/// Looks at what [`receive`] would receive, and leaves it where it is. Descriptors for which there is no room are not
-/// closed by this, but left, too: `is_cut` says that there are some. Does not wait.
+/// Looks at what [`receive`] would receive, and leaves it where it is. Descriptors for which there
+/// is no room are not closed by this, but left, too: `is_cut` says that there are some. Does not
+/// wait.
 ///
 /// # Errors
 /// Those of `recvmsg`.
@@ -95,8 +98,9 @@ fn receive_into(
 ) -> nix::Result<Received> {
     let mut part = libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: place.len() };
     let flags = libc::MSG_CMSG_CLOEXEC | flags;
-    // SAFETY: all fields of the structure are numbers or pointers, for which zero is a value. Both buffers
-    // are at least as long as is said, aligned as control messages have to be, and live during the call.
+    // SAFETY: all fields of the structure are numbers or pointers, for which zero is a value. Both
+    // buffers are at least as long as is said, aligned as control messages have to be, and live
+    // during the call.
     unsafe {
         let mut message: libc::msghdr = std::mem::zeroed();
         message.msg_iov = &raw mut part;

@@ -143,8 +143,8 @@ impl Examined {
         } else {
             let name = &group.spec.name;
             self.note = Some(format!(
-                "process group {name:?}: {program:?} has not said its version at once and is not waited \
-                 for; the group is started with it"
+                "process group {name:?}: {program:?} has not said its version at once and is not \
+                 waited for; the group is started with it"
             ));
         }
         let problem = engine_problem(identity, root.as_deref())
@@ -182,8 +182,8 @@ fn privileges(spec: &GroupSpec) -> Result<(), Message> {
     }
 }
 
-/// Locales that are not installed: the processes speak C instead. Those of another root directory are not
-/// looked for.
+/// Locales that are not installed: the processes speak C instead. Those of another root directory
+/// are not looked for.
 fn missing_locales(group: &PlannedGroup) -> Vec<Message> {
     let (spec, place) = (&group.spec, &group.place);
     let named = [("lang", &spec.lang), ("locale", &spec.locale)];
@@ -197,8 +197,8 @@ fn missing_locales(group: &PlannedGroup) -> Vec<Message> {
         .collect()
 }
 
-/// Scripts whose directories are closed to httpd's children: they look for the script before they ask a
-/// process group, and answer 403.
+/// Scripts whose directories are closed to httpd's children: they look for the script before they
+/// ask a process group, and answer 403.
 fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Credentials) -> Vec<Message> {
     let children = Credentials::of_children(&plan.children);
     // Where that is the group's user, it was said that it cannot read them.

@@ -1,9 +1,11 @@
-//! The control socket to a worker or template: a message each way now and then, see [`wsgi::process::control`].
+//! The control socket to a worker or template: a message each way now and then, see
+//! [`wsgi::process::control`].
 //!
-//! No descriptor belongs to a message. One that comes all the same is a trap: the end of a socket that lingers, or of a
-//! file in a file system that does not answer, may take as long as its owner likes, and the kernel has the receiver
-//! wait for it, whether there is room for the descriptor or not. So what comes is looked at before it is
-//! received, and a control socket with a descriptor in it is neither heard nor closed any more.
+//! No descriptor belongs to a message. One that comes all the same is a trap: the end of a socket
+//! that lingers, or of a file in a file system that does not answer, may take as long as its owner
+//! likes, and the kernel has the receiver wait for it, whether there is room for the descriptor or
+//! not. So what comes is looked at before it is received, and a control socket with a descriptor in
+//! it is neither heard nor closed any more.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice, Write};
@@ -50,10 +52,12 @@ impl Kept {
     }
 }
 
-/// So many control sockets of a group are kept open before no more are made: each is a descriptor of this process.
+/// So many control sockets of a group are kept open before no more are made: each is a descriptor
+/// of this process.
 const MOST_KEPT: usize = 4;
 
-/// How many messages of one process are read before those of the others: none has that many to send.
+/// How many messages of one process are read before those of the others: none has that many to
+/// send.
 const MOST_MESSAGES: usize = 64;
 
 /// How many bytes that are no messages a process may say: another version may know other messages.
@@ -90,7 +94,8 @@ impl ControlSocket {
         self.ended = true;
     }
 
-    /// Whether it was closed because the other side says what makes no sense, again and again; true once.
+    /// Whether it was closed because the other side says what makes no sense, again and again; true
+    /// once.
     pub(crate) fn is_to_report(&mut self) -> bool {
         let is_due = self.report == Report::Nonsense;
         if is_due {
@@ -126,7 +131,8 @@ impl ControlSocket {
         messages
     }
 
-    /// Receives what has no descriptor in it. One that has is left, and the control socket kept open.
+    /// Receives what has no descriptor in it. One that has is left, and the control socket kept
+    /// open.
     fn next(&mut self, bytes: &mut [u8]) -> nix::Result<Received> {
         // The kernel does not join messages of two senders.
         let room = Room { files: 0, sender: true };
@@ -183,8 +189,8 @@ impl ControlSocket {
 }
 
 impl Drop for ControlSocket {
-    /// Takes what was said and not heard, so that the end of the socket closes nothing else. That is no more than a
-    /// socket holds.
+    /// Takes what was said and not heard, so that the end of the socket closes nothing else. That
+    /// is no more than a socket holds.
     fn drop(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Read);
         let mut bytes = [0; MOST_MESSAGES];
@@ -204,7 +210,8 @@ mod tests {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::io::{PipeReader, Read};
 
-    /// A control socket, its other end, and the reading end of a pipe whose writing end is under way with a message.
+    /// A control socket, its other end, and the reading end of a pipe whose writing end is under
+    /// way with a message.
     fn with_descriptor(kept: &Kept, flags: MsgFlags) -> (ControlSocket, UnixStream, PipeReader) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let control = ControlSocket::new(ours, kept).unwrap();

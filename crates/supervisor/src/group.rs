@@ -1,8 +1,9 @@
 //! A process group: its queue, its workers, and how many of them there have to be.
 //!
-//! Workers start by themselves, or are forked from the group's [`crate::group::template::Template`]. Workers of an older
-//! generation (their template was replaced, because a script has changed) and workers that have grown
-//! too large stay until others are ready in their place.
+//! Workers start by themselves, or are forked from the group's
+//! [`crate::group::template::Template`]. Workers of an older generation (their template was
+//! replaced, because a script has changed) and workers that have grown too large stay until others
+//! are ready in their place.
 
 pub(crate) mod backoff;
 pub(crate) mod demand;
@@ -71,8 +72,8 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// The group that requests in `queue` are for, which has the index `index` in `states`. No worker is
-    /// started yet.
+    /// The group that requests in `queue` are for, which has the index `index` in `states`. No
+    /// worker is started yet.
     pub(crate) fn new(
         plan: &Plan,
         group: PlannedGroup,
@@ -173,8 +174,9 @@ impl Group {
         self.publish();
     }
 
-    /// Tells httpd's children whether requests are worth waiting for, and refuses those that wait if they
-    /// are not: there is no worker, none is on its way, and none may be started for a while.
+    /// Tells httpd's children whether requests are worth waiting for, and refuses those that wait
+    /// if they are not: there is no worker, none is on its way, and none may be started for a
+    /// while.
     fn publish(&mut self) {
         let is_down = self.demand.wanted() > 0
             && !self.may_start()
@@ -252,8 +254,8 @@ impl Group {
         }
     }
 
-    /// httpd uses another configuration: what is not needed for connections from before ends soon, and is
-    /// started again when it is.
+    /// httpd uses another configuration: what is not needed for connections from before ends soon,
+    /// and is started again when it is.
     pub(crate) fn retire(&mut self) {
         self.retired = true;
         self.demand.retire();

@@ -1,4 +1,5 @@
-//! `wsgid leads`: where paths of a configuration lead, which httpd's parent must not look up itself.
+//! `wsgid leads`: where paths of a configuration lead, which httpd's parent must not look up
+//! itself.
 //!
 //! A path may lie in a file system that does not answer. A thread that looks there hangs in the
 //! kernel, and others go on with the paths behind. A result is reported at once; httpd's parent
@@ -29,11 +30,12 @@ struct Shared {
     taken: AtomicUsize,
 }
 
-/// Writes a line for each path to standard output when it is known where that leads: its place among the paths, and
-/// a [`Lead`], as JSON.
+/// Writes a line for each path to standard output when it is known where that leads: its place
+/// among the paths, and a [`Lead`], as JSON.
 pub(crate) fn run(paths: Vec<String>) -> ExitCode {
     close_inherited(3);
-    // Nothing of httpd's terminal is held. It fails only if this process leads a process group already.
+    // Nothing of httpd's terminal is held. It fails only if this process leads a process group
+    // already.
     let _ = nix::unistd::setsid();
     let (found, answers) = mpsc::channel();
     let shared = Arc::new(Shared { paths, taken: AtomicUsize::new(0) });

@@ -1,15 +1,17 @@
 //! `wsgid`: the supervisor of process groups.
 //!
-//! httpd's parent starts it once for each configuration, as mod_cgid starts its daemon. It holds the
-//! groups' queues, starts their workers (each the group's own Python, under the group's own user),
-//! replaces those that end, and ends with the last httpd process of its configuration. It never
-//! loads Python itself.
+//! httpd's parent starts it once for each configuration, as mod_cgid starts its daemon. It holds
+//! the groups' queues, starts their workers (each the group's own Python, under the group's own
+//! user), replaces those that end, and ends with the last httpd process of its configuration. It
+//! never loads Python itself.
 //!
-//! - `serve`: its one loop; `group`: a process group, with its workers (`stage`, `worker`), templates, demand, backoff,
-//!   replacement and log;
+//! - `serve`: its one loop; `group`: a process group, with its workers (`stage`, `worker`),
+//!   templates, demand, backoff, replacement and log;
 //! - `start`: the start of a process: which program, as which user, and how far it is;
-//! - `control_socket`, `queue`, `process`: a worker's socket, the group's queue, a process that is held by a pidfd;
-//! - `check`, `leads`, `refusals`: what `wsgid check`, `wsgid leads` and `wsgid refuse` do, each a process of its own;
+//! - `control_socket`, `queue`, `process`: a worker's socket, the group's queue, a process that is
+//!   held by a pidfd;
+//! - `check`, `leads`, `refusals`: what `wsgid check`, `wsgid leads` and `wsgid refuse` do, each a
+//!   process of its own;
 //! - `sys`: all unsafe code.
 
 mod check;

@@ -1,8 +1,8 @@
 //! A process that this one has started, or taken in: known for certain until its end was noticed.
 //!
-//! Process ids are used again once a process was reaped, so what is to be signalled is held by a pidfd. Kernels
-//! before 5.3 have none; there the id alone has to do, which is safe because this process reaps its
-//! children itself, and tells the holder of one of its end in the same step.
+//! Process ids are used again once a process was reaped, so what is to be signalled is held by a
+//! pidfd. Kernels before 5.3 have none; there the id alone has to do, which is safe because this
+//! process reaps its children itself, and tells the holder of one of its end in the same step.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

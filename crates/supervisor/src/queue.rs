@@ -1,4 +1,5 @@
-//! The queue of a group, from its receiving end: requests wait there for a worker (see [`wsgi::protocol::queue`]).
+//! The queue of a group, from its receiving end: requests wait there for a worker (see
+//! [`wsgi::protocol::queue`]).
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -22,8 +23,8 @@ const MOST_REFUSED: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Queue {
     receiver: OwnedFd,
-    /// Since when it is known that nothing can come: the children are gone, or a process of the group has
-    /// shut it down. It stays readable.
+    /// Since when it is known that nothing can come: the children are gone, or a process of the
+    /// group has shut it down. It stays readable.
     broken: Cell<Option<Instant>>,
     /// That was reported.
     is_reported: Cell<bool>,
@@ -52,7 +53,8 @@ impl Queue {
         self.broken.get().is_some()
     }
 
-    /// When it is to be reported that nothing can come; children that are gone end this process before.
+    /// When it is to be reported that nothing can come; children that are gone end this process
+    /// before.
     pub(crate) fn report_at(&self) -> Option<Instant> {
         Some(self.broken.get()? + REPORT_DELAY).filter(|_| !self.is_reported.get())
     }

@@ -1,4 +1,5 @@
-//! Refusing the requests that wait for a group without a worker, in a process of its own (`wsgid refuse`).
+//! Refusing the requests that wait for a group without a worker, in a process of its own (`wsgid
+//! refuse`).
 //!
 //! A message in a queue may not be what it looks like. The end of a descriptor that comes along may
 //! take as long as a hostile child of httpd likes: of a socket that lingers, or of a file in a file

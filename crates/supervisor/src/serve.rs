@@ -43,7 +43,8 @@ fn tell(text: &str) {
     crate::sys::close_ready();
 }
 
-/// For so long nothing must have happened before pages are given back: what happens comes in bursts.
+/// For so long nothing must have happened before pages are given back: what happens comes in
+/// bursts.
 const QUIET: Duration = Duration::from_millis(200);
 
 struct Supervisor {
@@ -62,8 +63,8 @@ impl Supervisor {
         let groups = plan.groups.iter();
         let last = groups.flat_map(|group| [group.queue, group.log.unwrap_or(0)]).max();
         close_inherited(1 + last.unwrap_or(0).max(supervisor_descriptor::STATES));
-        // Ctrl-C in httpd's terminal is httpd's to answer, and no process of a group may have that terminal.
-        // It fails only if this process leads a session or a process group already.
+        // Ctrl-C in httpd's terminal is httpd's to answer, and no process of a group may have that
+        // terminal. It fails only if this process leads a session or a process group already.
         let _ = nix::unistd::setsid();
         let lifeline = inherited(supervisor_descriptor::LIFELINE)
             .map_err(|error| format!("wsgid has no lifeline: {error}"))?;
@@ -118,8 +119,8 @@ impl Supervisor {
     }
 
     /// Takes leave of the processes that have ended. Workers are children of this process also if a
-    /// template has forked them; so are processes that an application has left behind, which are of no
-    /// further interest.
+    /// template has forked them; so are processes that an application has left behind, which are of
+    /// no further interest.
     fn reap(&mut self) {
         loop {
             let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -156,7 +157,8 @@ impl Supervisor {
         let count = poll(&mut descriptors, timeout);
         self.touched = count != Ok(0) || !is_quiet_first;
         if !self.touched {
-            // Most of what starting and ending processes has touched is not needed until the next one.
+            // Most of what starting and ending processes has touched is not needed until the next
+            // one.
             pages::give_back();
         }
         let happened = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(false);

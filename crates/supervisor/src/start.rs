@@ -1,4 +1,5 @@
-//! The start of a process: which program, as which user, in which environment, and what becomes of it.
+//! The start of a process: which program, as which user, in which environment, and what becomes of
+//! it.
 
 pub(crate) mod birth;
 pub(crate) mod credentials;

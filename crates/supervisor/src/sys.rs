@@ -13,18 +13,19 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 pub(crate) use birth::{Change, Directory, Task, begin};
 pub(crate) use states::States;
 
-/// Descriptors of this process that are handed on are kept above this number, so that putting one in
-/// its place never overwrites another.
+/// Descriptors of this process that are handed on are kept above this number, so that putting one
+/// in its place never overwrites another.
 pub(crate) const ABOVE: RawFd = 64;
 
 fn check(result: libc::c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// A handle of the process `pid`, a child that was not reaped; `None` if the kernel (before 5.3) has none.
+/// A handle of the process `pid`, a child that was not reaped; `None` if the kernel (before 5.3)
+/// has none.
 pub(crate) fn open_process(pid: libc::pid_t) -> Option<OwnedFd> {
-    // SAFETY: the call makes a new descriptor, or gives a negative number. It is closed for programs that
-    // are executed.
+    // SAFETY: the call makes a new descriptor, or gives a negative number. It is closed for
+    // programs that are executed.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let descriptor = RawFd::try_from(descriptor).ok().filter(|descriptor| *descriptor >= 0)?;
     // SAFETY: the new descriptor has no other owner.
@@ -52,15 +53,16 @@ pub(crate) fn close_ready() {
 
 /// Closes every descriptor from `first` on, now: what httpd has left open is not ours.
 pub(crate) fn close_inherited(first: RawFd) {
-    // SAFETY: called first thing in `main`, before anything in this process owns a descriptor that high.
+    // SAFETY: called first thing in `main`, before anything in this process owns a descriptor that
+    // high.
     unsafe { descriptors::close_from(first) };
 }
 
 /// Takes a descriptor that this process was started with, above [`ABOVE`] and not to be inherited.
 pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: the number is in the contract with whatever has started this process (httpd's parent, or `wsgid` for
-    // `wsgid refuse`), which has left it open for us alone; if
-    // nothing is open under it the call says so. Each number is taken once.
+    // SAFETY: the number is in the contract with whatever has started this process (httpd's parent,
+    // or `wsgid` for `wsgid refuse`), which has left it open for us alone; if nothing is open under
+    // it the call says so. Each number is taken once.
     unsafe {
         let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, ABOVE + 1);
         check(copy)?;
@@ -69,8 +71,8 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     }
 }
 
-/// Whether nothing can come any more on a socket: its other end is closed, or its receiving side was shut
-/// down.
+/// Whether nothing can come any more on a socket: its other end is closed, or its receiving side
+/// was shut down.
 pub(crate) fn has_ended(socket: BorrowedFd<'_>) -> bool {
     let mut watched = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
     // SAFETY: one structure, as the number says; the call does not wait.
@@ -97,7 +99,8 @@ pub(crate) fn raised(descriptor: &OwnedFd) -> io::Result<OwnedFd> {
 /// Whether a locale is installed.
 pub(crate) fn has_locale(name: &str) -> bool {
     let Ok(name) = CString::new(name) else { return false };
-    // SAFETY: the name is a C string, and what is made is freed below; the process's own locale stays.
+    // SAFETY: the name is a C string, and what is made is freed below; the process's own locale
+    // stays.
     unsafe {
         let made = libc::newlocale(libc::LC_ALL_MASK, name.as_ptr(), std::ptr::null_mut());
         if !made.is_null() {

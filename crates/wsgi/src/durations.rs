@@ -1,4 +1,5 @@
-//! Durations as whole numbers, for `serde(with)`: what processes tell each other has had them so from the beginning.
+//! Durations as whole numbers, for `serde(with)`: what processes tell each other has had them so
+//! from the beginning.
 
 /// Whole seconds.
 pub mod seconds {

@@ -1,7 +1,8 @@
 //! The environ of a request, as far as it is made of text: CGI variables and headers.
 //!
 //! It is built in the httpd child from facts that httpd knows, over what `SetEnv` and other modules
-//! have put into the request's environment. The engine adds what is not text (`wsgi.input`, numbers).
+//! have put into the request's environment. The engine adds what is not text (`wsgi.input`,
+//! numbers).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -137,7 +138,8 @@ impl<'a> Environ<'a> {
         self.set(name.as_bytes(), value);
     }
 
-    /// Builds the environ of a request from httpd's facts, the request's environment and its headers.
+    /// Builds the environ of a request from httpd's facts, the request's environment and its
+    /// headers.
     pub fn build(
         facts: &RequestFacts<'a>,
         environment: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
@@ -161,8 +163,8 @@ impl<'a> Environ<'a> {
         environ
     }
 
-    /// The variable of a header. Names with anything but letters, digits and `-` would be mistaken for
-    /// another header's; `Proxy` would become the `HTTP_PROXY` that HTTP clients obey.
+    /// The variable of a header. Names with anything but letters, digits and `-` would be mistaken
+    /// for another header's; `Proxy` would become the `HTTP_PROXY` that HTTP clients obey.
     fn set_header(&mut self, name: &'a [u8], value: &'a [u8], facts: &RequestFacts<'a>) {
         if !is_header_name(name) || name.eq_ignore_ascii_case(b"proxy") {
             return;
@@ -246,8 +248,8 @@ fn is_visible(name: &[u8]) -> bool {
     name != b"PATH" && name != b"HTTP_PROXY"
 }
 
-/// The URI's path up to the path info. The path info comes from a file's path, where runs of slashes
-/// have become one, so they are alike here.
+/// The URI's path up to the path info. The path info comes from a file's path, where runs of
+/// slashes have become one, so they are alike here.
 pub fn script_name<'a>(uri: &'a [u8], path_info: &[u8]) -> &'a [u8] {
     let (mut end, mut left) = (uri.len(), path_info.len());
     while left > 0 {
@@ -274,8 +276,8 @@ fn request_target(line: &[u8]) -> &[u8] {
     words.nth(1).unwrap_or(b"/")
 }
 
-/// A text that means nothing in HTML: with `HttpProtocolOptions Unsafe` a client may call the server
-/// what it likes, and CGI programs have always been able to show the name as it is.
+/// A text that means nothing in HTML: with `HttpProtocolOptions Unsafe` a client may call the
+/// server what it likes, and CGI programs have always been able to show the name as it is.
 fn escape_html(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.iter().any(|byte| b"<>&\"".contains(byte)) {
         return text.into();

@@ -6,12 +6,15 @@
 //!
 //! From the lowest floor up:
 //!
-//! - [`durations`], [`header`], [`level`], [`lock`], [`printable`], [`time_zone`]: small things that all others use;
+//! - [`durations`], [`header`], [`level`], [`lock`], [`printable`], [`time_zone`]: small things
+//!   that all others use;
 //! - [`codes`]: every message at warning or above, with its number;
-//! - [`protocol`]: what httpd's children, workers and the engine say to each other, as bytes: frames, the heads of
-//!   requests and responses, questions of hooks, log lines, the queue's messages, the contract of embedded mode;
+//! - [`protocol`]: what httpd's children, workers and the engine say to each other, as bytes:
+//!   frames, the heads of requests and responses, questions of hooks, log lines, the queue's
+//!   messages, the contract of embedded mode;
 //! - [`config`]: directives and options, their parsers, and what their values mean;
-//! - [`process`]: the plan that `wsgid` gets, control messages, the watchdog of a worker, levels, `smaps`;
+//! - [`process`]: the plan that `wsgid` gets, control messages, the watchdog of a worker, levels,
+//!   `smaps`;
 //! - [`environ`]: the environ of a request, as far as it is text, and what proxies may say in it.
 #![forbid(unsafe_code)]
 

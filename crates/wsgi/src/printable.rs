@@ -1,11 +1,14 @@
-//! Text of others in a log: nothing in it may act upon the terminal that shows it, or pass for another line.
+//! Text of others in a log: nothing in it may act upon the terminal that shows it, or pass for
+//! another line.
 
 use std::borrow::Cow;
 
-/// The text with control characters as httpd has them in its own lines: `\x1b`. Those of `kept` stay.
+/// The text with control characters as httpd has them in its own lines: `\x1b`. Those of `kept`
+/// stay.
 ///
-/// Control characters are also those above ASCII (U+0080 to U+009F), which terminals obey whether they come in
-/// UTF-8 or as one byte. Other characters stay as they are, and so do bytes that are no UTF-8.
+/// Control characters are also those above ASCII (U+0080 to U+009F), which terminals obey whether
+/// they come in UTF-8 or as one byte. Other characters stay as they are, and so do bytes that are
+/// no UTF-8.
 #[must_use]
 pub fn printable<'t>(text: &'t [u8], kept: &[char]) -> Cow<'t, [u8]> {
     let is_control = |character: char| character.is_control() && !kept.contains(&character);

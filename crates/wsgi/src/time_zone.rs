@@ -1,7 +1,7 @@
 //! A time zone as plain data: how far local time is from UTC, and from when on.
 //!
-//! Log lines of workers are in httpd's zone, whatever an application does to `TZ`, which holds for its whole
-//! process. So the zone is worked out where no application runs, and handed on.
+//! Log lines of workers are in httpd's zone, whatever an application does to `TZ`, which holds for
+//! its whole process. So the zone is worked out where no application runs, and handed on.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 /// A time zone for the years that processes live.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeZone {
-    /// Seconds since 1970 in UTC, and the seconds that local time is ahead of UTC from then on; in their
-    /// order. The first holds for all times before, too. Empty is UTC.
+    /// Seconds since 1970 in UTC, and the seconds that local time is ahead of UTC from then on; in
+    /// their order. The first holds for all times before, too. Empty is UTC.
     changes: Vec<(i64, i32)>,
 }
 
 const DAY: i64 = 24 * 60 * 60;
 
 impl TimeZone {
-    /// The zone in which local time is ahead of UTC by `offset` at each moment, from `start` on for so many
-    /// days.
+    /// The zone in which local time is ahead of UTC by `offset` at each moment, from `start` on for
+    /// so many days.
     pub fn sampled(start: i64, days: u16, offset: impl Fn(i64) -> i32) -> Self {
         let mut changes = vec![(start, offset(start))];
         for day in 0..i64::from(days) {
@@ -92,8 +92,8 @@ impl fmt::Display for LocalTime {
     }
 }
 
-/// Year, month from 0 and day from 1 of a day counted from 1970. Years are taken to begin in March, so that
-/// the day that comes and goes is their last.
+/// Year, month from 0 and day from 1 of a day counted from 1970. Years are taken to begin in March,
+/// so that the day that comes and goes is their last.
 fn date(days: i64) -> (i64, i64, i64) {
     // From 1 March of the year 0.
     let days = days + 719_468;

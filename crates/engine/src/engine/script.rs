@@ -28,8 +28,8 @@ impl<'a> Script<'a> {
         Self::of(job, Some(resource(job.request)))
     }
 
-    /// The script of a job that asks a hook, for which only the file's time counts. The thread is not
-    /// attached.
+    /// The script of a job that asks a hook, for which only the file's time counts. The thread is
+    /// not attached.
     pub(super) fn of_hook(job: &'a Job<'a>) -> Self {
         Self::of(job, None)
     }
@@ -42,8 +42,9 @@ impl<'a> Script<'a> {
         Self { job, name, reload }
     }
 
-    /// Attaches to the interpreter and lends the script's module to `work`; the error is what became of
-    /// a script that is not to be had. One script is loaded at a time, under the lock `loading`.
+    /// Attaches to the interpreter and lends the script's module to `work`; the error is what
+    /// became of a script that is not to be had. One script is loaded at a time, under the lock
+    /// `loading`.
     pub(super) fn with<R>(
         &self,
         loading: &Mutex<()>,

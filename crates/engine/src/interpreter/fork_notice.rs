@@ -1,7 +1,7 @@
 //! A line in the log when an application forks in a sub-interpreter.
 //!
-//! CPython ends the new process there, with a line of its own that has no time and no process id and does
-//! not tell what to do. Programs that the module subprocess starts are not concerned.
+//! CPython ends the new process there, with a line of its own that has no time and no process id
+//! and does not tell what to do. Programs that the module subprocess starts are not concerned.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use wsgi::codes::{self, Message};
 use crate::request::current;
 use crate::settings::{ServerLog, Settings};
 
-/// Has the line written before each fork in the interpreter that the thread is attached to, which is a
-/// sub-interpreter for the application group `name`.
+/// Has the line written before each fork in the interpreter that the thread is attached to, which
+/// is a sub-interpreter for the application group `name`.
 pub(crate) fn install<'py>(py: Attached<'py>, settings: &Settings, name: &str) -> Result<'py, ()> {
     let place = if settings.daemon {
         format!("process group {:?}", settings.process_group)

@@ -1,6 +1,7 @@
 //! The modules `mod_wsgi` and `apache` as applications find them.
 //!
-//! Their functions for events are in `events`, those for metrics in `metrics`. There is no telemetry.
+//! Their functions for events are in `events`, those for metrics in `metrics`. There is no
+//! telemetry.
 
 use std::ffi::CStr;
 use std::sync::Arc;

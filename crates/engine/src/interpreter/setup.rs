@@ -123,8 +123,8 @@ impl HostedInterpreter {
     }
 }
 
-/// Sets how long a thread may keep the GIL. It is one number for all interpreters that share a GIL, so
-/// a section for one of them counts only if that one has its own.
+/// Sets how long a thread may keep the GIL. It is one number for all interpreters that share a GIL,
+/// so a section for one of them counts only if that one has its own.
 fn set_switch_interval<'py>(
     py: Attached<'py>,
     settings: &Settings,

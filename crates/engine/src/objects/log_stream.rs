@@ -297,8 +297,9 @@ impl Getter for Name {
     }
 }
 
-/// A text stream that hands every write on to a binary one. The first that is made in an interpreter
-/// also looks up its first codec, so that applications find the registry of codecs set up.
+/// A text stream that hands every write on to a binary one. The first that is made in an
+/// interpreter also looks up its first codec, so that applications find the registry of codecs set
+/// up.
 pub(crate) fn text_over<'py>(binary: &Object<'py>) -> Result<'py, Object<'py>> {
     let py = binary.py();
     let options = py.dict()?;

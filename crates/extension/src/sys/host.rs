@@ -1,4 +1,5 @@
-//! httpd's side of the contract of embedded mode ([`wsgi::protocol::embed_abi`]), as the engine uses it.
+//! httpd's side of the contract of embedded mode ([`wsgi::protocol::embed_abi`]), as the engine
+//! uses it.
 
 use core::ffi::c_void;
 use std::num::NonZeroUsize;
@@ -19,8 +20,8 @@ pub(crate) struct HostCalls {
     pub(super) context: *mut c_void,
 }
 
-// SAFETY: the contract allows the functions to be called by any thread, one at a time; the engine has
-// them behind a lock, and gives the exchange back before the request ends.
+// SAFETY: the contract allows the functions to be called by any thread, one at a time; the engine
+// has them behind a lock, and gives the exchange back before the request ends.
 unsafe impl Send for HostCalls {}
 
 impl HostCalls {

@@ -28,8 +28,8 @@ mod gnu {
     /// The smallest chunk in malloc's own count, and what each has beyond what was asked for.
     const SMALLEST: usize = 24;
     const HEAD: usize = 8;
-    /// Room for so many from the start, since a list that grows leaves chunks behind. It lies in the heap:
-    /// to give back memory that malloc got from the kernel makes it get less from there.
+    /// Room for so many from the start, since a list that grows leaves chunks behind. It lies in
+    /// the heap: to give back memory that malloc got from the kernel makes it get less from there.
     const MANY: usize = 4 * 1024;
 
     /// Takes the free chunks in pages that others use, for the rest of the process's life, and says
@@ -96,8 +96,8 @@ mod gnu {
         end.addr().saturating_sub(usize::try_from(facts.keepcost).unwrap_or(0))
     }
 
-    /// Takes all free chunks from which one of this size can be cut and that lie before `top`. Gives the
-    /// first that does not.
+    /// Takes all free chunks from which one of this size can be cut and that lie before `top`.
+    /// Gives the first that does not.
     fn take(size: usize, top: usize, chunks: &mut Vec<Chunk>) -> Option<Chunk> {
         loop {
             // SAFETY: memory is asked for.
@@ -113,8 +113,8 @@ mod gnu {
         }
     }
 
-    /// Gives chunks back so that neighbours become one again. A thread keeps the last few of each size
-    /// for itself, apart from each other, until it ends: so that is done by one that ends.
+    /// Gives chunks back so that neighbours become one again. A thread keeps the last few of each
+    /// size for itself, apart from each other, until it ends: so that is done by one that ends.
     fn give_back(chunks: Vec<Chunk>) {
         let builder = thread::Builder::new().stack_size(64 * 1024);
         let ended = builder.spawn(move || chunks.into_iter().for_each(Chunk::give_back));

@@ -19,8 +19,8 @@ pub(crate) struct NotInherited {
 /// Takes a descriptor that `wsgid` has left open for this process; programs that it executes do not
 /// get it.
 pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, NotInherited> {
-    // SAFETY: the numbers are those of the contract with wsgid (`wsgi::process::plan::descriptor`), each is
-    // taken once, and one that is not open is noticed by the call below.
+    // SAFETY: the numbers are those of the contract with wsgid (`wsgi::process::plan::descriptor`),
+    // each is taken once, and one that is not open is noticed by the call below.
     let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
     match nix::fcntl::fcntl(&descriptor, nix::fcntl::FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
         Ok(_) => Ok(descriptor),
@@ -32,8 +32,8 @@ pub(crate) fn inherited(number: RawFd) -> Result<OwnedFd, NotInherited> {
     }
 }
 
-/// Whether nothing can come any more on a socket: its other end is closed, or its receiving side was shut
-/// down.
+/// Whether nothing can come any more on a socket: its other end is closed, or its receiving side
+/// was shut down.
 pub(crate) fn has_ended(socket: BorrowedFd<'_>) -> bool {
     let mut watched = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
     // SAFETY: one structure, as the number says; the call does not wait.
@@ -41,8 +41,8 @@ pub(crate) fn has_ended(socket: BorrowedFd<'_>) -> bool {
     watched.revents & libc::POLLRDHUP != 0
 }
 
-/// Has the kernel end this process when its parent ends, which is or will be the process with the id
-/// `parent`. Called again after a fork, which forgets it.
+/// Has the kernel end this process when its parent ends, which is or will be the process with the
+/// id `parent`. Called again after a fork, which forgets it.
 pub(crate) fn end_with(parent: u32) {
     // The process that forked this one ends within moments; its end must not be mistaken for that
     // of `parent`.
@@ -54,15 +54,15 @@ pub(crate) fn end_with(parent: u32) {
         // It is gone; the end of the control socket says so too.
         return;
     }
-    // SAFETY: the call sets an attribute of this process. Where it is not heeded, the end of the control socket
-    // to the parent still says the same.
+    // SAFETY: the call sets an attribute of this process. Where it is not heeded, the end of the
+    // control socket to the parent still says the same.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
 }
 
 /// Waits until the process has ended and its children have got another parent, but not for ever.
 fn wait_for_end(id: u32) {
-    // SAFETY: the call makes a new descriptor, or a negative number where there is no such process any
-    // more.
+    // SAFETY: the call makes a new descriptor, or a negative number where there is no such process
+    // any more.
     let number = unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) };
     let Some(number) = RawFd::try_from(number).ok().filter(|number| *number >= 0) else {
         // Kernels before 5.3 have no such descriptors; the process ends within moments.
@@ -87,8 +87,8 @@ pub(crate) fn threads() -> usize {
 static SIGNALS: AtomicI32 = AtomicI32::new(-1);
 static OWNER: AtomicI32 = AtomicI32::new(0);
 
-/// Exit status of a process that the application forked and that gets one of our signals, or comes back
-/// from the request.
+/// Exit status of a process that the application forked and that gets one of our signals, or comes
+/// back from the request.
 pub(crate) const FOREIGN: i32 = 255;
 
 /// Has the numbers of the signals that a worker acts upon written into a stream, whose other end is
@@ -122,8 +122,8 @@ extern "C" fn on_signal(number: libc::c_int) {
     }
 }
 
-/// The worker that this process was forked from, if an application has done that: such a process is no
-/// worker.
+/// The worker that this process was forked from, if an application has done that: such a process is
+/// no worker.
 pub(crate) fn forked_from() -> Option<i32> {
     let owner = OWNER.load(Ordering::Relaxed);
     (owner != 0 && nix::unistd::getpid().as_raw() != owner).then_some(owner)
@@ -147,8 +147,8 @@ pub(crate) fn exit_now(status: i32) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-/// Sets the name that `ps` shows. The process was started with a long command line, which is written
-/// over; Python has copied what it needs of it.
+/// Sets the name that `ps` shows. The process was started with a long command line, which is
+/// written over; Python has copied what it needs of it.
 pub(crate) fn set_title(title: &str) {
     let Some((first, behind)) = argument_area() else { return };
     let room = behind - first;

@@ -1,9 +1,9 @@
 //! The state of a template's memory in which workers share most of it for longest.
 //!
-//! A worker shares a page until it writes to it. So before the first fork garbage is collected; what
-//! is left is made immortal and frozen, so that neither reference counts nor the garbage collector
-//! write to it; the free places between shared objects are taken, so that new ones lie elsewhere; and
-//! what only loading has touched is given back.
+//! A worker shares a page until it writes to it. So before the first fork garbage is collected;
+//! what is left is made immortal and frozen, so that neither reference counts nor the garbage
+//! collector write to it; the free places between shared objects are taken, so that new ones lie
+//! elsewhere; and what only loading has touched is given back.
 
 use python::Attached;
 
@@ -20,9 +20,9 @@ pub(super) fn thresholds(py: Attached<'_>) -> python::Result<'_, [i64; 3]> {
     Ok([found.at(0)?.to_i64()?, found.at(1)?.to_i64()?, found.at(2)?.to_i64()?])
 }
 
-/// Puts the memory into that state; how many objects were made immortal, if this Python has such and
-/// the group wants them. `usual` are the thresholds from before anything was loaded: an application
-/// that has set others keeps them.
+/// Puts the memory into that state; how many objects were made immortal, if this Python has such
+/// and the group wants them. `usual` are the thresholds from before anything was loaded: an
+/// application that has set others keeps them.
 pub(super) fn prepare_for_sharing(
     py: Attached<'_>,
     usual: [i64; 3],
@@ -40,8 +40,8 @@ pub(super) fn prepare_for_sharing(
         gc.call_method(c"set_threshold", &numbers)?;
     }
     sys::trim_heap();
-    // Loading has touched much of many libraries once. A process that only forks would keep these pages to
-    // itself: workers get their own view of a file, page by page, as they use it.
+    // Loading has touched much of many libraries once. A process that only forks would keep these
+    // pages to itself: workers get their own view of a file, page by page, as they use it.
     pages::give_back();
     Ok(count)
 }
@@ -59,9 +59,9 @@ pub(super) fn reserve_free_memory(py: Attached<'_>) {
     sys::reserve_free_chunks();
 }
 
-/// Has Python do what it does in a process that was forked: in this one, which has a single thread as
-/// well, it changes nothing. CPython has found these functions and made their code quick then, and does
-/// not write to it in each worker.
+/// Has Python do what it does in a process that was forked: in this one, which has a single thread
+/// as well, it changes nothing. CPython has found these functions and made their code quick then,
+/// and does not write to it in each worker.
 pub(super) fn practise_fork(py: Attached<'_>) {
     let hook = || {
         py.import(c"threading")?.attr_opt(c"_after_fork")?.map(|hook| hook.call(&[])).transpose()

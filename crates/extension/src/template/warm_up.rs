@@ -1,8 +1,8 @@
 //! The requests that warm the applications of a template up: `warm-up=`.
 //!
 //! The first pass makes the applications load what they load late. More passes let CPython make of
-//! their code what it can; what it goes on writing to is then gathered in few pages, which takes a pass
-//! to see and some to make it quick again.
+//! their code what it can; what it goes on writing to is then gathered in few pages, which takes a
+//! pass to see and some to make it quick again.
 
 use engine::Control;
 use python::Attached;

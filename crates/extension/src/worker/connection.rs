@@ -80,8 +80,8 @@ pub(crate) struct ChildConnection {
 const LONG_WAIT: Duration = Duration::from_millis(500);
 
 impl ChildConnection {
-    /// The way of a request to its child: its stream, and what has come on that. Lines that cannot reach the child
-    /// go to `log`; activity is noted in `activity`, if it counts.
+    /// The way of a request to its child: its stream, and what has come on that. Lines that cannot
+    /// reach the child go to `log`; activity is noted in `activity`, if it counts.
     pub(crate) fn new(
         stream: UnixStream,
         inbox: FrameDecoder,
@@ -103,8 +103,8 @@ impl ChildConnection {
         frame::write(&mut self.output, kind, payload);
     }
 
-    /// Ends this process if the application has forked it: what it sent would get between what the worker
-    /// sends, and it would go on to take requests that `wsgid` knows nothing of.
+    /// Ends this process if the application has forked it: what it sent would get between what the
+    /// worker sends, and it would go on to take requests that `wsgid` knows nothing of.
     fn end_if_forked(&self) {
         let Some(worker) = sys::forked_from() else { return };
         self.log.report(codes::forked_process_ended(worker));

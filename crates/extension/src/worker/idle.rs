@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long a worker may have nothing to do before it says so. Workers of a group whose number comes and
-/// goes with the load have a limit; others get one when httpd has begun to use another configuration.
+/// How long a worker may have nothing to do before it says so. Workers of a group whose number
+/// comes and goes with the load have a limit; others get one when httpd has begun to use another
+/// configuration.
 #[derive(Debug)]
 pub(crate) struct Idle(AtomicU64);
 

@@ -157,8 +157,8 @@ impl InFlight {
         state.occupied.occupy(busy, levels)
     }
 
-    /// Counts a request that the calling thread is about to take, which has waited at `level`; `None` if `most`
-    /// were counted already, or are about to be. 0 is no limit.
+    /// Counts a request that the calling thread is about to take, which has waited at `level`;
+    /// `None` if `most` were counted already, or are about to be. 0 is no limit.
     pub(crate) fn reserve(&self, level: usize, most: u64) -> Option<Reserved<'_>> {
         let now = Instant::now();
         let mut state = self.lock();
@@ -174,7 +174,8 @@ impl InFlight {
         Some(Reserved { requests: self, number })
     }
 
-    /// Whether all of so many threads serve a request, and that was not reported within the last [`PAUSE`].
+    /// Whether all of so many threads serve a request, and that was not reported within the last
+    /// [`PAUSE`].
     pub(crate) fn should_report_busy(&self, threads: u32) -> bool {
         let mut state = self.lock();
         let busy = state.entries.len() >= usize::try_from(threads).unwrap_or(usize::MAX);
@@ -208,8 +209,8 @@ impl InFlight {
         }
     }
 
-    /// The requests that are running, when no more are taken: those that have just come are waited for
-    /// until their heads have arrived, which takes moments.
+    /// The requests that are running, when no more are taken: those that have just come are waited
+    /// for until their heads have arrived, which takes moments.
     pub(crate) fn wait_for_heads(&self) -> Vec<RequestView> {
         let deadline = Instant::now() + HEADS;
         loop {

@@ -1,16 +1,17 @@
 //! Where the request threads of a worker wait, so that the kernel wakes the right one.
 //!
-//! A worker has an epoll instance for each thread, its levels, and all of them watch the group's queue with
-//! `EPOLLEXCLUSIVE`: for each message the kernel walks through the instances in the order in which they were
-//! added to the queue, and wakes a thread at the first at which one waits. The first levels of all workers come
-//! before the second ones, and so on, and a thread waits at the level that is the number of requests which its
-//! process serves ([`wsgi::process::levels`]). So a request goes to the worker that has the
-//! least to do. While there is little to do, the same few threads serve it, and only these cost memory, such as
-//! stacks and what the application keeps for each thread. No thread is woken in vain, but
-//! where more than [`wsgi::process::levels::MOST`] of them share the last level.
+//! A worker has an epoll instance for each thread, its levels, and all of them watch the group's
+//! queue with `EPOLLEXCLUSIVE`: for each message the kernel walks through the instances in the
+//! order in which they were added to the queue, and wakes a thread at the first at which one waits.
+//! The first levels of all workers come before the second ones, and so on, and a thread waits at
+//! the level that is the number of requests which its process serves ([`wsgi::process::levels`]).
+//! So a request goes to the worker that has the least to do. While there is little to do, the same
+//! few threads serve it, and only these cost memory, such as stacks and what the application keeps
+//! for each thread. No thread is woken in vain, but where more than [`wsgi::process::levels::MOST`]
+//! of them share the last level.
 //!
-//! A worker that starts later adds its instances behind those of the others. [`Levels::line_up`] restores the
-//! order, level by level.
+//! A worker that starts later adds its instances behind those of the others. [`Levels::line_up`]
+//! restores the order, level by level.
 //!
 //! A thread that is woken for a message and does not take it is the only one that was told of it:
 //! `wsgid` has the other workers look ([`wsgi::process::control::SupervisorMessage::Look`]).
@@ -24,7 +25,8 @@ use wsgi::process::levels::MOST;
 
 use crate::worker::shutdown;
 
-/// Between two levels that line up. Workers of a group begin at the same time, but do not run at the same pace.
+/// Between two levels that line up. Workers of a group begin at the same time, but do not run at
+/// the same pace.
 pub(crate) const STEP: Duration = Duration::from_millis(5);
 
 /// The epoll instances of a worker.
@@ -38,8 +40,8 @@ pub(crate) struct Levels {
 }
 
 impl Levels {
-    /// Levels for so many threads, which watch `queue` and `end`. The latter stays readable once the threads
-    /// are to end.
+    /// Levels for so many threads, which watch `queue` and `end`. The latter stays readable once
+    /// the threads are to end.
     pub(crate) fn new(
         threads: u32,
         queue: BorrowedFd<'_>,
@@ -75,13 +77,14 @@ impl Levels {
         let _ = self.look.write(1);
     }
 
-    /// Whether a message may wait although threads do. A thread that has taken one has to look for more then.
+    /// Whether a message may wait although threads do. A thread that has taken one has to look for
+    /// more then.
     pub(crate) fn may_miss_messages(&self) -> bool {
         self.counts_twice
     }
 
-    /// Puts a level behind all that are at the queue. To be called for one after the other, with [`STEP`] between,
-    /// by all workers of the group.
+    /// Puts a level behind all that are at the queue. To be called for one after the other, with
+    /// [`STEP`] between, by all workers of the group.
     pub(crate) fn line_up(&self, level: usize, queue: BorrowedFd<'_>) -> nix::Result<()> {
         let epoll = &self.epolls[level];
         epoll.delete(queue)?;
@@ -89,8 +92,9 @@ impl Levels {
     }
 }
 
-/// Until Linux 5.7 a thread that was woken stays in the list of those that wait until it runs ("epoll: atomically
-/// remove wait entry on wake up"), so that a second message wakes it once more instead of another one.
+/// Until Linux 5.7 a thread that was woken stays in the list of those that wait until it runs
+/// ("epoll: atomically remove wait entry on wake up"), so that a second message wakes it once more
+/// instead of another one.
 fn counts_twice() -> bool {
     let release = nix::sys::utsname::uname();
     let release = release.as_ref().ok().and_then(|name| name.release().to_str());

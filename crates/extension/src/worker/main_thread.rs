@@ -1,7 +1,7 @@
 //! A worker: a process of a process group, from the inside.
 //!
-//! The main thread starts the request threads, tells `wsgid` that the worker is ready, watches over the
-//! limits, and sees to the end when there is a reason for it.
+//! The main thread starts the request threads, tells `wsgid` that the worker is ready, watches over
+//! the limits, and sees to the end when there is a reason for it.
 
 use std::convert::Infallible;
 use std::os::fd::AsFd;
@@ -105,8 +105,8 @@ impl Worker {
         builder.spawn(move || shared.serve()).map(|_| ())
     }
 
-    /// Watches until something asks for the end and the running requests are done, or have had their
-    /// time. Gives what asked for it.
+    /// Watches until something asks for the end and the running requests are done, or have had
+    /// their time. Gives what asked for it.
     fn serve(&mut self, signals: &Signals) -> Cause {
         let mut drain: Option<(Cause, Instant)> = None;
         loop {
@@ -179,8 +179,8 @@ impl Worker {
         }
     }
 
-    /// Sleeps until something happens, for as long as `next` at most, or until the moment `until`. Gives what asks for
-    /// the end.
+    /// Sleeps until something happens, for as long as `next` at most, or until the moment `until`.
+    /// Gives what asks for the end.
     fn wait(
         &mut self,
         signals: &Signals,
@@ -297,9 +297,9 @@ impl Worker {
         sys::exit_now(if cause == Cause::Broken { BROKEN } else { 0 })
     }
 
-    /// Ends the process after `shutdown-timeout`: whatever keeps the GIL, or waits for a thread that does not
-    /// end, is cut off. Gives the moment; `None` if there is no limit, which only a process that is not
-    /// stuck can have.
+    /// Ends the process after `shutdown-timeout`: whatever keeps the GIL, or waits for a thread
+    /// that does not end, is cut off. Gives the moment; `None` if there is no limit, which only a
+    /// process that is not stuck can have.
     fn reap_late(&self, cause: Cause) -> Option<Instant> {
         let shared = &self.shared;
         let limit = match (shared.spec.group.timeouts.shutdown, cause) {

@@ -48,7 +48,8 @@ pub(crate) struct Monitor {
 /// Whether the GIL can be had.
 #[derive(Debug, Default)]
 struct Gil {
-    /// Since when it is waited for, in milliseconds on the clock of [`InFlight::now`] and one more; 0 while it is not.
+    /// Since when it is waited for, in milliseconds on the clock of [`InFlight::now`] and one more;
+    /// 0 while it is not.
     since_millis: AtomicU64,
     /// When it was waited for last, in such milliseconds.
     last_millis: AtomicU64,
@@ -180,7 +181,8 @@ impl Monitor {
         }
     }
 
-    /// Says why the process ends, where that is a fault, and ends the requests that cannot be waited for.
+    /// Says why the process ends, where that is a fault, and ends the requests that cannot be
+    /// waited for.
     fn explain(&self, cause: Cause, running: &[RequestView], requests: &InFlight) {
         let (message, thread) = match cause {
             Cause::Deadlock => {
@@ -239,8 +241,8 @@ impl Monitor {
     }
 }
 
-/// Answers a request in place of its code. One that is just writing its answer is cut off with the end of
-/// the process.
+/// Answers a request in place of its code. One that is just writing its answer is cut off with the
+/// end of the process.
 fn give_up(seen: &RequestView) {
     if let Some(info) = &seen.info {
         info.control.give_up(TIMED_OUT);

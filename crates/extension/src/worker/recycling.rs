@@ -37,8 +37,8 @@ impl Recycling {
         self.next.load(Ordering::Relaxed) == u64::MAX
     }
 
-    /// Called when a request has ended; the process's private bytes when they have reached the limit
-    /// for the first time.
+    /// Called when a request has ended; the process's private bytes when they have reached the
+    /// limit for the first time.
     pub(crate) fn reached(&self) -> Option<u64> {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         let next = self.next.load(Ordering::Relaxed);

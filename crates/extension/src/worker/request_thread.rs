@@ -60,8 +60,8 @@ impl Shared {
         loop {
             let level = self.requests.occupy_level(self.levels.count());
             self.levels.wait(level);
-            // A request is counted before it is taken: the main thread, which does not end the process while
-            // one is counted, overlooks none.
+            // A request is counted before it is taken: the main thread, which does not end the
+            // process while one is counted, overlooks none.
             let reserved = self.requests.reserve(level, self.spec.group.limits.maximum_requests);
             if self.shutdown.cause().is_some() {
                 self.pass_on();
@@ -104,8 +104,8 @@ impl Shared {
         }
     }
 
-    /// Has other workers look at the queue if a request waits: this thread may be the only one that was woken
-    /// for it.
+    /// Has other workers look at the queue if a request waits: this thread may be the only one that
+    /// was woken for it.
     fn pass_on(&self) {
         if self.queue.has_waiting() {
             self.tell(WorkerMessage::RequestPassedOn);

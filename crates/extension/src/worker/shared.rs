@@ -44,8 +44,8 @@ impl Shared {
         is_large.then_some(Cause::Memory)
     }
 
-    /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for as
-    /// long as the group allows.
+    /// How long the main thread may sleep. Tells `wsgid` when the worker has had nothing to do for
+    /// as long as the group allows.
     pub(super) fn idle_limit(&self) -> Option<Duration> {
         let limit = self.idle.limit()?;
         Some(self.requests.idle_for(limit).unwrap_or_else(|| {

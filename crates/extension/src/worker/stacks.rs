@@ -1,7 +1,7 @@
 //! The stacks of this process's threads, as Python sees them, without the GIL.
 //!
-//! `faulthandler` writes the stacks when a signal arrives, from the handler itself: also where a call into C
-//! keeps the GIL for ever. It writes into a file in memory, which is read here.
+//! `faulthandler` writes the stacks when a signal arrives, from the handler itself: also where a
+//! call into C keeps the GIL for ever. It writes into a file in memory, which is read here.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -34,8 +34,8 @@ pub(crate) fn prepare(py: Attached<'_>) -> python::Result<'_, ()> {
 }
 
 impl Stacks {
-    /// Has `faulthandler` write stacks from now on. Of a process that is forked later it must be asked
-    /// again.
+    /// Has `faulthandler` write stacks from now on. Of a process that is forked later it must be
+    /// asked again.
     pub(crate) fn install(py: Attached<'_>) -> Result<Self, String> {
         let file = memfd_create(c"wsgi-stacks", MFdFlags::MFD_CLOEXEC);
         let file = File::from(file.map_err(|error| error.to_string())?);

@@ -6,8 +6,8 @@ use wsgi::codes::{self, Message};
 use crate::Wsgi;
 use crate::config::servers::{GroupDefinition, may_use, server_name, servers_with_own_config};
 
-/// The definition of a process group that something in the configuration of `server` is sent to, or why that
-/// cannot be.
+/// The definition of a process group that something in the configuration of `server` is sent to, or
+/// why that cannot be.
 pub(super) fn find<'d, 's>(
     definitions: &'d [GroupDefinition<'s>],
     server: Server<'_>,
@@ -24,8 +24,8 @@ pub(super) fn find<'d, 's>(
     }
 }
 
-/// Process groups that scripts, imports and handler scripts are sent to, and that are not defined or belong to
-/// another virtual host.
+/// Process groups that scripts, imports and handler scripts are sent to, and that are not defined
+/// or belong to another virtual host.
 pub(super) fn unreachable(main: Server<'_>, definitions: &[GroupDefinition<'_>]) -> Vec<Message> {
     let mut problems = Vec::new();
     for server in servers_with_own_config(main) {

@@ -1,5 +1,5 @@
-//! Where the paths of a configuration lead. httpd's parent looks at none of them itself: one that lies in a file
-//! system which does not answer would stop the whole server.
+//! Where the paths of a configuration lead. httpd's parent looks at none of them itself: one that
+//! lies in a file system which does not answer would stop the whole server.
 //!
 //! A process of its own looks (`wsgid leads`), once for a configuration. A path that it has not
 //! reported in time counts as it did for the configuration before, or as if it were to come later.

@@ -1,4 +1,5 @@
-//! Which script the configuration sends where, as far as that can be told before there are requests.
+//! Which script the configuration sends where, as far as that can be told before there are
+//! requests.
 
 use httpd::Server;
 use wsgi::config::alias::Alias;

@@ -1,8 +1,8 @@
 //! Which scripts run in which process group, and which of them is alone in its group.
 //!
-//! Extension modules such as NumPy, and everything built on PyO3, work in the main interpreter only.
-//! So a script that is the only one of its group runs there, unless the configuration names an
-//! application group (design.md, "Which interpreter").
+//! Extension modules such as NumPy, and everything built on PyO3, work in the main interpreter
+//! only. So a script that is the only one of its group runs there, unless the configuration names
+//! an application group (design.md, "Which interpreter").
 
 use std::collections::HashMap;
 
@@ -29,8 +29,8 @@ impl Scripts<'_> {
     }
 }
 
-/// The scripts of each group; `None` if a group is chosen while requests run, so that any script may
-/// end up anywhere.
+/// The scripts of each group; `None` if a group is chosen while requests run, so that any script
+/// may end up anywhere.
 pub(crate) fn scripts(main: Server<'_>) -> Option<HashMap<String, Scripts<'_>>> {
     let mut scripts: HashMap<String, Scripts<'_>> = HashMap::new();
     for mapping in mappings(main) {

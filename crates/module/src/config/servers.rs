@@ -39,14 +39,15 @@ impl GroupDefinition<'_> {
     }
 }
 
-/// Whether requests to `server`, and what its configuration says, may use a process group that belongs to `owner`:
-/// a virtual host's own are for itself and the main server, the main server's are for all.
+/// Whether requests to `server`, and what its configuration says, may use a process group that
+/// belongs to `owner`: a virtual host's own are for itself and the main server, the main server's
+/// are for all.
 pub(crate) fn may_use(server: Server<'_>, owner: Option<&str>) -> bool {
     owner.is_none_or(|owner| !server.is_virtual() || server_name(server) == owner)
 }
 
-/// The servers that have something to say themselves. httpd gives a virtual host without any directive of
-/// this module the very configuration of the main server.
+/// The servers that have something to say themselves. httpd gives a virtual host without any
+/// directive of this module the very configuration of the main server.
 pub(crate) fn servers_with_own_config(main: Server<'_>) -> impl Iterator<Item = Server<'_>> {
     let of_main = main.config::<Wsgi>();
     main.and_following()

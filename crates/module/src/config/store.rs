@@ -148,9 +148,9 @@ fn may_be_inside(name: &str) -> bool {
 
 fn not_in_section(name: &str) -> String {
     format!(
-        "{name} cannot occur within <WSGIInterpreterOptions>; what may stand there is WSGIFreeThreading, \
-         WSGIPerInterpreterGIL, WSGIPythonPath, WSGIRestrictSignal, WSGIRestrictStdin, \
-         WSGIRestrictStdout and WSGISwitchInterval"
+        "{name} cannot occur within <WSGIInterpreterOptions>; what may stand there is \
+         WSGIFreeThreading, WSGIPerInterpreterGIL, WSGIPythonPath, WSGIRestrictSignal, \
+         WSGIRestrictStdin, WSGIRestrictStdout and WSGISwitchInterval"
     )
 }
 

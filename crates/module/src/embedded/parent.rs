@@ -1,8 +1,9 @@
 //! Python in httpd's parent: what `WSGILazyInitialization Off` asks for, and what other modules do.
 //!
-//! It is started once in the life of the parent and never ended, so restarts leak nothing, and children
-//! share its pages. The parent's only thread is never attached between two hooks: httpd may fork at
-//! any time, and a child finds every lock of Python's free. Engines belong to children (`embedded`).
+//! It is started once in the life of the parent and never ended, so restarts leak nothing, and
+//! children share its pages. The parent's only thread is never attached between two hooks: httpd
+//! may fork at any time, and a child finds every lock of Python's free. Engines belong to children
+//! (`embedded`).
 
 use std::sync::OnceLock;
 
@@ -32,8 +33,8 @@ pub(crate) fn started() -> Option<(LoadedEngine, PythonFacts)> {
     STARTED.get().map(|started| (started.engine, started.python.clone()))
 }
 
-/// Starts Python if a configuration that comes into use wants that, and says what it cannot have. Where Python
-/// cannot be started, httpd does not start either, but a server that runs goes on.
+/// Starts Python if a configuration that comes into use wants that, and says what it cannot have.
+/// Where Python cannot be started, httpd does not start either, but a server that runs goes on.
 pub(crate) fn begin(main: Server<'_>) -> Result<(), Message> {
     match start(main) {
         Err(message) if httpd::start_kind() == StartKind::Cold => Err(message),
@@ -115,8 +116,9 @@ fn python_variables(config: &ServerConfig) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// The locale that the `python` program would change to, were it started in this environment (PEP 538).
-/// CPython sets the variable by itself when it finds the C locale, but that is when a child has threads.
+/// The locale that the `python` program would change to, were it started in this environment (PEP
+/// 538). CPython sets the variable by itself when it finds the C locale, but that is when a child
+/// has threads.
 fn utf8_locale() -> Option<String> {
     const C_UTF_8: [&core::ffi::CStr; 3] = [c"C.UTF-8", c"C.utf8", c"UTF-8"];
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());

@@ -26,8 +26,8 @@ pub(super) fn check(request: &mut Request<'_>) -> Status {
     }
 }
 
-/// The client's name, if there is one that leads back to its address, else the address. A client that a
-/// proxy tells about is known by its address.
+/// The client's name, if there is one that leads back to its address, else the address. A client
+/// that a proxy tells about is known by its address.
 fn host(request: &Request<'_>) -> Vec<u8> {
     let address = request.client_address();
     if environ::trust(request.dir_config::<Wsgi>()).is_some()

@@ -1,4 +1,5 @@
-//! A hook that is asked in this very process: Python is loaded into it, if that has not happened yet.
+//! A hook that is asked in this very process: Python is loaded into it, if that has not happened
+//! yet.
 
 use core::ffi::c_void;
 use std::os::fd::BorrowedFd;
@@ -12,8 +13,8 @@ use crate::embedded;
 use crate::log_of;
 use crate::sys::Serve;
 
-/// Asks the question whose frame's payload is `payload`; gives the payload of the answer's frame, or
-/// `None` if there is none, which the log has been told.
+/// Asks the question whose frame's payload is `payload`; gives the payload of the answer's frame,
+/// or `None` if there is none, which the log has been told.
 pub(super) fn ask(request: &mut Request<'_>, script: &[u8], payload: &[u8]) -> Option<Vec<u8>> {
     let engine = embedded::engine(request)?;
     engine.ask(&mut Asked { request, script }, payload)

@@ -1,8 +1,8 @@
 //! A hook that is asked in a process group: the httpd child's side of the frames.
 //!
-//! The worker says log lines and asks for variables of mod_ssl's, and then gives the answer. Another
-//! worker is asked where one declines (it has to be replaced first) or was gone before it had the
-//! question.
+//! The worker says log lines and asks for variables of mod_ssl's, and then gives the answer.
+//! Another worker is asked where one declines (it has to be replaced first) or was gone before it
+//! had the question.
 
 use std::time::Duration;
 
@@ -67,7 +67,8 @@ impl Asking<'_, '_> {
         }
     }
 
-    /// Does what the worker asks until it has answered; `None` if it could not, which it has logged.
+    /// Does what the worker asks until it has answered; `None` if it could not, which it has
+    /// logged.
     fn exchange(
         &mut self,
         connection: &mut WorkerConnection<'_>,

@@ -7,8 +7,9 @@ use crate::Wsgi;
 use crate::request::head::prepare;
 use crate::request::target::Target;
 
-/// The target of a request after its dispatch script was asked, whose functions get the environ of a request that
-/// would run at `target`. It stays as it is where there is no such script; `None` if that has no answer.
+/// The target of a request after its dispatch script was asked, whose functions get the environ of
+/// a request that would run at `target`. It stays as it is where there is no such script; `None` if
+/// that has no answer.
 pub(crate) fn dispatched(request: &mut Request<'_>, target: Target) -> Option<Target> {
     let script = request.dir_config::<Wsgi>().hooks.dispatch.clone();
     let Some(script) = script else { return Some(target) };

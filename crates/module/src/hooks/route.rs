@@ -20,14 +20,15 @@ pub(super) struct HookTarget {
 }
 
 impl HookTarget {
-    /// The path of a script as the processes find it, which may have another root directory. One that
-    /// is not below that is taken as it is.
+    /// The path of a script as the processes find it, which may have another root directory. One
+    /// that is not below that is taken as it is.
     pub(super) fn script<'p>(&self, path: &'p str) -> &'p str {
         below(&self.route, path)
     }
 }
 
-/// The process group that a hook's script is to be asked in, and the way there; `None` for this process.
+/// The process group that a hook's script is to be asked in, and the way there; `None` for this
+/// process.
 pub(super) fn hook_target(
     request: &Request<'_>,
     script: &HookScript,

@@ -1,8 +1,8 @@
 //! The process groups of one configuration, from httpd's parent's side.
 //!
 //! A configuration is used from `post_config` until the parent clears its pool; children of it may
-//! live on for a while after a graceful restart. `wsgid` and its groups live exactly as long as any of
-//! them, by way of the [`Lifeline`].
+//! live on for a while after a graceful restart. `wsgid` and its groups live exactly as long as any
+//! of them, by way of the [`Lifeline`].
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};

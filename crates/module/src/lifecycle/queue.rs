@@ -1,7 +1,8 @@
-//! The queue of a process group: how a child of httpd hands a request to a worker (see [`wsgi::protocol::queue`]).
+//! The queue of a process group: how a child of httpd hands a request to a worker (see
+//! [`wsgi::protocol::queue`]).
 //!
-//! httpd's parent makes the queue before it forks children. Children keep the sending end, `wsgid` gets
-//! the receiving end. A full queue is waited for up to `connect-timeout`.
+//! httpd's parent makes the queue before it forks children. Children keep the sending end, `wsgid`
+//! gets the receiving end. A full queue is waited for up to `connect-timeout`.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -20,8 +21,8 @@ use wsgi::protocol::queue::{GroupState, KNOCK, send_buffer};
 
 use crate::sys::{self, States};
 
-/// Between two attempts to put a message into a full queue. The kernel wakes a sender only when three
-/// quarters of the queue have been taken, so it is tried again before that.
+/// Between two attempts to put a message into a full queue. The kernel wakes a sender only when
+/// three quarters of the queue have been taken, so it is tried again before that.
 const FULL_PAUSE: u8 = 10;
 
 /// A group that has answered nothing for so long while requests wait is stalled.
@@ -48,8 +49,8 @@ pub(crate) struct Queue {
     share: u32,
     /// How many threads of this child wait for the group or are being served by it.
     in_flight: AtomicU32,
-    /// When the group answered this child, or when the first of those in flight came, in milliseconds of
-    /// [`now`].
+    /// When the group answered this child, or when the first of those in flight came, in
+    /// milliseconds of [`now`].
     progress: AtomicU64,
 }
 
@@ -73,8 +74,8 @@ pub(crate) enum QueueError {
 }
 
 impl Queue {
-    /// A queue with room for `backlog` requests, for the group with the index `index` in `states`. At most
-    /// `share` threads of a child may wait for it while it is stalled.
+    /// A queue with room for `backlog` requests, for the group with the index `index` in `states`.
+    /// At most `share` threads of a child may wait for it while it is stalled.
     pub(crate) fn new(
         backlog: u32,
         share: u32,
@@ -88,7 +89,8 @@ impl Queue {
         // The kernel doubles what it is told.
         let bytes = send_buffer(backlog) / 2;
         if setsockopt(&sender, sockopt::SndBufForce, &bytes).is_err() {
-            // Without privileges the kernel has a limit of its own, which it applies without complaint.
+            // Without privileges the kernel has a limit of its own, which it applies without
+            // complaint.
             setsockopt(&sender, sockopt::SndBuf, &bytes)?;
         }
         let room = getsockopt(&sender, sockopt::SndBuf)?;
@@ -141,8 +143,8 @@ impl Queue {
             && sys::unread(self.sender.as_fd()) > 0
     }
 
-    /// Puts a message into the queue, with the stream that answers come on, and waits until `deadline` for
-    /// room. Counts the attempts.
+    /// Puts a message into the queue, with the stream that answers come on, and waits until
+    /// `deadline` for room. Counts the attempts.
     pub(crate) fn send(
         &self,
         message: &[u8],
@@ -185,9 +187,10 @@ impl InFlight<'_> {
         self.queue.note_progress();
     }
 
-    /// Wakes workers once more if the request was not begun: the kernel may have woken one that does not run,
-    /// because it was stopped. That is rare; as a rule the workers are busy, so knocks never take much of the
-    /// queue, and come at longer and longer intervals. `stream` is the child's end of the request's stream.
+    /// Wakes workers once more if the request was not begun: the kernel may have woken one that
+    /// does not run, because it was stopped. That is rare; as a rule the workers are busy, so
+    /// knocks never take much of the queue, and come at longer and longer intervals. `stream` is
+    /// the child's end of the request's stream.
     pub(crate) fn knock(&mut self, stream: &UnixStream) {
         self.steps += 1;
         let Queue { sender, room, .. } = self.queue;
@@ -204,8 +207,8 @@ impl InFlight<'_> {
         std::iter::repeat_n((), knocks).all(knock);
     }
 
-    /// Gives the request up, true then, if it was not begun, the group is stalled, and more threads of this
-    /// child wait for it than may. `stream` is the child's end of the request's stream.
+    /// Gives the request up, true then, if it was not begun, the group is stalled, and more threads
+    /// of this child wait for it than may. `stream` is the child's end of the request's stream.
     pub(crate) fn leave_if_too_many(&mut self, stream: &UnixStream) -> bool {
         let Queue { in_flight, share, .. } = self.queue;
         if self.left || !self.queue.is_stalled() || sys::unread(stream.as_fd()) == 0 {

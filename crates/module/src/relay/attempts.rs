@@ -1,15 +1,15 @@
 //! One worker after the other, until one has served a request or answered a question.
 //!
-//! Another worker is asked only where nothing was used up: the worker declined (its script has changed), or it
-//! was gone before it had read the head to its end.
+//! Another worker is asked only where nothing was used up: the worker declined (its script has
+//! changed), or it was gone before it had read the head to its end.
 
 use std::time::Duration;
 
 use super::RelayError;
 use crate::lifecycle::route::Route;
 
-/// Before a third attempt and later ones: the workers may be about to be replaced, or to notice that they have
-/// no descriptor for the request.
+/// Before a third attempt and later ones: the workers may be about to be replaced, or to notice
+/// that they have no descriptor for the request.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How one attempt ended.
@@ -20,8 +20,8 @@ pub(crate) enum Attempt<T> {
     Again,
 }
 
-/// Makes attempts until one is done, but no more than the group can have workers that decline: each process may
-/// be replaced once meanwhile. `attempt` is given the number of those before it.
+/// Makes attempts until one is done, but no more than the group can have workers that decline: each
+/// process may be replaced once meanwhile. `attempt` is given the number of those before it.
 pub(crate) fn ask_workers<T>(
     route: &Route,
     mut attempt: impl FnMut(u32) -> Result<Attempt<T>, RelayError>,
@@ -38,8 +38,9 @@ pub(crate) fn ask_workers<T>(
     Err(RelayError::Declined(most))
 }
 
-/// Whether a worker that has said nothing yet was gone before it had read the head to its end, so that nothing was
-/// begun: a Unix socket is reset when its other end is closed with data in it that was not read.
+/// Whether a worker that has said nothing yet was gone before it had read the head to its end, so
+/// that nothing was begun: a Unix socket is reset when its other end is closed with data in it that
+/// was not read.
 pub(crate) fn was_not_begun(error: &RelayError) -> bool {
     matches!(error, RelayError::Lost(nix::Error::ECONNRESET))
 }

@@ -17,7 +17,8 @@ use super::receive::receive;
 use crate::lifecycle::queue::{InFlight, QueueError, STALL};
 use crate::lifecycle::route::Route;
 
-/// As much of a frame is on the stream before its request can be taken. A stream's buffer has room for it.
+/// As much of a frame is on the stream before its request can be taken. A stream's buffer has room
+/// for it.
 const AHEAD: usize = 64 * 1024;
 
 /// How long a worker may be silent.
@@ -52,7 +53,8 @@ pub(crate) struct WorkerConnection<'r> {
 }
 
 impl<'r> WorkerConnection<'r> {
-    /// Puts the request or question whose frame is `frame` into the group's queue. Counts the attempts.
+    /// Puts the request or question whose frame is `frame` into the group's queue. Counts the
+    /// attempts.
     pub(crate) fn open(
         route: &'r Route,
         frame: &[u8],
@@ -193,8 +195,8 @@ impl<'r> WorkerConnection<'r> {
     }
 }
 
-/// How long a read waits at a time, of `timeout` in all: no longer than until a request that no worker has
-/// taken is looked at.
+/// How long a read waits at a time, of `timeout` in all: no longer than until a request that no
+/// worker has taken is looked at.
 fn step(timeout: Duration) -> Duration {
     let steps = timeout.as_nanos().div_ceil(STALL.as_nanos()).max(1);
     timeout / u32::try_from(steps).unwrap_or(u32::MAX)

@@ -1,7 +1,7 @@
 //! How much a worker may write into the error log on behalf of one request.
 //!
-//! Lines come from a process of the group's user, and the log is httpd's: without a bound a worker fills
-//! its disk with one request.
+//! Lines come from a process of the group's user, and the log is httpd's: without a bound a worker
+//! fills its disk with one request.
 
 use std::time::Instant;
 

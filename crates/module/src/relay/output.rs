@@ -7,8 +7,8 @@ use httpd::{Flush, Request, SendError};
 
 use crate::request::spool::Spool;
 
-/// So much is passed on to httpd without a look at whether the client takes it. httpd waits for the client
-/// when it holds 64 KiB.
+/// So much is passed on to httpd without a look at whether the client takes it. httpd waits for the
+/// client when it holds 64 KiB.
 const WINDOW: usize = 48 * 1024;
 /// The most that is taken from the spool at once while the worker may send more.
 const PIECE: usize = 16 * 1024;
@@ -48,8 +48,8 @@ impl Output {
         self.unflushed || !self.spool.is_empty()
     }
 
-    /// Passes a piece on as far as the client takes it, and keeps the rest. If more than `most` bytes would be
-    /// kept, the client is waited for.
+    /// Passes a piece on as far as the client takes it, and keeps the rest. If more than `most`
+    /// bytes would be kept, the client is waited for.
     pub(super) fn send(
         &mut self,
         request: &mut Request<'_>,
@@ -76,7 +76,8 @@ impl Output {
     /// How much httpd takes now without waiting for the client.
     fn room(&mut self, request: &mut Request<'_>) -> usize {
         if self.unchecked < WINDOW {
-            // Where nothing is known of the client it is not passed anything while the worker has more.
+            // Where nothing is known of the client it is not passed anything while the worker has
+            // more.
             let known = request.has_pending_output().is_some();
             return if known { WINDOW - self.unchecked } else { 0 };
         }
@@ -91,7 +92,8 @@ impl Output {
         WINDOW
     }
 
-    /// Takes from what waits. If it cannot be read again, the client must not take the rest for the whole.
+    /// Takes from what waits. If it cannot be read again, the client must not take the rest for the
+    /// whole.
     fn take(&mut self, request: &mut Request<'_>, room: &mut [u8]) -> Result<usize, SendError> {
         self.spool.take(room).map_err(|_| give_up(request))
     }
@@ -166,8 +168,8 @@ impl Output {
         Ok(request.has_pending_output() != Some(true))
     }
 
-    /// Passes something on while the worker has nothing. A client that has taken nothing for `limit` is given
-    /// up.
+    /// Passes something on while the worker has nothing. A client that has taken nothing for
+    /// `limit` is given up.
     pub(super) fn serve_client(
         &mut self,
         request: &mut Request<'_>,

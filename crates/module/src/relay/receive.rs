@@ -4,14 +4,15 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use sockets::Room;
 
-/// The most descriptors that may wait for their frames: one that belongs to a frame of which a part has
-/// arrived, and one that has come with its rest.
+/// The most descriptors that may wait for their frames: one that belongs to a frame of which a part
+/// has arrived, and one that has come with its rest.
 const MOST_FILES: usize = 2;
 
 /// Receives bytes, and the descriptor that may come with them. 0 bytes is the end of the stream.
 ///
-/// The other end is a process of a group's user, so what it sends beyond the rules does not stay open:
-/// with more than one descriptor at a time, or with too many that wait, the error is `EPROTO`.
+/// The other end is a process of a group's user, so what it sends beyond the rules does not stay
+/// open: with more than one descriptor at a time, or with too many that wait, the error is
+/// `EPROTO`.
 pub(super) fn receive(
     stream: BorrowedFd<'_>,
     room: &mut [u8],

@@ -20,7 +20,8 @@ use crate::request::response;
 #[derive(Debug)]
 pub(super) struct RelayedResponse {
     head_received: bool,
-    /// Bytes of the body that the head has announced and that have not come; `None` if it says nothing.
+    /// Bytes of the body that the head has announced and that have not come; `None` if it says
+    /// nothing.
     left: Option<u64>,
     output: Output,
     file: SentFile,
@@ -32,13 +33,14 @@ pub(super) struct RelayedResponse {
     client_timeout: Option<Duration>,
 }
 
-/// The file of a response. There is one at most, since httpd keeps its descriptor until the request is over.
+/// The file of a response. There is one at most, since httpd keeps its descriptor until the request
+/// is over.
 #[derive(Debug)]
 enum SentFile {
     /// None has come.
     None,
-    /// It waits for what comes behind it: if that is the end, httpd gets the response whole, and can answer
-    /// for byte ranges.
+    /// It waits for what comes behind it: if that is the end, httpd gets the response whole, and
+    /// can answer for byte ranges.
     Waiting(FilePart),
     /// It was passed on.
     Passed,
@@ -111,7 +113,8 @@ impl Relay<'_, '_> {
         Ok(())
     }
 
-    /// Takes off what the head has announced. More than that would be the beginning of another response.
+    /// Takes off what the head has announced. More than that would be the beginning of another
+    /// response.
     fn count(&mut self, length: u64) -> Result<(), RelayError> {
         if let Some(left) = &mut self.response.left {
             *left = left.checked_sub(length).ok_or(RelayError::Longer)?;
@@ -141,8 +144,8 @@ impl Relay<'_, '_> {
         self.response.output.pass_what_is_taken(self.request)
     }
 
-    /// Waits for more from the worker, and passes on meanwhile what the client takes. False if the client
-    /// does not take the response any more.
+    /// Waits for more from the worker, and passes on meanwhile what the client takes. False if the
+    /// client does not take the response any more.
     pub(super) fn more(
         &mut self,
         connection: &mut WorkerConnection<'_>,
@@ -199,14 +202,15 @@ impl Relay<'_, '_> {
         file.send(self.request, self.response.sendfile, flush)
     }
 
-    /// The worker has said all: passes on what waits. An error if it has said less than it announced.
+    /// The worker has said all: passes on what waits. An error if it has said less than it
+    /// announced.
     pub(super) fn complete(&mut self) -> Result<(), RelayError> {
         let missing = self.response.left.unwrap_or(0);
         if missing > 0 && self.request.has_response_body() {
             return Err(RelayError::Shorter { missing });
         }
-        // httpd reads the rest of the request before it ends the response, and a client may send that
-        // only when it has the last piece.
+        // httpd reads the rest of the request before it ends the response, and a client may send
+        // that only when it has the last piece.
         let at_once = self.body.may_go_on;
         // A client that is gone is of no interest.
         let _ = match self.response.file {

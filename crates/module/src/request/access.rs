@@ -1,4 +1,5 @@
-//! Whether a request may run where it is to run: the one home of that rule, for requests and for hooks.
+//! Whether a request may run where it is to run: the one home of that rule, for requests and for
+//! hooks.
 //!
 //! The configuration is held to the same rule between virtual hosts when it is read (`check`).
 
@@ -31,8 +32,8 @@ pub(crate) fn way_to(request: &Request<'_>, target: &Target) -> Result<Option<Ro
     }
 }
 
-/// The way to a process group, which has to exist, to belong to the request's server or the main one, and to run
-/// scripts of the owner of `script`.
+/// The way to a process group, which has to exist, to belong to the request's server or the main
+/// one, and to run scripts of the owner of `script`.
 pub(crate) fn process_group<'s>(
     request: &Request<'_>,
     group: &str,
@@ -51,8 +52,9 @@ pub(crate) fn process_group<'s>(
     Ok(route)
 }
 
-/// Whether `.htaccess` may choose a process group: the server's configuration has to send scripts of this
-/// directory there, or to allow it. The author of the file could run code as any user otherwise.
+/// Whether `.htaccess` may choose a process group: the server's configuration has to send scripts
+/// of this directory there, or to allow it. The author of the file could run code as any user
+/// otherwise.
 pub(crate) fn by_htaccess(request: &Request<'_>, group: &str) -> Result<(), Rejection> {
     let dir = request.dir_config::<Wsgi>();
     let sent = group_name::process_group(dir.process_group.as_deref(), &Names(request)) == group;

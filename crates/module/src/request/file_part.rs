@@ -1,8 +1,8 @@
 //! A part of a file that an application hands over, looked at before httpd sends it.
 //!
-//! In daemon mode the descriptor comes from a process of the group's user, who may have made it for the
-//! purpose. A file that becomes shorter after it was looked at is a response cut short: it is read or
-//! sent by the kernel, and never mapped into memory.
+//! In daemon mode the descriptor comes from a process of the group's user, who may have made it for
+//! the purpose. A file that becomes shorter after it was looked at is a response cut short: it is
+//! read or sent by the kernel, and never mapped into memory.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -63,8 +63,9 @@ impl FilePart {
     }
 }
 
-/// The same file, opened once more: the position of a descriptor that was handed over is shared with the
-/// application, which may move it while httpd reads. Where this process may not open it, it stays as it is.
+/// The same file, opened once more: the position of a descriptor that was handed over is shared
+/// with the application, which may move it while httpd reads. Where this process may not open it,
+/// it stays as it is.
 fn with_own_position(file: OwnedFd) -> OwnedFd {
     // Not to wait for a process that holds a lease on the file.
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;

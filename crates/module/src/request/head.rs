@@ -13,9 +13,10 @@ use crate::request::environ::Choices;
 use crate::request::target::{ApplicationGroup, Target};
 use crate::sys;
 
-/// The payload of the request's frame, with the body if it is short. Of a longer one as much as `buffer` bytes is
-/// read into the spool, so that a slow client keeps no worker waiting. `queue_start` gives the moment at which the
-/// request begins to wait in a queue, and is asked when the body was read: a slow client is no queue.
+/// The payload of the request's frame, with the body if it is short. Of a longer one as much as
+/// `buffer` bytes is read into the spool, so that a slow client keeps no worker waiting.
+/// `queue_start` gives the moment at which the request begins to wait in a queue, and is asked when
+/// the body was read: a slow client is no queue.
 pub(crate) fn payload(
     request: &mut Request<'_>,
     target: &Target,

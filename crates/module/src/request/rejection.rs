@@ -86,7 +86,8 @@ pub(crate) fn not_permitted(target: &Target) -> Rejection {
     Rejection::new(500, codes::group_not_permitted(&place))
 }
 
-/// No `WSGIDaemonProcess` defines the group. A name that could not be expanded is still as it was written.
+/// No `WSGIDaemonProcess` defines the group. A name that could not be expanded is still as it was
+/// written.
 pub(crate) fn unknown_group(group: &str) -> Rejection {
     let message = match variable_name(group) {
         Some(variable) => codes::group_variable_unset(variable, group),
@@ -102,7 +103,8 @@ pub(crate) fn outside_of_root(file: &[u8], root: &Path) -> Rejection {
     Rejection::new(500, codes::outside_of_chroot(&file, &root))
 }
 
-/// `.htaccess` chooses a process group that the server's configuration does not give to the directory.
+/// `.htaccess` chooses a process group that the server's configuration does not give to the
+/// directory.
 pub(crate) fn not_for_htaccess(group: &str) -> Rejection {
     Rejection::new(500, codes::not_for_htaccess(group))
 }

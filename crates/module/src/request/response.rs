@@ -33,7 +33,8 @@ pub(crate) fn apply_challenge(request: &mut Request<'_>, head: &ResponseHead<'_>
     }
 }
 
-/// Whether files may be sent by the kernel: `WSGIEnableSendfile` is on, and `EnableSendfile` is not off.
+/// Whether files may be sent by the kernel: `WSGIEnableSendfile` is on, and `EnableSendfile` is not
+/// off.
 pub(crate) fn sendfile(request: &Request<'_>, dir: &DirSettings) -> Sendfile {
     let on = dir.enable_sendfile == Some(true) && !request.sendfile_is_off();
     if on { Sendfile::On } else { Sendfile::Off }

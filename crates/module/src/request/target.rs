@@ -110,8 +110,8 @@ impl Target {
         self
     }
 
-    /// The target in processes that have another root directory; `None` if the file that the request is
-    /// for is not below it. A handler script is named as it is found there.
+    /// The target in processes that have another root directory; `None` if the file that the
+    /// request is for is not below it. A handler script is named as it is found there.
     pub(crate) fn below(mut self, root: &Path, file: &[u8]) -> Option<Self> {
         let inside = inside(root, file)?;
         if !self.is_handler_script {

@@ -1,5 +1,5 @@
-//! The engine in this process: Python's library and the engine are loaded, and called by the contract of
-//! [`wsgi::protocol::embed_abi`].
+//! The engine in this process: Python's library and the engine are loaded, and called by the
+//! contract of [`wsgi::protocol::embed_abi`].
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use std::ffi::CString;
@@ -17,8 +17,8 @@ use crate::log_line;
 use crate::scoreboard;
 use crate::sys::{python_runs, record};
 
-/// Loads Python's library and the engine into this process. Where Python runs already, its library is
-/// the one that is used.
+/// Loads Python's library and the engine into this process. Where Python runs already, its library
+/// is the one that is used.
 pub(crate) fn load(library: &Path, engine: &Path) -> Result<LoadedEngine, String> {
     // Python's extension modules take their symbols from any loaded library, so these must be
     // visible.
@@ -36,8 +36,8 @@ pub(crate) fn load(library: &Path, engine: &Path) -> Result<LoadedEngine, String
 
 fn open(path: &Path, flags: c_int) -> Result<*mut c_void, String> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
-    // SAFETY: loading runs the library's own start-up code; both are ours or the configured Python's.
-    // The libraries stay for the life of the process.
+    // SAFETY: loading runs the library's own start-up code; both are ours or the configured
+    // Python's. The libraries stay for the life of the process.
     unsafe {
         let handle = libc::dlopen(name.as_ptr(), flags);
         if handle.is_null() {
@@ -57,7 +57,8 @@ pub(crate) struct LoadedEngine(&'static Api);
 pub(crate) trait Serve {
     /// httpd's record of the request, if the application may see it; else null.
     fn record(&self) -> *mut c_void;
-    /// Reads from the body into `place`; a negative number is a fault (see [`wsgi::protocol::embed_abi`]).
+    /// Reads from the body into `place`; a negative number is a fault (see
+    /// [`wsgi::protocol::embed_abi`]).
     fn read(&mut self, place: &mut [u8]) -> isize;
     /// Takes the payload of a head frame; false if the client is gone.
     fn head(&mut self, payload: &[u8]) -> bool;
@@ -82,7 +83,8 @@ impl LoadedEngine {
 
     /// Has Python take note that httpd has forked this process.
     pub(crate) fn after_fork(self) {
-        // SAFETY: the table is valid for the life of the process, and this is the thread that forked.
+        // SAFETY: the table is valid for the life of the process, and this is the thread that
+        // forked.
         unsafe { (self.0.after_fork)() }
     }
 
@@ -111,8 +113,8 @@ impl LoadedEngine {
         Outcome::from_code(code)
     }
 
-    /// Has the engine ask a hook; `payload` is that of a question frame. Gives the payload of an answer
-    /// frame; `None` if there is none, which the log of the request has been told.
+    /// Has the engine ask a hook; `payload` is that of a question frame. Gives the payload of an
+    /// answer frame; `None` if there is none, which the log of the request has been told.
     pub(crate) fn ask<S: Serve>(self, request: &mut S, payload: &[u8]) -> Option<Vec<u8>> {
         let host = host_of(request);
         let context = core::ptr::from_mut(request).cast();
@@ -151,8 +153,8 @@ fn guarded<R>(otherwise: R, callback: impl FnOnce() -> R) -> R {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback)).unwrap_or(otherwise)
 }
 
-// The engine calls the six functions below with the context that `handle` or `ask` gave it, and with pointers
-// to as many bytes as it says, during that call, one at a time.
+// The engine calls the six functions below with the context that `handle` or `ask` gave it, and
+// with pointers to as many bytes as it says, during that call, one at a time.
 
 /// # Safety
 /// See above.

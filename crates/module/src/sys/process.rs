@@ -20,8 +20,8 @@ pub(crate) const fn c_text(text: &'static str) -> &'static CStr {
 /// Sets variables in the environment of this process.
 pub(crate) fn set_variables(variables: &[(&str, String)]) {
     for (name, value) in variables {
-        // SAFETY: called in httpd's parent, or in a child that has just begun: neither has other threads
-        // that could read the environment meanwhile.
+        // SAFETY: called in httpd's parent, or in a child that has just begun: neither has other
+        // threads that could read the environment meanwhile.
         unsafe { std::env::set_var(name, value) };
     }
 }
@@ -34,8 +34,8 @@ pub(crate) fn remove_variables(names: &[&str]) {
     }
 }
 
-/// Does something while variables are set in the environment of this process, which is httpd's parent;
-/// afterwards they are as before.
+/// Does something while variables are set in the environment of this process, which is httpd's
+/// parent; afterwards they are as before.
 pub(crate) fn with_variables<R>(variables: &[(&str, String)], act: impl FnOnce() -> R) -> R {
     let before: Vec<_> =
         variables.iter().map(|(name, _)| (*name, std::env::var_os(name))).collect();
@@ -51,8 +51,8 @@ pub(crate) fn with_variables<R>(variables: &[(&str, String)], act: impl FnOnce()
     result
 }
 
-/// Whether a program that finds this locale in its environment speaks C: no other is asked for, or the
-/// one that is asked for is not installed.
+/// Whether a program that finds this locale in its environment speaks C: no other is asked for, or
+/// the one that is asked for is not installed.
 pub(crate) fn speaks_c(locale: Option<OsString>) -> bool {
     let Some(name) = locale.and_then(|name| CString::new(name.into_vec()).ok()) else {
         return true;
@@ -62,7 +62,8 @@ pub(crate) fn speaks_c(locale: Option<OsString>) -> bool {
 
 /// Whether a locale is installed.
 pub(crate) fn has_locale(name: &CStr) -> bool {
-    // SAFETY: the name is a C string, and what is made is freed below; the process's own locale stays.
+    // SAFETY: the name is a C string, and what is made is freed below; the process's own locale
+    // stays.
     unsafe {
         let made = libc::newlocale(libc::LC_CTYPE_MASK, name.as_ptr(), core::ptr::null_mut());
         if !made.is_null() {

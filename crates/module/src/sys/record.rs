@@ -29,7 +29,8 @@ pub(crate) const TRANSLATE_ORDER: Order = Order {
     before: &[c"mod_userdir.c".as_ptr(), c"mod_vhost_alias.c".as_ptr(), core::ptr::null()],
 };
 
-/// Access scripts come behind mod_ssl, which may refuse the connection, and before what asks for hosts.
+/// Access scripts come behind mod_ssl, which may refuse the connection, and before what asks for
+/// hosts.
 pub(crate) const ACCESS_ORDER: Order = Order {
     after: &[c"mod_ssl.c".as_ptr(), core::ptr::null()],
     before: &[c"mod_authz_host.c".as_ptr(), core::ptr::null()],

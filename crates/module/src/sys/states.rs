@@ -23,8 +23,8 @@ unsafe impl Send for States {}
 unsafe impl Sync for States {}
 
 impl States {
-    /// Zeroed words for `count` groups, and the memory file that holds them, for `wsgid`. The file keeps its
-    /// size for ever, so that no process can take the memory away from another.
+    /// Zeroed words for `count` groups, and the memory file that holds them, for `wsgid`. The file
+    /// keeps its size for ever, so that no process can take the memory away from another.
     pub(crate) fn new(count: usize) -> nix::Result<(Self, OwnedFd)> {
         let file =
             memfd_create(c"wsgi-states", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
@@ -33,8 +33,8 @@ impl States {
         nix::unistd::ftruncate(&file, i64::try_from(length.get()).unwrap_or(i64::MAX))?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
-        // SAFETY: the kernel chooses the place; the file has that length and keeps it, and it is only
-        // looked at as atomic words.
+        // SAFETY: the kernel chooses the place; the file has that length and keeps it, and it is
+        // only looked at as atomic words.
         let words =
             unsafe { mmap(None, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &file, 0)? };
         Ok((Self { words: words.cast(), count }, file))
@@ -53,7 +53,8 @@ impl States {
 
 impl Drop for States {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `new` with this length, and nothing refers to it any more.
+        // SAFETY: the mapping was made by `new` with this length, and nothing refers to it any
+        // more.
         let _ = unsafe { munmap(self.words.cast(), self.count.max(1) * size_of::<AtomicU32>()) };
     }
 }

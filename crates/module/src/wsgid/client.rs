@@ -17,8 +17,8 @@ use crate::sys;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SupervisorError {
     #[error(
-        "{program} cannot be started: {error}; mod_wsgi.so, wsgid and _mod_wsgi.abi3.so have to lie \
-         in one directory"
+        "{program} cannot be started: {error}; mod_wsgi.so, wsgid and _mod_wsgi.abi3.so have to \
+         lie in one directory"
     )]
     Start { program: PathBuf, error: std::io::Error },
     #[error("wsgid cannot be told what to do: {0}")]
@@ -26,8 +26,8 @@ pub(crate) enum SupervisorError {
     #[error("wsgid gave no answer: {0}")]
     Answer(std::io::Error),
     #[error(
-        "wsgid gave no answer within {0:?}: the user database may hang, or a file system that the configuration \
-         names paths of (NFS, FUSE); mend or unmount it, or name other paths"
+        "wsgid gave no answer within {0:?}: the user database may hang, or a file system that the \
+         configuration names paths of (NFS, FUSE); mend or unmount it, or name other paths"
     )]
     Silent(Duration),
     #[error("wsgid gave an answer that makes no sense ({0}); it may be of another version")]
@@ -36,7 +36,8 @@ pub(crate) enum SupervisorError {
 
 /// How long `wsgid` may take to begin.
 const WAIT_LIMIT: Duration = Duration::from_mins(1);
-/// How long the end of a `wsgid` that was killed is waited for: one that hangs in the kernel is left to itself.
+/// How long the end of a `wsgid` that was killed is waited for: one that hangs in the kernel is
+/// left to itself.
 const END: Duration = Duration::from_millis(50);
 
 /// Has `wsgid` look for mistakes in a plan, for which it may take as long as `limit`.
@@ -57,7 +58,8 @@ pub(crate) fn check(
     serde_json::from_slice(&answer).map_err(|error| SupervisorError::Nonsense(error.to_string()))
 }
 
-/// Has a `wsgid` find out where paths lead; `None` for those of which it has not said that within `limit`.
+/// Has a `wsgid` find out where paths lead; `None` for those of which it has not said that within
+/// `limit`.
 pub(crate) fn leads(
     main: Server<'_>,
     paths: &[&str],

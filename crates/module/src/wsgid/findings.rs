@@ -19,7 +19,8 @@ use crate::wsgid::client::{self, SupervisorError};
 static FINDINGS: Mutex<Findings> =
     Mutex::new(Findings { pythons: Vec::new(), accounts: Vec::new() });
 
-/// How long Pythons may keep a server that runs from going on with a new configuration, all together.
+/// How long Pythons may keep a server that runs from going on with a new configuration, all
+/// together.
 const ANSWER_LIMIT: Duration = Duration::from_millis(100);
 /// The same for the whole check, which also asks the user database.
 const CHECK_LIMIT: Duration = Duration::from_millis(500);
@@ -31,8 +32,8 @@ fn findings() -> std::sync::MutexGuard<'static, Findings> {
     lock(&FINDINGS)
 }
 
-/// Has `wsgid` check a plan, and keeps what it has found out. A server that runs does not wait for long; `None`
-/// if there is no report because of that, which the log is told.
+/// Has `wsgid` check a plan, and keeps what it has found out. A server that runs does not wait for
+/// long; `None` if there is no report because of that, which the log is told.
 pub(crate) fn check(main: Server<'_>, mut plan: Plan) -> Result<Option<Report>, SupervisorError> {
     let runs = httpd::run_mode() == RunMode::Serve && httpd::start_kind() == StartKind::Restart;
     plan.findings = findings().clone();

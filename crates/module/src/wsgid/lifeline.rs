@@ -1,8 +1,8 @@
 //! The lifeline: a pipe whose end tells `wsgid` that no process can send it work any more.
 //!
-//! httpd's parent and all children of a configuration hold the write end, which no program that they
-//! execute inherits. Nothing is ever written. When the last of them is gone, however it went, the read
-//! end in `wsgid` reports the end of the pipe.
+//! httpd's parent and all children of a configuration hold the write end, which no program that
+//! they execute inherits. Nothing is ever written. When the last of them is gone, however it went,
+//! the read end in `wsgid` reports the end of the pipe.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

@@ -1,10 +1,10 @@
 //! Which thread state the `PyGILState` functions find.
 //!
-//! Extension modules use those functions to get back to "the" interpreter of their thread. From 3.12
-//! on they find the state that the thread attached with last, so they work in sub-interpreters. Up to
-//! 3.11 they find the first state that the thread ever had, and one that is attached with another
-//! waits for itself for ever (`sqlite3` in 3.10 does that when a connection is closed). So for those
-//! versions the state is bound here, as 3.12 does it.
+//! Extension modules use those functions to get back to "the" interpreter of their thread. From
+//! 3.12 on they find the state that the thread attached with last, so they work in
+//! sub-interpreters. Up to 3.11 they find the first state that the thread ever had, and one that is
+//! attached with another waits for itself for ever (`sqlite3` in 3.10 does that when a connection
+//! is closed). So for those versions the state is bound here, as 3.12 does it.
 //!
 //! CPython keeps the state in a thread-specific value whose key it does not tell. The key is found
 //! by its value, and proved by changing it.

@@ -21,8 +21,9 @@ impl ThreadIdent {
 }
 
 impl<'py> Attached<'py> {
-    /// Has an exception of this class raised in another thread of this interpreter, once it runs Python
-    /// code again: a call into C is not interrupted. False if the interpreter does not know the thread.
+    /// Has an exception of this class raised in another thread of this interpreter, once it runs
+    /// Python code again: a call into C is not interrupted. False if the interpreter does not know
+    /// the thread.
     pub fn raise_in(self, thread: ThreadIdent, class: &Object<'py>) -> bool {
         // SAFETY: attached; the class is a live object, of which CPython takes a reference.
         unsafe { ffi::PyThreadState_SetAsyncExc(thread.0, class.as_ptr()) == 1 }

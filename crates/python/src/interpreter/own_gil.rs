@@ -1,7 +1,7 @@
 //! Sub-interpreters with a GIL of their own (PEP 684): from CPython 3.12 on.
 //!
-//! The functions are not part of the stable ABI, so they are looked up; the layout of what they take
-//! has been the same since they exist (3.12 to 3.14).
+//! The functions are not part of the stable ABI, so they are looked up; the layout of what they
+//! take has been the same since they exist (3.12 to 3.14).
 
 use std::ffi::c_int;
 use std::mem::transmute;

@@ -6,9 +6,9 @@ use crate::objects::error::Result;
 
 /// Joins the interpreter's non-daemon threads. Nothing happens where `threading` was not imported.
 ///
-/// `threading._shutdown` is for the thread that `threading` takes for the main one: up to 3.12 it waits
-/// for that thread, too, which in an httpd child is long gone, or mistakes another one for it that the
-/// system has given the same identifier.
+/// `threading._shutdown` is for the thread that `threading` takes for the main one: up to 3.12 it
+/// waits for that thread, too, which in an httpd child is long gone, or mistakes another one for it
+/// that the system has given the same identifier.
 pub(crate) fn join_threads(py: Attached<'_>) -> Result<'_, ()> {
     let Some(threading) = py.loaded_module("threading")? else { return Ok(()) };
     // The callbacks that `concurrent.futures` registers, so that its threads end.

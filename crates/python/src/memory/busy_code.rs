@@ -1,9 +1,10 @@
 //! Code that CPython writes to whenever it runs, brought together.
 //!
 //! From 3.11 on an instruction counts how often it has run until CPython has found a faster variant
-//! of it, and goes on counting where there is none. In a process that was forked each such code object
-//! costs a page of its own, since it lies between others that are only read. So before the fork those
-//! that keep counting are replaced by copies, which are made one after the other and lie side by side.
+//! of it, and goes on counting where there is none. In a process that was forked each such code
+//! object costs a page of its own, since it lies between others that are only read. So before the
+//! fork those that keep counting are replaced by copies, which are made one after the other and lie
+//! side by side.
 //!
 //! The means of comparison and replacement are Python's own: the attribute `_co_code_adaptive`,
 //! without which nothing happens, `code.replace()`, and the `__code__` of functions. The copies are
@@ -23,8 +24,8 @@ use crate::objects::object::Object;
 #[derive(Debug)]
 pub struct CodeState {
     hasher: RandomState,
-    /// By address. Code that has gone meanwhile may have left its place to another, which then passes
-    /// for changed: that does no harm.
+    /// By address. Code that has gone meanwhile may have left its place to another, which then
+    /// passes for changed: that does no harm.
     hashes: HashMap<usize, u64>,
 }
 
@@ -50,8 +51,8 @@ impl<'py> Attached<'py> {
         Ok(Some(state))
     }
 
-    /// Replaces the code that has changed since then, and what it is nested in, in all functions; how
-    /// many copies were made. Calls that run meanwhile end with what they began with.
+    /// Replaces the code that has changed since then, and what it is nested in, in all functions;
+    /// how many copies were made. Calls that run meanwhile end with what they began with.
     pub fn gather_busy_code(self, before: &CodeState) -> Result<'py, usize> {
         let types = Types::of(self)?;
         let functions = types.functions(self)?;

@@ -1,9 +1,9 @@
 //! Free blocks of Python's allocator, between those that are in use.
 //!
 //! A process that was forked gets a copy of each page that it writes to. New objects go to free
-//! blocks first, which lie scattered between objects that the processes share, so a few bytes cost a
-//! page each. Before a fork such blocks are therefore taken and kept; afterwards new objects lie side
-//! by side.
+//! blocks first, which lie scattered between objects that the processes share, so a few bytes cost
+//! a page each. Before a fork such blocks are therefore taken and kept; afterwards new objects lie
+//! side by side.
 
 use core::ffi::c_void;
 use std::collections::HashMap;
@@ -27,22 +27,23 @@ const HEAD: usize = 64;
 const PAGE: usize = 4096;
 
 impl Attached<'_> {
-    /// Takes the free blocks of pages that are in use, for the rest of the process's life, and says how many bytes these are. Other allocators than Python's own are
-    /// left as they were.
+    /// Takes the free blocks of pages that are in use, for the rest of the process's life, and says
+    /// how many bytes these are. Other allocators than Python's own are left as they were.
     pub fn reserve_free_blocks(self) -> usize {
         (STEP..=LARGEST).step_by(STEP).map(keep).sum()
     }
 
-    /// Forgets what CPython remembers of the attributes of classes. It finds them again; but names that
-    /// code has put together, such as for `getattr`, were kept alive by that, each in another page.
+    /// Forgets what CPython remembers of the attributes of classes. It finds them again; but names
+    /// that code has put together, such as for `getattr`, were kept alive by that, each in another
+    /// page.
     pub fn forget_attributes(self) {
         // SAFETY: the thread is attached.
         unsafe { ffi::PyType_ClearCache() };
     }
 }
 
-/// The same for blocks of one size. Python's allocator first gives what is free in pools that are in
-/// use, in any order, and then a whole pool from its beginning to its end.
+/// The same for blocks of one size. Python's allocator first gives what is free in pools that are
+/// in use, in any order, and then a whole pool from its beginning to its end.
 fn keep(size: usize) -> usize {
     let mut blocks: Vec<*mut c_void> = Vec::new();
     let mut row = 0;
@@ -62,8 +63,8 @@ fn keep(size: usize) -> usize {
     for block in &blocks {
         *pages.entry(block.addr() / PAGE).or_default() += size;
     }
-    // A page that holds nothing else is as good as a new one. Blocks do not fill a page, and one may have
-    // the head of its pool.
+    // A page that holds nothing else is as good as a new one. Blocks do not fill a page, and one
+    // may have the head of its pool.
     let (kept, others): (Vec<_>, Vec<_>) =
         blocks.into_iter().partition(|block| pages[&(block.addr() / PAGE)] < PAGE - size - HEAD);
     give_back(others.into_iter());

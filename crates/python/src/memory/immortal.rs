@@ -1,13 +1,13 @@
 //! Objects whose references are no longer counted.
 //!
-//! A forked process that only looks at an object still writes its reference count, and so gets a copy
-//! of the page that it lies in. From 3.12 on CPython leaves the count of *immortal* objects alone
-//! (PEP 683). Which objects are immortal is CPython's to say; here those are added that a process has
-//! loaded before it forks, and that would live to its end anyway.
+//! A forked process that only looks at an object still writes its reference count, and so gets a
+//! copy of the page that it lies in. From 3.12 on CPython leaves the count of *immortal* objects
+//! alone (PEP 683). Which objects are immortal is CPython's to say; here those are added that a
+//! process has loaded before it forks, and that would live to its end anyway.
 //!
-//! 3.12 and 3.13 mark an immortal object by the lower half of its count. That this is so is tried on
-//! objects of our own before any other is touched. Later versions are asked by their own function,
-//! where they have it; earlier ones have no immortal objects.
+//! 3.12 and 3.13 mark an immortal object by the lower half of its count. That this is so is tried
+//! on objects of our own before any other is touched. Later versions are asked by their own
+//! function, where they have it; earlier ones have no immortal objects.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, c_int, c_void};

@@ -1,8 +1,8 @@
 //! Objects that are found by a name in the program: attributes, and entries of a dict.
 //!
-//! CPython compares names by their address first, and its cache of attributes does nothing else: each
-//! look-up with a string of its own would take one more place of that cache, keep the string alive
-//! there, and write to one more page that forked processes share. So such names are interned.
+//! CPython compares names by their address first, and its cache of attributes does nothing else:
+//! each look-up with a string of its own would take one more place of that cache, keep the string
+//! alive there, and write to one more page that forked processes share. So such names are interned.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
@@ -74,8 +74,8 @@ impl<'py> Object<'py> {
     }
 }
 
-/// `PyObject_GetOptionalAttr`, which makes no exception only to have it thrown away. Part of the stable
-/// ABI since 3.13, which is later than what this program is built for.
+/// `PyObject_GetOptionalAttr`, which makes no exception only to have it thrown away. Part of the
+/// stable ABI since 3.13, which is later than what this program is built for.
 type OptionalGetter =
     unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject, *mut *mut ffi::PyObject) -> c_int;
 

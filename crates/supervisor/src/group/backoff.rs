@@ -14,8 +14,8 @@ pub(crate) struct Backoff {
 pub(crate) const WELL: Duration = Duration::from_secs(10);
 /// A worker that leaves sooner has hardly served anything.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// So many may do so in a row in any group, and so many for each worker that it may have: scripts may be changed
-/// several times in a second.
+/// So many may do so in a row in any group, and so many for each worker that it may have: scripts
+/// may be changed several times in a second.
 const FREE: u32 = 16;
 const FREE_EACH: u32 = 4;
 /// The pause where that is what the configuration asks for (`maximum-requests=1`).
@@ -39,9 +39,9 @@ impl Backoff {
         }
     }
 
-    /// A worker leaves by itself, without a failure, when it has been ready for `served`. Gives the delay before
-    /// the next one starts: none, unless that happens at once, again and again, in a group of `most` workers.
-    /// `is_usual` says that it may.
+    /// A worker leaves by itself, without a failure, when it has been ready for `served`. Gives the
+    /// delay before the next one starts: none, unless that happens at once, again and again, in a
+    /// group of `most` workers. `is_usual` says that it may.
     pub(crate) fn after_exit(&mut self, served: Duration, most: u32, is_usual: bool) -> Duration {
         if served >= AT_ONCE {
             self.exits_in_a_row = 0;

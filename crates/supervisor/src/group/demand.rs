@@ -1,9 +1,9 @@
 //! How many workers a group wants, as requests come and go.
 //!
-//! A group of fixed size wants that many. An elastic one (`processes=MIN..MAX`) gets another worker when
-//! a request waits in its queue and no worker takes it, which is looked at twice: one that has just
-//! come in is there for a moment, too. The queue is watched only while all threads of a worker were
-//! busy lately, or while there is no worker.
+//! A group of fixed size wants that many. An elastic one (`processes=MIN..MAX`) gets another worker
+//! when a request waits in its queue and no worker takes it, which is looked at twice: one that has
+//! just come in is there for a moment, too. The queue is watched only while all threads of a worker
+//! were busy lately, or while there is no worker.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use wsgi::config::daemon_process::Processes;
 
 /// Between two looks at the queue.
 const PAUSE: Duration = Duration::from_millis(20);
-/// After so many looks at requests that were taken at once, the workers are not that busy any more. A worker
-/// says within this time if it is.
+/// After so many looks at requests that were taken at once, the workers are not that busy any more.
+/// A worker says within this time if it is.
 const ALARMS: u32 = 50;
 
 /// How many workers are wanted.

@@ -14,16 +14,17 @@ use crate::group::memory_kills;
 use crate::group::worker::Worker;
 use crate::start::launch::StartError;
 
-/// Without `startup-timeout`: after so long a template that has been told to fork and has not is killed, for that is
-/// a matter of milliseconds. One that loads for so long is only reported: on a small machine that may take its
-/// time.
+/// Without `startup-timeout`: after so long a template that has been told to fork and has not is
+/// killed, for that is a matter of milliseconds. One that loads for so long is only reported: on a
+/// small machine that may take its time.
 const TEMPLATE_LIMIT: Duration = Duration::from_mins(1);
 
 /// How much longer than its own limit a worker has until it is killed.
 const KILL_DELAY: Duration = Duration::from_secs(1);
 
 impl Group {
-    /// The time between the message that a worker is to end and SIGKILL; `None` if there is no limit.
+    /// The time between the message that a worker is to end and SIGKILL; `None` if there is no
+    /// limit.
     pub(super) fn kill_deadline(&self) -> Option<Duration> {
         let timeouts = self.launch.spec.group.timeouts;
         let limit = timeouts.graceful.max(timeouts.evict()).saturating_add(timeouts.shutdown);
@@ -42,8 +43,8 @@ impl Group {
         delay
     }
 
-    /// Notes that a worker that was ready for `served` leaves by itself, without a failure: the next one may have to
-    /// wait.
+    /// Notes that a worker that was ready for `served` leaves by itself, without a failure: the
+    /// next one may have to wait.
     pub(super) fn pause(&mut self, served: Duration) {
         let group = &self.launch.spec.group;
         let (most, is_usual) = (group.pool().most, group.limits.maximum_requests > 0);
@@ -79,7 +80,8 @@ impl Group {
         self.refusals.ended(pid) || self.template_ended(pid, status)
     }
 
-    /// Kills a worker that says what makes no sense, again and again: nothing that it may say can be believed.
+    /// Kills a worker that says what makes no sense, again and again: nothing that it may say can
+    /// be believed.
     pub(super) fn end_nonsense(&mut self, index: usize) {
         let worker = &mut self.workers[index];
         if !worker.control().is_to_report() {
@@ -183,8 +185,8 @@ impl Group {
         }
     }
 
-    /// Kills the template if a worker that it was to fork has not said its first word after `limit`: a
-    /// hook of `os.register_at_fork` keeps it.
+    /// Kills the template if a worker that it was to fork has not said its first word after
+    /// `limit`: a hook of `os.register_at_fork` keeps it.
     fn give_up_stuck_template(&mut self, limit: Duration) {
         let is_late = |worker: &Worker| worker.pid().is_none() && worker.age() >= limit;
         let generations: Vec<u64> =

@@ -1,6 +1,8 @@
-//! Processes that hang where nothing ends them: in the kernel, in a file system that does not answer.
+//! Processes that hang where nothing ends them: in the kernel, in a file system that does not
+//! answer.
 //!
-//! They are killed, and the group goes on as if they had ended: when they do, or whether, is not waited for.
+//! They are killed, and the group goes on as if they had ended: when they do, or whether, is not
+//! waited for.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +13,17 @@ use super::exits::next_start;
 use super::templates::Lost;
 use crate::group::worker::Worker;
 
-/// How long a process may take to execute its program, which is a matter of milliseconds, if `startup-timeout`
-/// does not say less.
+/// How long a process may take to execute its program, which is a matter of milliseconds, if
+/// `startup-timeout` does not say less.
 const BIRTH_LIMIT: Duration = Duration::from_mins(1);
 
-/// The end of a template that was killed is waited for so long, and that of a worker when the group ends.
+/// The end of a template that was killed is waited for so long, and that of a worker when the group
+/// ends.
 const LOST: Duration = Duration::from_secs(5);
 
 impl Group {
-    /// Kills processes that have not executed their program in time, and looks at scripts that take as long;
-    /// leaves behind what was killed and does not end.
+    /// Kills processes that have not executed their program in time, and looks at scripts that take
+    /// as long; leaves behind what was killed and does not end.
     pub(super) fn give_up_hanging(&mut self) {
         let limit = self.birth_limit();
         while let Some((what, pid, doing)) = self.templates.give_up_unborn(limit) {

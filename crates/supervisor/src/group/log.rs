@@ -1,8 +1,8 @@
 //! The lines that the processes of a group write to their standard output and standard error.
 //!
-//! They have a pipe and not the error log itself: a process of a group's user could make that shorter, or
-//! read what others have written to the terminal that httpd logs to. `wsgid` copies what comes, in whole
-//! lines.
+//! They have a pipe and not the error log itself: a process of a group's user could make that
+//! shorter, or read what others have written to the terminal that httpd logs to. `wsgid` copies
+//! what comes, in whole lines.
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -1,4 +1,5 @@
-//! Looking at the scripts of a group that a template loads: whether they were changed, and what follows.
+//! Looking at the scripts of a group that a template loads: whether they were changed, and what
+//! follows.
 
 use std::time::Instant;
 
@@ -70,7 +71,8 @@ impl Group {
         }
     }
 
-    /// Replaces a template that still loads what has changed meanwhile: it may hang in that for ever.
+    /// Replaces a template that still loads what has changed meanwhile: it may hang in that for
+    /// ever.
     fn replace_outdated_next(&mut self, now: &Versions) {
         let Some(next) = self.templates.next.as_mut().filter(|next| !next.is_given_up()) else {
             return;

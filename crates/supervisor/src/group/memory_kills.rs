@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often the kernel had done so when it was last asked about; the first time it says nothing new.
+/// How often the kernel had done so when it was last asked about; the first time it says nothing
+/// new.
 static KNOWN: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// Notes what there was before.
@@ -10,8 +11,8 @@ pub(crate) fn begin() {
     KNOWN.store(count(), Ordering::Relaxed);
 }
 
-/// Whether the kernel has done so since the last call. It counts for the whole machine, so this is a
-/// good guess and no proof.
+/// Whether the kernel has done so since the last call. It counts for the whole machine, so this is
+/// a good guess and no proof.
 pub(crate) fn is_new() -> bool {
     let count = count();
     count > KNOWN.swap(count, Ordering::Relaxed)

@@ -56,7 +56,8 @@ impl Group {
                 self.workers[index].leave(grace);
                 match served {
                     Some(served) => self.pause(served),
-                    // It has served nothing: one that says so again and again must not be replaced at once.
+                    // It has served nothing: one that says so again and again must not be replaced
+                    // at once.
                     None => drop(self.delay(None)),
                 }
             }

@@ -1,4 +1,5 @@
-//! Preloading: a group keeps the template that its workers are forked from, and hears what becomes of it.
+//! Preloading: a group keeps the template that its workers are forked from, and hears what becomes
+//! of it.
 
 use std::process::ExitStatus;
 use std::time::Instant;

@@ -8,7 +8,8 @@ use wsgi::process::control::SupervisorMessage;
 use super::Group;
 use crate::group::worker::Worker;
 
-/// So many workers may be draining at a time in any group; in a large one, twice as many as it may have.
+/// So many workers may be draining at a time in any group; in a large one, twice as many as it may
+/// have.
 const LEAVING: usize = 8;
 
 impl Group {
@@ -38,8 +39,8 @@ impl Group {
         }
     }
 
-    /// Whether so many workers are draining that no more are started until one of them has ended. A group whose
-    /// workers say that they leave and do not would fill the machine.
+    /// Whether so many workers are draining that no more are started until one of them has ended. A
+    /// group whose workers say that they leave and do not would fill the machine.
     fn is_too_crowded(&mut self) -> bool {
         let draining = self.workers.iter().filter(|worker| worker.is_draining()).count();
         let most = (2 * self.launch.spec.group.pool().most as usize).max(LEAVING);

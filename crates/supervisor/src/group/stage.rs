@@ -15,7 +15,8 @@ pub(crate) enum Stage {
         /// It has asked for another worker in its place.
         wants_replacement: bool,
     },
-    /// It was asked to end, or has said that it does: it takes no requests and finishes those in flight.
+    /// It was asked to end, or has said that it does: it takes no requests and finishes those in
+    /// flight.
     Draining {
         /// When it became ready, if it ever did.
         ready: Option<Instant>,
@@ -35,7 +36,8 @@ pub(crate) enum Event {
     Ready(Instant),
     /// It has said that it wants to be replaced.
     ReplacementRequested,
-    /// It is to end, or has said that it does, and is killed at this moment if it has not ended before.
+    /// It is to end, or has said that it does, and is killed at this moment if it has not ended
+    /// before.
     Draining { kill_at: Option<Instant> },
     /// It was sent SIGKILL.
     Killed(Instant),

@@ -153,8 +153,8 @@ impl Template {
 
 impl Drop for Template {
     fn drop(&mut self) {
-        // It holds nothing that it could lose, and what it has loaded may not heed anything less. Its end is
-        // noticed, and is of no interest.
+        // It holds nothing that it could lose, and what it has loaded may not heed anything less.
+        // Its end is noticed, and is of no interest.
         self.process.signal(Signal::SIGKILL);
     }
 }

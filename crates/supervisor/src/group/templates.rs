@@ -104,7 +104,8 @@ impl Templates {
         next.map(Template::age)
     }
 
-    /// Kills the template that is ready if its workers are of this generation; gives its process id.
+    /// Kills the template that is ready if its workers are of this generation; gives its process
+    /// id.
     pub(super) fn give_up_current(&mut self, generation: u64) -> Option<i32> {
         let same = |template: &&mut Template| template.generation() == generation;
         let stuck = self.current.as_mut().filter(same).filter(|current| !current.is_given_up())?;
@@ -138,15 +139,15 @@ impl Templates {
         self.look.as_ref().map(AsFd::as_fd)
     }
 
-    /// How long something has been hanging, as far as is known, that must not hang longer than a process may
-    /// take to execute its program.
+    /// How long something has been hanging, as far as is known, that must not hang longer than a
+    /// process may take to execute its program.
     pub(super) fn unborn_for(&self) -> Option<Duration> {
         let next = self.next.as_ref().filter(|next| next.may_be_unborn()).map(Template::age);
         next.into_iter().chain(self.look.as_ref().map(Look::age)).max()
     }
 
-    /// Kills what has not executed its program after `limit`, or not looked at the scripts, without waiting for
-    /// its end: says which process it is, and what it was doing.
+    /// Kills what has not executed its program after `limit`, or not looked at the scripts, without
+    /// waiting for its end: says which process it is, and what it was doing.
     pub(super) fn give_up_unborn(&mut self, limit: Duration) -> Option<(Lost, i32, String)> {
         if let Some(look) =
             self.look.take_if(|look| look.age() >= limit && look.seen() == Seen::NotYet)
@@ -191,8 +192,8 @@ impl Templates {
         (self.current, self.next, self.look) = (None, None, None);
     }
 
-    /// Loading did not work with the scripts as they are. Without a template that does work, workers
-    /// get by with less.
+    /// Loading did not work with the scripts as they are. Without a template that does work,
+    /// workers get by with less.
     pub(super) fn failed(&mut self, template: &mut Template) {
         self.failed = template.versions();
         if self.current.is_none() {

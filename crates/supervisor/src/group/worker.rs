@@ -58,8 +58,8 @@ impl Worker {
         self.pid().map_or_else(|| "(just forked)".to_owned(), |pid| pid.to_string())
     }
 
-    /// The kernel has said which process it is; false if that is no child of ours, or another worker or
-    /// template: then nothing may be done to it, and nothing more is heard.
+    /// The kernel has said which process it is; false if that is no child of ours, or another
+    /// worker or template: then nothing may be done to it, and nothing more is heard.
     pub(crate) fn identify(&mut self, pid: i32) -> bool {
         self.process = Process::hold(pid);
         if self.process.is_none() {
@@ -129,7 +129,8 @@ impl Worker {
         matches!(self.stage, Stage::Ready { wants_replacement: true, .. })
     }
 
-    /// Whether it takes no more requests: it was asked to end, has said that it does, or was killed.
+    /// Whether it takes no more requests: it was asked to end, has said that it does, or was
+    /// killed.
     pub(crate) fn is_draining(&self) -> bool {
         matches!(self.stage, Stage::Draining { .. } | Stage::Killed { .. })
     }
@@ -151,15 +152,16 @@ impl Worker {
         let _ = self.control.send(SupervisorMessage::Retire);
     }
 
-    /// Orders a worker that takes requests to do something at the queue. One that cannot be told is ending.
+    /// Orders a worker that takes requests to do something at the queue. One that cannot be told is
+    /// ending.
     pub(crate) fn order(&self, order: SupervisorMessage) {
         if self.is_ready() {
             let _ = self.control.send(order);
         }
     }
 
-    /// It is not needed any more: one that finishes what it has is told not to wait, and is killed no later
-    /// than after `grace`.
+    /// It is not needed any more: one that finishes what it has is told not to wait, and is killed
+    /// no later than after `grace`.
     pub(crate) fn stop(&mut self, grace: Option<Duration>) {
         self.signal(Signal::SIGTERM);
         self.leave(grace);

@@ -1,4 +1,5 @@
-//! A process that was started and may not have executed its program yet: how far it is, and why it failed.
+//! A process that was started and may not have executed its program yet: how far it is, and why it
+//! failed.
 //!
 //! `wsgid` does not wait for it. Its words are read when they matter: when it has ended, and when
 //! it takes long. The files that it looks up may lie in a file system that does not answer, and
@@ -41,7 +42,8 @@ pub(crate) enum Failure {
 }
 
 impl Birth {
-    /// The birth of a process that speaks over `words`, and that may execute these programs in this directory.
+    /// The birth of a process that speaks over `words`, and that may execute these programs in this
+    /// directory.
     pub(crate) fn new(words: OwnedFd, programs: &[PathBuf], directory: Option<&Path>) -> Self {
         Self {
             words: words.into(),

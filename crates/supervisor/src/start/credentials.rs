@@ -144,8 +144,8 @@ impl Credentials {
     }
 }
 
-/// Whether this is what the configuration asks for. Where it leaves something to httpd's `User` and `Group`,
-/// those must be the same as well.
+/// Whether this is what the configuration asks for. Where it leaves something to httpd's `User` and
+/// `Group`, those must be the same as well.
 fn fits(known: &GroupAccount, spec: &GroupSpec, children: &Account) -> bool {
     let is_root = Uid::effective().is_root();
     known.change == is_root

@@ -1,7 +1,7 @@
 //! How a process of a group is started: the group's Python, which loads the engine.
 //!
-//! Nothing that a user of the group may have written is looked at here: the new process does that, and may hang
-//! in it.
+//! Nothing that a user of the group may have written is looked at here: the new process does that,
+//! and may hang in it.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -105,7 +105,8 @@ pub(crate) struct Started {
 }
 
 impl Start<'_> {
-    /// Starts the process. A template says when its scripts were changed last before it executes anything.
+    /// Starts the process. A template says when its scripts were changed last before it executes
+    /// anything.
     pub(crate) fn start(&self) -> Result<Started, StartError> {
         let (ours, theirs) = UnixStream::pair()?;
         let control = ControlSocket::new(ours, self.kept)?;
@@ -152,8 +153,8 @@ fn memory_file(content: &[u8]) -> std::io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// The group's `home`; else the home directory of a user that is not httpd's, if it is there; else where
-/// httpd is.
+/// The group's `home`; else the home directory of a user that is not httpd's, if it is there; else
+/// where httpd is.
 fn directory<'s>(start: &'s Start<'_>) -> Option<Directory<'s>> {
     if let Some(path) = start.spec.group.home.as_deref() {
         return Some(Directory { path, may_be_missing: false });

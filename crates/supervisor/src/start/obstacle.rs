@@ -1,7 +1,8 @@
 //! Whether a user can reach a path, and if not, where the way is closed.
 //!
-//! The answer is worked out from the modes of the directories on the way, so that a message can name
-//! the one that is closed. It is for messages only: what counts in the end is what the kernel says.
+//! The answer is worked out from the modes of the directories on the way, so that a message can
+//! name the one that is closed. It is for messages only: what counts in the end is what the kernel
+//! says.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,14 @@ pub(crate) enum Obstacle {
     Missing(PathBuf),
     #[error("the directory {0:?} is closed to that user")]
     Closed(PathBuf),
-    #[error("{0:?} may not be {verb} by that user", verb = match .1 { Want::Find => "found", Want::Read => "read", Want::Execute => "executed" })]
+    #[error(
+        "{0:?} may not be {verb} by that user",
+        verb = match .1 {
+            Want::Find => "found",
+            Want::Read => "read",
+            Want::Execute => "executed",
+        }
+    )]
     Refused(PathBuf, Want),
 }
 

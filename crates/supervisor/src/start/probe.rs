@@ -1,7 +1,7 @@
 //! Asking a Python what it is.
 //!
-//! Asking runs it, so it is asked as the user that would run it anyway, never as root; what it answers
-//! is limited in length and time.
+//! Asking runs it, so it is asked as the user that would run it anyway, never as root; what it
+//! answers is limited in length and time.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -35,16 +35,16 @@ pub(crate) enum ProbeError {
     #[error("{0:?} is older than Python 3.10; Dormouse needs 3.10 or later")]
     TooOld(PathBuf),
     #[error(
-        "{0:?} is a Python without a GIL (free-threaded), which has no stable ABI before 3.15 that Dormouse \
-         could use; install the usual build"
+        "{0:?} is a Python without a GIL (free-threaded), which has no stable ABI before 3.15 that \
+         Dormouse could use; install the usual build"
     )]
     FreeThreaded(PathBuf),
     #[error("{0:?} gave no answer within {seconds} seconds", seconds = WAIT_LIMIT.as_secs())]
     Silent(PathBuf),
     #[error(
-        "{program:?} has no shared library that httpd could load ({looked_for:?} does not exist); install \
-         it (Debian: libpython3), use a Python that was built with --enable-shared, or move the \
-         application to a process group (WSGIDaemonProcess), where any Python works"
+        "{program:?} has no shared library that httpd could load ({looked_for:?} does not exist); \
+         install it (Debian: libpython3), use a Python that was built with --enable-shared, or \
+         move the application to a process group (WSGIDaemonProcess), where any Python works"
     )]
     NoLibrary { program: PathBuf, looked_for: String },
 }
@@ -73,7 +73,8 @@ for folder in (var('LIBDIR'), sys.base_prefix + '/lib', sys.base_exec_prefix + '
     print('%s/%s' % (folder, var('INSTSONAME')))
 ";
 
-/// A Python that is being asked. Dropped before it has ended, it is killed, with the processes of its process group.
+/// A Python that is being asked. Dropped before it has ended, it is killed, with the processes of
+/// its process group.
 #[derive(Debug)]
 pub(crate) struct Probe<'i> {
     program: PathBuf,
@@ -90,7 +91,8 @@ pub(crate) struct Probe<'i> {
 }
 
 impl<'i> Probe<'i> {
-    /// Asks `program`, which is looked for below the root directory `root`, as the user that would run it.
+    /// Asks `program`, which is looked for below the root directory `root`, as the user that would
+    /// run it.
     pub(crate) fn start(
         program: &Path,
         identity: &'i Credentials,
@@ -243,10 +245,10 @@ pub(crate) fn facts(program: &Path, answer: &str) -> Result<PythonFacts, ProbeEr
     }
 }
 
-/// A probe gets an environment of its own. It runs a program that may belong to the group's user, also while
-/// root checks a configuration in a shell: what that shell has in its environment is not for this user. The
-/// dynamic linker's search path is no secret, and a Python that needs it for its own library could not answer
-/// without.
+/// A probe gets an environment of its own. It runs a program that may belong to the group's user,
+/// also while root checks a configuration in a shell: what that shell has in its environment is not
+/// for this user. The dynamic linker's search path is no secret, and a Python that needs it for its
+/// own library could not answer without.
 fn environment() -> Vec<(OsString, OsString)> {
     let fixed = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")];
     let folders = std::env::var_os(LIBRARIES).map(|folders| (LIBRARIES.into(), folders));

@@ -19,11 +19,14 @@ pub(crate) enum ProgramError {
     )]
     NotADirectory(PathBuf),
     #[error(
-        "{0:?} is not a Python: it has neither bin/python nor bin/python3; name a virtual environment \
-         or a Python installation (what sys.prefix says)"
+        "{0:?} is not a Python: it has neither bin/python nor bin/python3; name a virtual \
+         environment or a Python installation (what sys.prefix says)"
     )]
     NotAHome(PathBuf),
-    #[error("there is no python3 on this system ({}); install it, or name one in python-home=", SYSTEM.join(", "))]
+    #[error(
+        "there is no python3 on this system ({}); install it, or name one in python-home=",
+        SYSTEM.join(", ")
+    )]
     NoSystemPython,
 }
 
@@ -65,8 +68,8 @@ pub(crate) fn python(home: Option<&Path>, root: Option<&Path>) -> Result<PathBuf
     })
 }
 
-/// The programs of which the first that is there is the one, as [`python`] finds it: for a process that looks for
-/// itself, because `home` may lie in a file system that does not answer.
+/// The programs of which the first that is there is the one, as [`python`] finds it: for a process
+/// that looks for itself, because `home` may lie in a file system that does not answer.
 pub(crate) fn candidates(home: Option<&Path>) -> Vec<PathBuf> {
     match home {
         Some(home) => PROGRAMS.iter().map(|name| home.join(name)).collect(),

@@ -61,8 +61,8 @@ pub(crate) struct Pythons {
 }
 
 impl Pythons {
-    /// Asks all questions, unless `known` has their answers. `limit` holds for all of them together, if it is
-    /// given; what has not answered by then has no answer.
+    /// Asks all questions, unless `known` has their answers. `limit` holds for all of them
+    /// together, if it is given; what has not answered by then has no answer.
     pub(crate) fn ask(
         questions: Vec<PythonProbe>,
         known: &[PythonAnswer],
@@ -123,8 +123,8 @@ impl Pythons {
         Some(answer.as_ref().map_err(String::clone))
     }
 
-    /// The answers, to be known from now on; those of `before` stay to whose questions there was no time for an
-    /// answer.
+    /// The answers, to be known from now on; those of `before` stay to whose questions there was no
+    /// time for an answer.
     pub(crate) fn into_known(
         self,
         before: &[PythonAnswer],
@@ -154,13 +154,14 @@ fn wait<'p>(probes: impl Iterator<Item = &'p Probe<'p>> + Clone, deadline: Optio
     let mut descriptors: Vec<PollFd<'_>> =
         outputs.map(|output| PollFd::new(output, PollFlags::POLLIN)).collect();
     let left = moment.saturating_duration_since(Instant::now());
-    // Rounded up, so that the moment has come when it returns; interrupted, all are looked at as well.
+    // Rounded up, so that the moment has come when it returns; interrupted, all are looked at as
+    // well.
     let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
     let _ = poll(&mut descriptors, timeout.unwrap_or(PollTimeout::ZERO));
 }
 
-/// The files that decide the answer; `None` if that is not known. What links lead to below another root is
-/// not.
+/// The files that decide the answer; `None` if that is not known. What links lead to below another
+/// root is not.
 fn files(question: &PythonProbe) -> Option<PythonFiles> {
     if question.root.is_some() {
         return None;
@@ -214,8 +215,8 @@ mod tests {
 
         fn program(&self, name: &str, script: &str) -> PythonProbe {
             let path = self.0.join("bin").join(name);
-            // By another process: a test that forks meanwhile must not hold it open for writing, for then it
-            // cannot be executed.
+            // By another process: a test that forks meanwhile must not hold it open for writing,
+            // for then it cannot be executed.
             let text = path.with_extension("text");
             fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
             let copied = std::process::Command::new("cp").arg(&text).arg(&path).status();
@@ -284,7 +285,8 @@ mod tests {
     fn many_answer_side_by_side_and_those_that_hang_are_left() {
         // Each waits for all the others, and one hangs: one after the other none would answer.
         let folder = Folder::new("many");
-        let meet = "touch \"$0.here\"; until [ $(ls \"${0%/*}\" | grep -c here) = 10 ]; do sleep 0.01; done";
+        let meet = "touch \"$0.here\"; until [ $(ls \"${0%/*}\" | grep -c here) = 10 ]; do sleep \
+                    0.01; done";
         let questions: Vec<PythonProbe> = (0..10)
             .map(|number| folder.program(&format!("p{number}"), &format!("{meet}; echo 3.11")))
             .collect();

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-/// When the scripts of a group were changed last. Only this is looked at, never what is in them, and only by
-/// processes of the group's user: what does not answer keeps no other group.
+/// When the scripts of a group were changed last. Only this is looked at, never what is in them,
+/// and only by processes of the group's user: what does not answer keeps no other group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Versions(Vec<Option<SystemTime>>);
 

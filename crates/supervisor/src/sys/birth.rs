@@ -6,7 +6,8 @@
 //! The new process says over a pipe how far it is ([`Word`]); the kernel closes that when the
 //! program is executed.
 //!
-//! Between fork and exec system calls are made and nothing else: what they need was allocated before.
+//! Between fork and exec system calls are made and nothing else: what they need was allocated
+//! before.
 
 use std::ffi::{CStr, CString, OsString};
 use std::io;
@@ -25,9 +26,9 @@ use super::{ABOVE, descriptors, raised};
 use crate::start::credentials::Credentials;
 use crate::start::word::{Step, WORD, Word, way};
 
-/// How a new process differs from this one. It has a session of its own, and is ended with this process. In
-/// the session of httpd's administrator it could open their terminal as `/dev/tty`, and read and write there
-/// what they see and type.
+/// How a new process differs from this one. It has a session of its own, and is ended with this
+/// process. In the session of httpd's administrator it could open their terminal as `/dev/tty`, and
+/// read and write there what they see and type.
 #[derive(Debug)]
 pub(crate) struct Change<'c> {
     /// The user that it runs as.
@@ -72,8 +73,8 @@ const PIPE: i32 = 64 * 1024;
 /// More words than a process says of anything but scripts.
 const OTHER_WORDS: usize = 16;
 
-/// Starts a process; gives its id, and the pipe that it says its [`Word`]s over, which does not block. It must
-/// be reaped by the caller.
+/// Starts a process; gives its id, and the pipe that it says its [`Word`]s over, which does not
+/// block. It must be reaped by the caller.
 ///
 /// # Errors
 /// If there can be no process, or a path, argument or variable has a null byte in it.
@@ -88,8 +89,8 @@ pub(crate) fn begin(change: &Change<'_>, task: &Task) -> io::Result<(libc::pid_t
     }
     let newborn = Newborn::new(change, task, writer.as_raw_fd())?;
     let (arguments, environment) = (newborn.argument_pointers(), newborn.environment_pointers());
-    // SAFETY: this process has one thread, and the new one only makes system calls until it executes its
-    // program or ends: it never returns from here.
+    // SAFETY: this process has one thread, and the new one only makes system calls until it
+    // executes its program or ends: it never returns from here.
     match unsafe { libc::fork() } {
         0 => newborn.live(arguments, &environment),
         pid if pid > 0 => Ok((pid, reader)),
@@ -276,7 +277,8 @@ impl Newborn {
 }
 
 fn exit(status: libc::c_int) -> ! {
-    // SAFETY: the call ends this process, and runs nothing of what its parent has registered for that.
+    // SAFETY: the call ends this process, and runs nothing of what its parent has registered for
+    // that.
     unsafe { libc::_exit(status) }
 }
 
@@ -294,8 +296,8 @@ fn changed(script: &CStr) -> Word {
 type Look = unsafe extern "C" fn(*const libc::c_char, *mut libc::stat) -> libc::c_int;
 
 fn status(path: &CStr, look: Look) -> nix::Result<libc::stat> {
-    // SAFETY: all fields of the structure are numbers, for which zero is a value; the path is a C string, and
-    // the call writes one structure.
+    // SAFETY: all fields of the structure are numbers, for which zero is a value; the path is a C
+    // string, and the call writes one structure.
     unsafe {
         let mut data: libc::stat = std::mem::zeroed();
         Errno::result(look(path.as_ptr(), &raw mut data))?;

@@ -1,7 +1,8 @@
 //! Closing descriptors that a new program is not to find.
 //!
-//! `close_range` does it in one call: from Linux 5.9, and with `CLOSE_RANGE_CLOEXEC` from 5.11. Before, they are
-//! looked for one by one. All of it may run between fork and exec: it allocates nothing.
+//! `close_range` does it in one call: from Linux 5.9, and with `CLOSE_RANGE_CLOEXEC` from 5.11.
+//! Before, they are looked for one by one. All of it may run between fork and exec: it allocates
+//! nothing.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -31,8 +32,8 @@ fn on_exec(number: RawFd) {
     unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
-/// Whether the kernel has done it. The call is made by its number: C libraries before glibc 2.34 have no
-/// function for it.
+/// Whether the kernel has done it. The call is made by its number: C libraries before glibc 2.34
+/// have no function for it.
 fn close_range(first: RawFd, flags: libc::c_uint) -> bool {
     let first = libc::c_uint::try_from(first).unwrap_or(libc::c_uint::MAX);
     // SAFETY: without flags, the one caller answers for it; with the flag it only marks.
@@ -53,8 +54,8 @@ fn each_from(first: RawFd, mut act: impl FnMut(RawFd)) {
     }
 }
 
-/// The number behind the highest descriptor. The limit may have been lowered meanwhile, or be without end;
-/// the kernel's own (`fs.nr_open`) is this one, unless an administrator has raised it.
+/// The number behind the highest descriptor. The limit may have been lowered meanwhile, or be
+/// without end; the kernel's own (`fs.nr_open`) is this one, unless an administrator has raised it.
 fn limit() -> RawFd {
     1 << 20
 }
@@ -62,7 +63,8 @@ fn limit() -> RawFd {
 /// Shows `visit` the number of each open descriptor, from `/proc/self/fd`.
 fn listed(mut visit: impl FnMut(RawFd)) -> io::Result<()> {
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    // SAFETY: the path is a C string, and the call makes a new descriptor or gives a negative number.
+    // SAFETY: the path is a C string, and the call makes a new descriptor or gives a negative
+    // number.
     let directory = unsafe { libc::open(c"/proc/self/fd".as_ptr(), flags) };
     if directory < 0 {
         return Err(io::Error::last_os_error());
@@ -89,7 +91,8 @@ fn listed(mut visit: impl FnMut(RawFd)) -> io::Result<()> {
     outcome
 }
 
-/// Bytes of an entry (`struct linux_dirent64`) before its name, and where in it its own length stands.
+/// Bytes of an entry (`struct linux_dirent64`) before its name, and where in it its own length
+/// stands.
 const NAME: usize = 19;
 const LENGTH: usize = 16;
 

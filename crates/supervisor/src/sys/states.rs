@@ -21,8 +21,8 @@ impl States {
         let length =
             NonZeroUsize::new(count.max(1) * size_of::<AtomicU32>()).unwrap_or(NonZeroUsize::MIN);
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: the kernel chooses the place. httpd's parent has made the file with this length and
-        // sealed it, so it never gets shorter; the words are only used atomically.
+        // SAFETY: the kernel chooses the place. httpd's parent has made the file with this length
+        // and sealed it, so it never gets shorter; the words are only used atomically.
         let words = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, file, 0)? };
         Ok(Self { words: words.cast(), count })
     }

@@ -169,7 +169,8 @@ mod tests {
             "<Location />\nRequire all granted\n</Location>",
             "<Location /app>\nRequire valid-user\n</Location>",
             "<Files a.wsgi>\nRequire all granted\n</Files>",
-            "<VirtualHost *:80>\n<Directory /srv>\nRequire all granted\n</Directory>\n</VirtualHost>",
+            "<VirtualHost *:80>\n<Directory /srv>\nRequire all granted\n</Directory>\n\
+             </VirtualHost>",
         ] {
             assert!(!closed(open), "{open}");
         }

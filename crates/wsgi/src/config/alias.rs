@@ -28,8 +28,9 @@ pub struct Alias {
     pub place: (String, u32),
 }
 
-/// How many bytes of `uri` are covered by the URL path `alias`, by mod_alias's rules: runs of slashes
-/// are alike, and unless the alias ends in a slash the match ends at one or at the URI's end.
+/// How many bytes of `uri` are covered by the URL path `alias`, by mod_alias's rules: runs of
+/// slashes are alike, and unless the alias ends in a slash the match ends at one or at the URI's
+/// end.
 pub fn matched_length(uri: &[u8], alias: &[u8]) -> Option<usize> {
     let (mut at, mut index) = (0, 0);
     while index < alias.len() {
@@ -56,8 +57,8 @@ fn run_of_slashes(text: &[u8]) -> usize {
 }
 
 impl Alias {
-    /// The file that a URI maps to; `None` where a plain alias does not match (patterns are searched
-    /// by httpd, see [`Alias::substitute`]).
+    /// The file that a URI maps to; `None` where a plain alias does not match (patterns are
+    /// searched by httpd, see [`Alias::substitute`]).
     pub fn map(&self, uri: &[u8]) -> Option<Vec<u8>> {
         if self.is_pattern {
             return None;

@@ -73,7 +73,8 @@ pub(crate) fn nearest<'n>(
     known: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'n str> {
     let close = written.chars().count() / 3 + 1;
-    // Each letter too many or too few is an edit; and what is written may be as long as a line can be.
+    // Each letter too many or too few is an edit; and what is written may be as long as a line can
+    // be.
     let may_be_close =
         |name: &&str| name.chars().count().abs_diff(written.chars().count()) <= close;
     known

@@ -412,7 +412,8 @@ mod tests {
     fn all_options_of_mod_wsgi_are_there_once() {
         let names: std::collections::BTreeSet<_> = OPTIONS.iter().map(|one| one.name).collect();
         assert_eq!(names.len(), OPTIONS.len());
-        // Its 44, and those for templates, demand, recycling, the share of threads and the request buffer.
+        // Its 44, and those for templates, demand, recycling, the share of threads and the request
+        // buffer.
         assert_eq!(OPTIONS.len(), 44 + 9);
     }
 

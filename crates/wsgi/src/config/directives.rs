@@ -122,8 +122,8 @@ fn one(mut arguments: &str, allowed: &'static str) -> Result<String, ArgumentErr
     }
 }
 
-/// The one word that the arguments must be; `None` if it is written and empty, which leaves unset what the
-/// directive sets.
+/// The one word that the arguments must be; `None` if it is written and empty, which leaves unset
+/// what the directive sets.
 fn one_or_unset(arguments: &str, allowed: &'static str) -> Result<Option<String>, ArgumentError> {
     if matches!(arguments.trim(), "''" | "\"\"") {
         Ok(None)

@@ -1,7 +1,7 @@
 //! Names of process groups and application groups, and the `%{…}` in them.
 //!
-//! A value is expanded only if it begins with `%`; what cannot be expanded stays as it is, so that a
-//! request fails with "no such process group" rather than landing somewhere by chance.
+//! A value is expanded only if it begins with `%`; what cannot be expanded stays as it is, so that
+//! a request fails with "no such process group" rather than landing somewhere by chance.
 
 use std::borrow::Cow;
 

@@ -97,8 +97,8 @@ mod tests {
         );
         assert_eq!(
             error("/a process-group=%{ENV:x}"),
-            "process-group=%{ENV:x}: the value must be the name of a process group, or %{GLOBAL} for \
-             httpd's own children"
+            "process-group=%{ENV:x}: the value must be the name of a process group, or %{GLOBAL} \
+             for httpd's own children"
         );
         assert_eq!(error("/a b"), "\"b\" is not of the form name=value");
     }

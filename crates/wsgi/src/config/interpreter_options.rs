@@ -81,8 +81,8 @@ impl InterpreterRules {
     /// group (empty for embedded mode). `WSGIPythonPath` outside of sections is for embedded mode
     /// only, and is left to the caller.
     ///
-    /// A section that names both groups outweighs one that names one, and that one outweighs one that
-    /// names none; among equals the later one counts. Their directories add up instead.
+    /// A section that names both groups outweighs one that names one, and that one outweighs one
+    /// that names none; among equals the later one counts. Their directories add up instead.
     #[must_use]
     pub fn of(&self, process_group: &str, application_group: &str) -> Rules {
         let mut matching: Vec<&Block> = self

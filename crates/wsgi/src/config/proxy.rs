@@ -1,7 +1,7 @@
 //! Headers of proxies in front of httpd, and the proxies that are believed.
 //!
-//! `WSGITrustedProxyHeaders` names the headers, `WSGITrustedProxies` the proxies (all peers, if it is
-//! not given). A header that says the same as a trusted one, but is not trusted itself, must not
+//! `WSGITrustedProxyHeaders` names the headers, `WSGITrustedProxies` the proxies (all peers, if it
+//! is not given). A header that says the same as a trusted one, but is not trusted itself, must not
 //! reach the application: any client could have sent it.
 
 use std::net::IpAddr;

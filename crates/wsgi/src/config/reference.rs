@@ -11,14 +11,17 @@ const INTRODUCTION: &str = "\
 
 <!-- Made from the catalogue by `cargo xtask reference`; a test fails where it is stale. -->
 
-Every directive of mod_wsgi 6, those that older configurations have, and what Dormouse adds. A value in parentheses at the end
-of a description is what holds where nothing is said. Where a directive may stand: **server** is the main configuration, **virtual
-host** `<VirtualHost>`, **directory** `<Directory>`, `<Location>` and `<Files>`; `.htaccess` needs the class of `AllowOverride` that is
-named. An inner value counts more than an outer one. `On` and `Off` may be written in upper and lower case.
+Every directive of mod_wsgi 6, those that older configurations have, and what Dormouse adds. A value
+in parentheses at the end of a description is what holds where nothing is said. Where a directive
+may stand: **server** is the main configuration, **virtual host** `<VirtualHost>`, **directory**
+`<Directory>`, `<Location>` and `<Files>`; `.htaccess` needs the class of `AllowOverride` that is
+named. An inner value counts more than an outer one. `On` and `Off` may be written in upper and
+lower case.
 
-Names of process groups and application groups may be `%{GLOBAL}`, `%{SERVER}` (the server's name and port), `%{HOST}` (the host that
-the client asked for), `%{RESOURCE}` (server and script) and `%{ENV:variable}` (a note or variable of the request, or a variable of
-httpd). Only a whole value is replaced.
+Names of process groups and application groups may be `%{GLOBAL}`, `%{SERVER}` (the server's name
+and port), `%{HOST}` (the host that the client asked for), `%{RESOURCE}` (server and script) and
+`%{ENV:variable}` (a note or variable of the request, or a variable of httpd). Only a whole value is
+replaced.
 ";
 
 /// The page, as Markdown.

@@ -1,8 +1,8 @@
 //! The contents of a configuration, as it was written: nothing is filled in, nothing is looked up.
 //!
-//! [`ServerSettings`] belong to a server or virtual host, [`DirSettings`] to a section; both merge as
-//! httpd's rules want it, the inner over the outer. Directory settings are merged for each request,
-//! so their strings are shared and copying one costs a counter.
+//! [`ServerSettings`] belong to a server or virtual host, [`DirSettings`] to a section; both merge
+//! as httpd's rules want it, the inner over the outer. Directory settings are merged for each
+//! request, so their strings are shared and copying one costs a counter.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,8 +102,8 @@ impl DirSettings {
         scripts.iter().rev().find(|script| script.name.as_bytes() == name)
     }
 
-    /// Whether `WSGIRestrictProcess` lets requests run in a process group (empty for embedded mode). As
-    /// in mod_wsgi, upper and lower case are alike here.
+    /// Whether `WSGIRestrictProcess` lets requests run in a process group (empty for embedded
+    /// mode). As in mod_wsgi, upper and lower case are alike here.
     #[must_use]
     pub fn allows_process(&self, group: &str) -> bool {
         let listed =

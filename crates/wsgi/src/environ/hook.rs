@@ -30,8 +30,8 @@ const HIDDEN: [&[u8]; 12] = [
 ];
 
 impl<'a> Environ<'a> {
-    /// Builds the environ of a hook. The headers of proxies are applied as in a request's environ, and
-    /// the request's own environment (`SetEnv`) is left out.
+    /// Builds the environ of a hook. The headers of proxies are applied as in a request's environ,
+    /// and the request's own environment (`SetEnv`) is left out.
     pub fn build_for_hook(
         facts: &RequestFacts<'a>,
         more: HookFacts<'a>,

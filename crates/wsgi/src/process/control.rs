@@ -57,12 +57,14 @@ pub enum SupervisorMessage {
     StopForScript = b'S',
     /// A worker: end, because it is not needed.
     StopIdle = b'I',
-    /// A worker: end, because another one is there in its place. It knows why it had asked for that.
+    /// A worker: end, because another one is there in its place. It knows why it had asked for
+    /// that.
     StopReplaced = b'M',
-    /// A worker: httpd uses another configuration, and only connections from before that are served. From now
-    /// on say so soon when there is nothing to do.
+    /// A worker: httpd uses another configuration, and only connections from before that are
+    /// served. From now on say so soon when there is nothing to do.
     Retire = b'Z',
-    /// A worker: requests wait that were left to a worker which does not take them: look at the queue.
+    /// A worker: requests wait that were left to a worker which does not take them: look at the
+    /// queue.
     Look = b'Q',
     /// A worker: another one has become ready: the threads line up at the queue once more.
     LineUp = b'U',

@@ -1,12 +1,13 @@
-//! Where a path leads, as httpd resolves it when a request comes: what of it is a file, and what lies behind.
+//! Where a path leads, as httpd resolves it when a request comes: what of it is a file, and what
+//! lies behind.
 
 use serde::{Deserialize, Serialize};
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lead {
-    /// So many bytes of the path name a file, or something else that is no directory; what comes behind is the
-    /// beginning of `PATH_INFO`.
+    /// So many bytes of the path name a file, or something else that is no directory; what comes
+    /// behind is the beginning of `PATH_INFO`.
     File(usize),
     /// The whole path names a directory.
     Directory,
@@ -15,8 +16,8 @@ pub enum Lead {
 }
 
 impl Lead {
-    /// Follows a path from the root on. `is_directory` says of a part of it whether that names a directory, and
-    /// `None` if nothing is there.
+    /// Follows a path from the root on. `is_directory` says of a part of it whether that names a
+    /// directory, and `None` if nothing is there.
     pub fn follow(path: &str, is_directory: impl Fn(&str) -> Option<bool>) -> Self {
         let ends = path.match_indices('/').map(|(place, _)| place).filter(|place| *place > 0);
         for end in ends.chain([path.len()]) {

@@ -1,8 +1,8 @@
 //! The levels at which the threads of a worker wait for requests: which of them are occupied.
 //!
-//! The kernel serves the first levels of all workers before the second ones, and so on. A thread waits at
-//! the first level that is free, but leaves one free for each request that its process serves. So of two
-//! processes the one with less to do is woken.
+//! The kernel serves the first levels of all workers before the second ones, and so on. A thread
+//! waits at the first level that is free, but leaves one free for each request that its process
+//! serves. So of two processes the one with less to do is woken.
 
 /// The most levels of a worker. Threads beyond share the last one.
 pub const MOST: usize = 32;

@@ -1,8 +1,8 @@
 //! The documents that the processes send each other when they start: httpd's parent -> `wsgid` ->
 //! worker.
 //!
-//! These travel as JSON over pipes and memory files: they are small, are read once, and a person who
-//! looks for a fault can read them too.
+//! These travel as JSON over pipes and memory files: they are small, are read once, and a person
+//! who looks for a fault can read them too.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -228,8 +228,9 @@ pub struct Report {
     pub warnings: Vec<Message>,
     /// Notes on what was not found out, and does not have to be.
     pub notes: Vec<String>,
-    /// The Python of httpd's children, or why it cannot be loaded into them. It is looked for even where
-    /// requests may not run there, since hooks in `.htaccess` may. `None` if it has not answered in time.
+    /// The Python of httpd's children, or why it cannot be loaded into them. It is looked for even
+    /// where requests may not run there, since hooks in `.htaccess` may. `None` if it has not
+    /// answered in time.
     pub embedded: Option<Result<PythonFacts, String>>,
     /// The groups, in the order of the plan.
     pub groups: Vec<GroupReport>,
@@ -353,7 +354,8 @@ pub mod supervisor_descriptor {
     /// The memory file with the states of the groups, in the order of the plan (see
     /// [`crate::protocol::queue::GroupState`]).
     pub const STATES: i32 = 4;
-    /// The first of the descriptors for [`super::PlannedGroup::queue`] and [`super::PlannedGroup::log`].
+    /// The first of the descriptors for [`super::PlannedGroup::queue`] and
+    /// [`super::PlannedGroup::log`].
     pub const GROUPS: i32 = 5;
 }
 

@@ -8,8 +8,8 @@ use std::ops::{Add, AddAssign};
 /// The memory of one process, or of several: bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Memory {
-    /// Resident: all pages that the process has in memory. Pages of several processes are counted by
-    /// each, so a sum over processes says little.
+    /// Resident: all pages that the process has in memory. Pages of several processes are counted
+    /// by each, so a sum over processes says little.
     pub rss: u64,
     /// Proportional: each page divided by the number of processes that have it. The sum over all
     /// processes is what they really cost.

@@ -82,8 +82,8 @@ impl Watchdog {
         }
     }
 
-    /// How often a busy process is to be looked at: often enough for its shortest limit. `None` if no
-    /// limit has to do with requests.
+    /// How often a busy process is to be looked at: often enough for its shortest limit. `None` if
+    /// no limit has to do with requests.
     #[must_use]
     pub fn pace(&self) -> Option<Duration> {
         const OFTEN: Duration = Duration::from_millis(50);
@@ -255,7 +255,8 @@ mod tests {
         assert_eq!(with(|seen| seen.activity = Some(seconds(1))), [Action::End(Cause::Inactivity)]);
         assert_eq!(with(|seen| seen.activity = Some(milliseconds(1001))), []);
         assert_eq!(with(|seen| seen.now = seconds(9)), [Action::Replace(Cause::RestartInterval)]);
-        // Nothing to do any more, or the process would look at it without pause until it is replaced.
+        // Nothing to do any more, or the process would look at it without pause until it is
+        // replaced.
         assert_eq!(with(|seen| (seen.now, seen.has_asked) = (seconds(9), true)), []);
     }
 

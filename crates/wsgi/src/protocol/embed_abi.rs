@@ -1,5 +1,5 @@
-//! The C contract between `mod_wsgi.so` and the engine when the engine is loaded into one of httpd's
-//! processes.
+//! The C contract between `mod_wsgi.so` and the engine when the engine is loaded into one of
+//! httpd's processes.
 //!
 //! Two libraries of one build meet here without sharing anything of Rust's: functions over numbers
 //! and pointers, and payloads in the language of [`crate::protocol::frame`].
@@ -28,7 +28,8 @@ pub struct Host {
     pub head: unsafe extern "C" fn(context: *mut c_void, payload: *const u8, length: usize) -> i32,
     /// Sends and flushes a piece of the body. 0, or something else if the client is gone.
     pub data: unsafe extern "C" fn(context: *mut c_void, bytes: *const u8, length: usize) -> i32,
-    /// Sends a part of a file; `descriptor` is only lent. 0, or something else if the client is gone.
+    /// Sends a part of a file; `descriptor` is only lent. 0, or something else if the client is
+    /// gone.
     pub file: unsafe extern "C" fn(
         context: *mut c_void,
         descriptor: i32,
@@ -85,8 +86,8 @@ pub type ServerLogFn = unsafe extern "C" fn(line: *const Line);
 /// Takes the bytes of an answer; `receiver` is that of the question.
 pub type Take = unsafe extern "C" fn(receiver: *mut c_void, bytes: *const u8, length: usize);
 
-/// Hands `take` an encoded [`crate::protocol::scoreboard::Scoreboard`], if applications in embedded mode may see
-/// one. Called by any thread, at any time.
+/// Hands `take` an encoded [`crate::protocol::scoreboard::Scoreboard`], if applications in embedded
+/// mode may see one. Called by any thread, at any time.
 pub type ReadScoreboardFn = unsafe extern "C" fn(take: Take, receiver: *mut c_void);
 
 /// The functions of httpd that the engine may call at any time.
@@ -107,22 +108,23 @@ pub struct Server {
 pub struct Api {
     /// Starts Python in httpd's parent.
     pub initialize: Initialize,
-    /// In a process that httpd has forked after [`Api::initialize`], before it has threads: has Python
-    /// take note of that.
+    /// In a process that httpd has forked after [`Api::initialize`], before it has threads: has
+    /// Python take note of that.
     pub after_fork: unsafe extern "C" fn(),
     /// Makes the process ready for requests.
     pub start: Start,
-    /// Serves a request: `payload` is that of a request frame. Returns when the application is done;
-    /// see [`super::outcome::Outcome::code`].
+    /// Serves a request: `payload` is that of a request frame. Returns when the application is
+    /// done; see [`super::outcome::Outcome::code`].
     pub handle: unsafe extern "C" fn(
         host: *const Host,
         context: *mut c_void,
         payload: *const u8,
         length: usize,
     ) -> i32,
-    /// Asks a hook: `payload` is that of a question frame. 0, and `take` gets the payload of an answer
-    /// frame, during the call; or something else, and the request's log has been told. Of `host` only
-    /// the functions `log` and `variable` are called: a question has no body and no response.
+    /// Asks a hook: `payload` is that of a question frame. 0, and `take` gets the payload of an
+    /// answer frame, during the call; or something else, and the request's log has been told. Of
+    /// `host` only the functions `log` and `variable` are called: a question has no body and no
+    /// response.
     pub ask: unsafe extern "C" fn(
         host: *const Host,
         context: *mut c_void,
@@ -135,9 +137,9 @@ pub struct Api {
     pub shutdown: unsafe extern "C" fn(),
 }
 
-/// Starts Python in this process: `python` is a [`crate::process::plan::PythonFacts`] as JSON. Called once, after
-/// Python's library was loaded with its symbols visible. 0, or something else if it failed, with a text
-/// in `error`.
+/// Starts Python in this process: `python` is a [`crate::process::plan::PythonFacts`] as JSON.
+/// Called once, after Python's library was loaded with its symbols visible. 0, or something else if
+/// it failed, with a text in `error`.
 pub type Initialize =
     unsafe extern "C" fn(python: *const u8, length: usize, error: *mut ErrorText) -> i32;
 

@@ -1,9 +1,9 @@
 //! Frames: what travels on the stream socket between an Apache child and a worker.
 //!
 //! A frame is a type byte, a payload length and the payload. The exchange is pull-based: the child
-//! sends one [`FrameType::RequestHead`] (or [`FrameType::Question`]), which begins on the group's queue (see
-//! [`crate::protocol::queue`]), and from then on only answers what the worker asks for, so at
-//! any time one side speaks and no dead-lock is possible.
+//! sends one [`FrameType::RequestHead`] (or [`FrameType::Question`]), which begins on the group's
+//! queue (see [`crate::protocol::queue`]), and from then on only answers what the worker asks for,
+//! so at any time one side speaks and no dead-lock is possible.
 
 use crate::protocol::codec::{CodecError, Reader, Writer};
 
@@ -13,7 +13,8 @@ pub const VERSION: u8 = 4;
 /// Bytes of a frame in front of its payload.
 pub const HEADER: usize = 5;
 
-/// The longest payload of a request or question frame in bytes. httpd's own limits keep real ones far below.
+/// The longest payload of a request or question frame in bytes. httpd's own limits keep real ones
+/// far below.
 pub const MAX_REQUEST: usize = 16 << 20;
 
 /// The longest payload of any other frame in bytes; most types allow less.
@@ -29,12 +30,14 @@ pub enum FrameType {
     Body = 2,
     /// Child → worker: the client's body cannot be read; a [`BodyFault`] and a text.
     BodyFailed = 3,
-    /// Child → worker: a piece of the answer to `WantServer`, a [`crate::protocol::scoreboard::Scoreboard`]; an
-    /// empty payload is its end, and all of it where the process group may not see one.
+    /// Child → worker: a piece of the answer to `WantServer`, a
+    /// [`crate::protocol::scoreboard::Scoreboard`]; an empty payload is its end, and all of it
+    /// where the process group may not see one.
     Server = 4,
     /// Child → worker: a [`crate::protocol::hook::Question`], in place of a request.
     Question = 5,
-    /// Child → worker: the answer to `WantVariable` (see [`crate::protocol::hook::decode_variable`]).
+    /// Child → worker: the answer to `WantVariable` (see
+    /// [`crate::protocol::hook::decode_variable`]).
     Variable = 6,
     /// Worker → child: send up to n bytes of the client's body (a `u32`).
     WantBody = 16,
@@ -42,8 +45,8 @@ pub enum FrameType {
     ResponseHead = 17,
     /// Worker → child: a piece of the response's body, to be passed on and flushed.
     Data = 18,
-    /// Worker → child: offset and length (two `u64`) of a file whose descriptor comes along. A response
-    /// has one at most.
+    /// Worker → child: offset and length (two `u64`) of a file whose descriptor comes along. A
+    /// response has one at most.
     File = 19,
     /// Worker → child: a line for the request's error log, a
     /// [`crate::protocol::log_line::LogLine`].
@@ -63,7 +66,8 @@ pub enum FrameType {
     Answer = 26,
     /// Worker → child: send the value of the variable of mod_ssl's with this name.
     WantVariable = 27,
-    /// `wsgid` → child, in place of a worker: the group has no worker, and none is started for a while.
+    /// `wsgid` → child, in place of a worker: the group has no worker, and none is started for a
+    /// while.
     Unavailable = 28,
 }
 
@@ -99,8 +103,8 @@ impl FrameType {
         self as u8 >= Self::WantBody as u8
     }
 
-    /// The longest payload in bytes. Where all payloads have one length, a longer one is refused before it is
-    /// received.
+    /// The longest payload in bytes. Where all payloads have one length, a longer one is refused
+    /// before it is received.
     fn limit(self) -> usize {
         match self {
             Self::RequestHead | Self::Question => MAX_REQUEST,
@@ -252,8 +256,8 @@ pub fn decode_want_body(payload: &[u8]) -> Result<u32, CodecError> {
     Ok(wanted)
 }
 
-/// The payload of a [`FrameType::Fail`] frame: a status for the client. One that is no error is none that a
-/// failure may have, and becomes the nearest that is.
+/// The payload of a [`FrameType::Fail`] frame: a status for the client. One that is no error is
+/// none that a failure may have, and becomes the nearest that is.
 pub fn decode_failure(payload: &[u8]) -> Result<u16, CodecError> {
     let mut reader = Reader::new(payload);
     let status = reader.u16()?;
@@ -307,7 +311,8 @@ mod tests {
         assert_eq!(BodyFault::decode(&buffer), Ok((BodyFault::Timeout, b"slow".as_slice())));
     }
 
-    /// A worker that says more than the frame's type has room for is not understood, and not half understood.
+    /// A worker that says more than the frame's type has room for is not understood, and not half
+    /// understood.
     #[test]
     fn numbers_are_the_whole_payload() {
         let mut buffer = Vec::new();

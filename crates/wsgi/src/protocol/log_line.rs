@@ -32,8 +32,8 @@ impl<'a> LogLine<'a> {
         Self { level, source: Source::default(), text }
     }
 
-    /// The line as httpd's usual format has it, with its end, for processes that write without httpd.
-    /// Control characters are blanked, so that it stays one line.
+    /// The line as httpd's usual format has it, with its end, for processes that write without
+    /// httpd. Control characters are blanked, so that it stays one line.
     #[must_use]
     pub fn formatted(&self, zone: &TimeZone, since_1970: Duration, process: u32) -> Vec<u8> {
         let (time, name) = (zone.local(since_1970), self.level.name());

@@ -1,4 +1,5 @@
-//! How a request ended: one vocabulary for the engine, the frames, and the contract of embedded mode.
+//! How a request ended: one vocabulary for the engine, the frames, and the contract of embedded
+//! mode.
 
 /// How a request ended, for the side that has to finish the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +16,13 @@ pub enum Outcome {
     Declined,
 }
 
-/// Status of a request that embedded mode declines, which it has no reason to do: there is one process.
+/// Status of a request that embedded mode declines, which it has no reason to do: there is one
+/// process.
 const DECLINED: u16 = 503;
 
 impl Outcome {
-    /// The outcome as the number that embedded mode's function returns: see [`super::embed_abi::Api::handle`].
+    /// The outcome as the number that embedded mode's function returns: see
+    /// [`super::embed_abi::Api::handle`].
     pub fn code(self) -> i32 {
         match self {
             Self::Complete | Self::Gone => 0,

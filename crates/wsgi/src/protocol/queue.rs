@@ -1,25 +1,27 @@
 //! How a request begins: the message on the queue of a process group.
 //!
-//! httpd's parent makes one pair of `SOCK_SEQPACKET` sockets for each process group before it forks.
-//! Children hold the sending end, `wsgid` and the workers the receiving end, and neither has a name. A
-//! message is the first part of a request or question frame, with one end of a stream pair attached
-//! (`SCM_RIGHTS`); the rest of the frame, and everything after it, travels on that stream.
+//! httpd's parent makes one pair of `SOCK_SEQPACKET` sockets for each process group before it
+//! forks. Children hold the sending end, `wsgid` and the workers the receiving end, and neither has
+//! a name. A message is the first part of a request or question frame, with one end of a stream
+//! pair attached (`SCM_RIGHTS`); the rest of the frame, and everything after it, travels on that
+//! stream.
 //!
-//! At least one byte of the frame is on the stream before the message is sent. A worker reads it when it
-//! begins to serve. The kernel resets a stream whose other end is closed with unread bytes in it, so the
-//! child always knows whether the request was begun.
+//! At least one byte of the frame is on the stream before the message is sent. A worker reads it
+//! when it begins to serve. The kernel resets a stream whose other end is closed with unread bytes
+//! in it, so the child always knows whether the request was begun.
 
 /// The longest message in bytes. With the kernel's own record it fills a block of 4 KiB.
 pub const MAX_MESSAGE: usize = 3712;
 
-/// A message that is no request, and has no stream: it wakes a worker, which looks at the queue. No frame is so
-/// short.
+/// A message that is no request, and has no stream: it wakes a worker, which looks at the queue. No
+/// frame is so short.
 pub const KNOCK: [u8; 1] = [0];
 
 /// The bytes of a socket's send buffer that one message of the longest kind takes.
 const MESSAGE_COST: u32 = 4352;
 
-/// The state of a process group that `wsgid` shares with httpd's children: one `u32` for each group.
+/// The state of a process group that `wsgid` shares with httpd's children: one `u32` for each
+/// group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum GroupState {

@@ -27,7 +27,8 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Notes the attempts in the payload of a request frame, which does not know them when it is made.
+    /// Notes the attempts in the payload of a request frame, which does not know them when it is
+    /// made.
     pub fn note(self, payload: &mut [u8]) {
         // Behind the version, so that the place is known.
         if let Some(place) = payload.get_mut(1..9) {

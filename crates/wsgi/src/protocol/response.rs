@@ -84,8 +84,8 @@ pub fn check_header(name: &[u8], value: &[u8]) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// Whether a header says where the body of a message ends, which the server decides: a false one would have
-/// a client take the rest of this response for the next one.
+/// Whether a header says where the body of a message ends, which the server decides: a false one
+/// would have a client take the rest of this response for the next one.
 pub fn is_framing(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"transfer-encoding")
 }
@@ -107,8 +107,8 @@ const HOP_BY_HOP: [&[u8]; 8] = [
     b"upgrade",
 ];
 
-/// Reads a `Content-Length` value: digits and nothing else (RFC 9110, 8.6); blanks around a value are no
-/// part of it (5.5). `None` where it is not so, or beyond 64 bits.
+/// Reads a `Content-Length` value: digits and nothing else (RFC 9110, 8.6); blanks around a value
+/// are no part of it (5.5). `None` where it is not so, or beyond 64 bits.
 pub fn content_length(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(trimmed(value)).ok()?;
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -165,8 +165,9 @@ impl<'a> ResponseHead<'a> {
         Ok(head)
     }
 
-    /// Checks a head that comes from a process of a group's user, which need not be the engine: everything
-    /// that an application may not say, and how long the body is to be. `None` where that is not said.
+    /// Checks a head that comes from a process of a group's user, which need not be the engine:
+    /// everything that an application may not say, and how long the body is to be. `None` where
+    /// that is not said.
     pub fn check(&self) -> Result<Option<u64>, HeadError> {
         let status = ResponseStatus::parse(self.line)?;
         if status.code != self.code {

@@ -6,7 +6,8 @@
 
 use crate::protocol::codec::{CodecError, Reader, Writer};
 
-/// A snapshot of the scoreboard. Times are in microseconds of the Unix epoch, 0 where there is none.
+/// A snapshot of the scoreboard. Times are in microseconds of the Unix epoch, 0 where there is
+/// none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scoreboard {
     /// The most children at a time.

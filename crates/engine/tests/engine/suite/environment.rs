@@ -103,7 +103,8 @@ def application(environ, start_response):
 fn a_named_group_may_run_in_the_main_interpreter() {
     let source = says("(environ['mod_wsgi.application_group'], __import__('sys').in_main)");
     let source = format!(
-        "import ctypes, sys, threading\nsys.in_main = threading.main_thread() is not None and ctypes.pythonapi.PyGILState_Check()\n{source}"
+        "import ctypes, sys, threading\nsys.in_main = threading.main_thread() is not None and \
+         ctypes.pythonapi.PyGILState_Check()\n{source}"
     );
     let mut ask = Ask::of(&source).group("www|/");
     ask.main = true;

@@ -282,8 +282,8 @@ fn log_handler_says_where_records_come_from() {
     let body = "import logging, mod_wsgi\n\
                 logger = logging.Logger('x'); logger.addHandler(mod_wsgi.LogHandler())\n\
                 logger.error('a\\nb')\n\
-                odd = logging.makeLogRecord({'msg': 'odd', 'levelno': 40, 'lineno': -1, 'pathname': 'ä\\ud800'})\n\
-                logger.handle(odd)\n\
+                odd = {'msg': 'odd', 'levelno': 40, 'lineno': -1, 'pathname': 'ä\\ud800'}\n\
+                logger.handle(logging.makeLogRecord(odd))\n\
                 print('plain')";
     let ask = Ask::of(&app(body));
     let script = ask.script.display().to_string();

@@ -138,8 +138,8 @@ fn a_request_that_goes_on_counts_in_each_period() {
         eval("mod_wsgi.start_recording_metrics()");
         assert_eq!(
             eval(
-                "[(m['request_count'], m['request_threads_active'], m['request_threads_completed'], \
-                 m['request_threads_busy_time'][0] > 0, \
+                "[(m['request_count'], m['request_threads_active'], \
+                 m['request_threads_completed'], m['request_threads_busy_time'][0] > 0, \
                  m['request_threads_busy_time'][0] <= m['request_threads_current_elapsed'][0]) \
                  for m in (mod_wsgi.request_metrics(), mod_wsgi.request_metrics())]"
             ),

@@ -167,7 +167,8 @@ fn what_is_no_regular_file_is_iterated() {
 fn file_wrappers_are_closed_and_can_be_derived_from() {
     let source = file_app("open(path, 'rb')", "[]").replace(
         "return environ['wsgi.file_wrapper'](file)",
-        "environ['wsgi.errors'].write('kept\\n')\n    global kept; kept = Mine(file)\n    return kept",
+        "environ['wsgi.errors'].write('kept\\n')\n    global kept; kept = Mine(file)\n    return \
+         kept",
     ) + "
 class Mine(mod_wsgi.FileWrapper):
     def close(self):

@@ -86,7 +86,7 @@ def application(environ, start_response):
     start_response('200 OK', [])
     say = []
     for kind in kinds:
-        name = 'subscribe_events' if kind == 'event' else 'subscribe_' + kind + ('s' if kind == 'signal' else '')
+        name = 'subscribe_' + kind + ('' if kind == 'shutdown' else 's')
         same = getattr(mod_wsgi, name)(print) is print
         found = getattr(mod_wsgi, kind + '_callbacks')
         say.append((same, found == [print]))

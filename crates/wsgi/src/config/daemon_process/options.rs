@@ -22,7 +22,8 @@ pub struct DaemonOption {
     pub(super) set: fn(&mut GroupSpec, &str) -> Option<()>,
 }
 
-/// Options that an empty value leaves as they are, as mod_wsgi reads it: generated configurations have them.
+/// Options that an empty value leaves as they are, as mod_wsgi reads it: generated configurations
+/// have them.
 pub(super) const UNSET_IF_EMPTY: [&str; 7] = [
     "display-name",
     "lang",

@@ -8,8 +8,8 @@ use crate::durations::milliseconds;
 
 use super::Principal;
 
-/// The queue of a group, and what passes between httpd and its workers. Sizes are in bytes, and 0 means a
-/// default.
+/// The queue of a group, and what passes between httpd and its workers. Sizes are in bytes, and 0
+/// means a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketSpec {
     /// Requests that may wait.
@@ -31,8 +31,8 @@ pub struct SocketSpec {
     /// How long httpd waits for more of a response before it sends what there is.
     #[serde(with = "milliseconds")]
     pub flush_delay: Duration,
-    /// How many of the threads of a child of httpd, in percent, may wait for the group while it does not
-    /// answer.
+    /// How many of the threads of a child of httpd, in percent, may wait for the group while it
+    /// does not answer.
     pub wait_share: u32,
 }
 
@@ -52,10 +52,11 @@ impl Default for SocketSpec {
     }
 }
 
-/// Bytes of a request's body that are read before a worker is asked for, where the option is not given.
+/// Bytes of a request's body that are read before a worker is asked for, where the option is not
+/// given.
 pub const DEFAULT_REQUEST_BUFFER: u64 = 1 << 20;
 /// Longest header of a response in bytes where the option is not given.
 pub const DEFAULT_HEADER_BUFFER: u64 = 32 << 10;
-/// Bytes of a response that are kept for a slow client where the option is not given. The frames of a response of
-/// 8 MiB fit.
+/// Bytes of a response that are kept for a slow client where the option is not given. The frames of
+/// a response of 8 MiB fit.
 pub const DEFAULT_RESPONSE_BUFFER: u64 = 8 << 20;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::durations::seconds;
 
-/// The time-outs of a group, zero meaning none where nothing else is said. The plan has them in whole seconds.
+/// The time-outs of a group, zero meaning none where nothing else is said. The plan has them in
+/// whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// From a process's start, and again from its first request, until an application is loaded.
@@ -21,7 +22,8 @@ pub struct Timeouts {
     /// Without any request.
     #[serde(with = "seconds")]
     pub inactivity: Duration,
-    /// That a request takes; more where there are several threads (see [`Timeouts::request_limit`]).
+    /// That a request takes; more where there are several threads (see
+    /// [`Timeouts::request_limit`]).
     #[serde(with = "seconds")]
     pub request: Duration,
     /// That a request which was interrupted for `request` may go on.
@@ -71,8 +73,9 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// How long a request may take in a process with so many threads; `None` if it may take any time. Many
-    /// threads wait for one GIL, so each is given longer: `request x (1 + ln(threads))`, as mod_wsgi does.
+    /// How long a request may take in a process with so many threads; `None` if it may take any
+    /// time. Many threads wait for one GIL, so each is given longer: `request x (1 + ln(threads))`,
+    /// as mod_wsgi does.
     #[must_use]
     pub fn request_limit(&self, threads: u32) -> Option<Duration> {
         let scale = 1.0 + f64::from(threads.max(1)).ln();

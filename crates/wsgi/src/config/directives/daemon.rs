@@ -31,9 +31,9 @@ pub(super) const DAEMON: &[Directive] = &[
         name: c"WSGISocketRotation",
         allowed: MAIN,
         arguments: c"On | Off",
-        documentation: "Accepted without effect: process groups have no sockets with names. Requests that come \
-                        in on connections from before a graceful restart go to processes of that \
-                        configuration.",
+        documentation: "Accepted without effect: process groups have no sockets with names. \
+                        Requests that come in on connections from before a graceful restart go to \
+                        processes of that configuration.",
         apply: |arguments, scope| {
             scope.server.global.socket_rotation = Some(on_or_off(arguments)?);
             Ok(())

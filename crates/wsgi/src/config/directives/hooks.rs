@@ -13,10 +13,10 @@ pub(super) const HOOKS: &[Directive] = &[
         name: c"WSGIAccessScript",
         allowed: AUTH_CONFIG,
         arguments: SCRIPT,
-        documentation: "A script whose `allow_access(environ, host)` says whether a client may have \
-                        what it asks for. It runs in httpd's children, which load Python for it, or \
-                        in the processes of `process-group`; in the main interpreter, or in that of \
-                        `application-group`.",
+        documentation: "A script whose `allow_access(environ, host)` says whether a client may \
+                        have what it asks for. It runs in httpd's children, which load Python for \
+                        it, or in the processes of `process-group`; in the main interpreter, or in \
+                        that of `application-group`.",
         apply: |arguments, scope| {
             scope.dir.hooks.access = Some(script("WSGIAccessScript", arguments, scope)?);
             Ok(())
@@ -26,8 +26,8 @@ pub(super) const HOOKS: &[Directive] = &[
         name: c"WSGIAuthGroupScript",
         allowed: AUTH_CONFIG,
         arguments: SCRIPT,
-        documentation: "A script whose `groups_for_user(environ, user)` gives the groups of a user, \
-                        for `Require wsgi-group`. Options as of `WSGIAccessScript`.",
+        documentation: "A script whose `groups_for_user(environ, user)` gives the groups of a \
+                        user, for `Require wsgi-group`. Options as of `WSGIAccessScript`.",
         apply: |arguments, scope| {
             scope.dir.hooks.group = Some(script("WSGIAuthGroupScript", arguments, scope)?);
             Ok(())
@@ -51,8 +51,8 @@ pub(super) const HOOKS: &[Directive] = &[
         arguments: SCRIPT,
         documentation: "A script whose functions `process_group(environ)`, \
                         `application_group(environ)` and `callable_object(environ)` say where a \
-                        request runs; one that is not there, or returns `None`, leaves it as it is. \
-                        Options as of `WSGIAccessScript`.",
+                        request runs; one that is not there, or returns `None`, leaves it as it \
+                        is. Options as of `WSGIAccessScript`.",
         apply: |arguments, scope| {
             scope.dir.hooks.dispatch = Some(script("WSGIDispatchScript", arguments, scope)?);
             Ok(())

@@ -1,5 +1,5 @@
-//! Directives that mean nothing here, or nothing any more, so that configurations which have them load
-//! unchanged. Mistakes in them are still mistakes.
+//! Directives that mean nothing here, or nothing any more, so that configurations which have them
+//! load unchanged. Mistakes in them are still mistakes.
 
 use super::{Directive, FILE_INFO, MAIN, SECTIONS, SERVERS, Scope, on_or_off, one, some};
 use crate::codes;
@@ -13,8 +13,8 @@ pub(super) const LEGACY: &[Directive] = &[
         name: c"WSGIAcceptMutex",
         allowed: MAIN,
         arguments: c"default | flock | fcntl | sysvsem | posixsem | pthread",
-        documentation: "Has no effect: the kernel wakes one thread for each request, and no lock is \
-                        needed for that.",
+        documentation: "Has no effect: the kernel wakes one thread for each request, and no lock \
+                        is needed for that.",
         apply: |arguments, _scope| {
             const ALLOWED: &str = "default, flock, fcntl, sysvsem, posixsem or pthread";
             let value = one(arguments, ALLOWED)?;
@@ -63,8 +63,8 @@ pub(super) const LEGACY: &[Directive] = &[
         name: c"WSGIReloadMechanism",
         allowed: FILE_INFO,
         arguments: c"Module | Process",
-        documentation: "Has no effect: in a process group the process is replaced, in embedded mode the \
-                        script.",
+        documentation: "Has no effect: in a process group the process is replaced, in embedded \
+                        mode the script.",
         apply: |arguments, scope| {
             one(arguments, "Module or Process")?;
             let why = "in a process group the process is replaced, in embedded mode the script";
@@ -87,8 +87,8 @@ pub(super) const LEGACY: &[Directive] = &[
         name: c"WSGITelemetryService",
         allowed: MAIN,
         arguments: c"unix:/path [interval=seconds]",
-        documentation: "Has no effect: there is no telemetry service here. `WSGISlowRequests` works \
-                        without it.",
+        documentation: "Has no effect: there is no telemetry service here. `WSGISlowRequests` \
+                        works without it.",
         apply: |arguments, scope| {
             telemetry_service(&words(arguments))?;
             no_effect(scope, "WSGITelemetryService", "there is no telemetry service here");

@@ -24,8 +24,9 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGIDestroyInterpreter",
         allowed: MAIN,
         arguments: c"On | Off",
-        documentation: "Whether the threads of an application are joined and its `atexit` functions run \
-                        when a process ends; `Off` tells it the event `process_stopping` only (`On`).",
+        documentation: "Whether the threads of an application are joined and its `atexit` \
+                        functions run when a process ends; `Off` tells it the event \
+                        `process_stopping` only (`On`).",
         apply: |arguments, scope| {
             scope.server.global.keep_interpreters = !on_or_off(arguments)?;
             Ok(())
@@ -45,8 +46,9 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGIFreeThreading",
         allowed: MAIN_OR_BLOCK,
         arguments: c"On | Off",
-        documentation: "Whether a Python that can do without a GIL does (`Off`). Such Pythons have no \
-                        stable ABI before 3.15 and cannot be used here; with any other it has no effect.",
+        documentation: "Whether a Python that can do without a GIL does (`Off`). Such Pythons have \
+                        no stable ABI before 3.15 and cannot be used here; with any other it has \
+                        no effect.",
         apply: |arguments, scope| {
             let on = on_or_off(arguments)?;
             scope.server.global.interpreter_options().free_threading = Some(on);
@@ -61,11 +63,11 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGILazyInitialization",
         allowed: MAIN,
         arguments: c"On | Off",
-        documentation: "When Python is started for embedded mode: by each of httpd's children at its \
-                        first request that needs it, or (`Off`) by httpd's parent, once, as the user \
-                        that it runs as, for all children to inherit. The parent keeps that Python \
-                        until httpd is stopped. With `WSGIRestrictEmbedded On` there is none either \
-                        way (`On`).",
+        documentation: "When Python is started for embedded mode: by each of httpd's children at \
+                        its first request that needs it, or (`Off`) by httpd's parent, once, as \
+                        the user that it runs as, for all children to inherit. The parent keeps \
+                        that Python until httpd is stopped. With `WSGIRestrictEmbedded On` there \
+                        is none either way (`On`).",
         apply: |arguments, scope| {
             scope.server.global.lazy_initialization = Some(on_or_off(arguments)?);
             Ok(())
@@ -75,9 +77,9 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGIPerInterpreterGIL",
         allowed: MAIN_OR_BLOCK,
         arguments: c"On | Off",
-        documentation: "From Python 3.12 on, whether sub-interpreters have a GIL of their own, so that \
-                        they run at the same time (`Off`). Extension modules that were not made for \
-                        that cannot be imported there, and the error names them.",
+        documentation: "From Python 3.12 on, whether sub-interpreters have a GIL of their own, so \
+                        that they run at the same time (`Off`). Extension modules that were not \
+                        made for that cannot be imported there, and the error names them.",
         apply: |arguments, scope| {
             scope.server.global.interpreter_options().own_gil = Some(on_or_off(arguments)?);
             Ok(())
@@ -87,8 +89,8 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGIPythonEggs",
         allowed: MAIN,
         arguments: c"directory",
-        documentation: "`PYTHON_EGG_CACHE` in the environment of applications in embedded mode. Process \
-                        groups have `python-eggs`.",
+        documentation: "`PYTHON_EGG_CACHE` in the environment of applications in embedded mode. \
+                        Process groups have `python-eggs`.",
         apply: |arguments, scope| {
             let eggs = one_or_unset(arguments, "a directory")?;
             scope.server.global.python_eggs = eggs.map(Into::into);
@@ -99,8 +101,8 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGIPythonHashSeed",
         allowed: MAIN,
         arguments: c"random | number",
-        documentation: "The seed of the hashes of strings: random, or a number up to 4294967295, where 0 \
-                        is no randomness (`random`).",
+        documentation: "The seed of the hashes of strings: random, or a number up to 4294967295, \
+                        where 0 is no randomness (`random`).",
         apply: |arguments, scope| {
             const ALLOWED: &str = "random or a whole number from 0 to 4294967295";
             let value = one(arguments, ALLOWED)?;
@@ -133,9 +135,9 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGIPythonOptimize",
         allowed: MAIN,
         arguments: c"0 | 1 | 2",
-        documentation: "What Python leaves out of the code that it compiles: nothing, assertions (`-O`), \
-                        or documentation strings too (`-OO`) (0). `PYTHONOPTIMIZE` in the environment \
-                        of httpd does not count.",
+        documentation: "What Python leaves out of the code that it compiles: nothing, assertions \
+                        (`-O`), or documentation strings too (`-OO`) (0). `PYTHONOPTIMIZE` in the \
+                        environment of httpd does not count.",
         apply: |arguments, scope| {
             const ALLOWED: &str = "0, 1 or 2";
             let value = one(arguments, ALLOWED)?;
@@ -162,8 +164,8 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGIPythonWarnings",
         allowed: MAIN,
         arguments: c"action[:message[:category[:module[:line]]]]",
-        documentation: "What Python does with warnings, as its option `-W`. Given several times, the \
-                        later ones count more.",
+        documentation: "What Python does with warnings, as its option `-W`. Given several times, \
+                        the later ones count more.",
         apply: |arguments, scope| {
             let warning = one(arguments, "an action, such as ignore or default")?;
             scope.server.global.python.warnings.push(warning);
@@ -217,8 +219,9 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGIServerMetrics",
         allowed: MAIN,
         arguments: c"On | Off",
-        documentation: "Whether `mod_wsgi.server_metrics()` shows applications in embedded mode what \
-                        all of httpd's threads do (`Off`). Process groups have `server-metrics`.",
+        documentation: "Whether `mod_wsgi.server_metrics()` shows applications in embedded mode \
+                        what all of httpd's threads do (`Off`). Process groups have \
+                        `server-metrics`.",
         apply: |arguments, scope| {
             scope.server.global.server_metrics = on_or_off(arguments)?;
             Ok(())
@@ -228,8 +231,8 @@ pub(super) const PYTHON: &[Directive] = &[
         name: c"WSGISlowRequests",
         allowed: MAIN,
         arguments: c"seconds",
-        documentation: "Requests that take longer are noted in the error log, in process groups together \
-                        with what their thread is doing at that time; 0 is none (0).",
+        documentation: "Requests that take longer are noted in the error log, in process groups \
+                        together with what their thread is doing at that time; 0 is none (0).",
         apply: |arguments, scope| {
             const ALLOWED: &str = "a number of seconds from 0 to 2147483647";
             let value = one(arguments, ALLOWED)?;

@@ -97,8 +97,8 @@ pub(super) const REQUEST: &[Directive] = &[
         name: c"WSGITrustedProxies",
         allowed: FILE_INFO,
         arguments: c"address | address/length | address/mask ...",
-        documentation: "The proxies whose headers are believed; not set, those of every peer. Given \
-                        several times in one place, the lists add up.",
+        documentation: "The proxies whose headers are believed; not set, those of every peer. \
+                        Given several times in one place, the lists add up.",
         apply: |arguments, scope| {
             const ALLOWED: &str = "IP addresses, each alone or with /length or /mask";
             let mut proxies: Vec<Subnet> =
@@ -115,10 +115,10 @@ pub(super) const REQUEST: &[Directive] = &[
         name: c"WSGITrustedProxyHeaders",
         allowed: FILE_INFO,
         arguments: c"header ...",
-        documentation: "Headers with which a proxy tells about client, host, port, scheme and mount \
-                        point, such as `X-Forwarded-For`, and which are applied to the environ. \
-                        Others that tell the same are removed. Given several times in one place, \
-                        the lists add up.",
+        documentation: "Headers with which a proxy tells about client, host, port, scheme and \
+                        mount point, such as `X-Forwarded-For`, and which are applied to the \
+                        environ. Others that tell the same are removed. Given several times in one \
+                        place, the lists add up.",
         apply: |arguments, scope| {
             const ALLOWED: &str = "names of headers, of letters, digits and -";
             let mut headers: Vec<&'static ProxyHeader> =

@@ -37,8 +37,8 @@ pub(super) const ROUTING: &[Directive] = &[
         name: c"WSGICaseSensitivity",
         allowed: MAIN,
         arguments: c"On | Off",
-        documentation: "`Off` says that the names of files in upper and lower case are alike, so that \
-                        `%{RESOURCE}` and the modules of scripts are, too (`On`).",
+        documentation: "`Off` says that the names of files in upper and lower case are alike, so \
+                        that `%{RESOURCE}` and the modules of scripts are, too (`On`).",
         apply: |arguments, scope| {
             scope.server.global.case_insensitive = !on_or_off(arguments)?;
             Ok(())
@@ -48,8 +48,8 @@ pub(super) const ROUTING: &[Directive] = &[
         name: c"WSGIHandlerScript",
         allowed: SECTIONS,
         arguments: c"name script [option=value ...]",
-        documentation: "Makes a handler for `SetHandler`, `AddHandler` and the like: requests go to \
-                        `handle_request` of the script, whatever file they are for. Options: \
+        documentation: "Makes a handler for `SetHandler`, `AddHandler` and the like: requests go \
+                        to `handle_request` of the script, whatever file they are for. Options: \
                         `process-group`, `application-group`, `pass-authorization`.",
         apply: handler_script,
     },
@@ -57,9 +57,9 @@ pub(super) const ROUTING: &[Directive] = &[
         name: c"WSGIImportScript",
         allowed: SERVERS,
         arguments: c"script process-group=name application-group=name",
-        documentation: "Imports a script when processes of a group start, before they take requests; \
-                        `process-group=%{GLOBAL}` when children of httpd start, which then have \
-                        Python from the beginning.",
+        documentation: "Imports a script when processes of a group start, before they take \
+                        requests; `process-group=%{GLOBAL}` when children of httpd start, which \
+                        then have Python from the beginning.",
         apply: import_script,
     },
     Directive {
@@ -77,8 +77,8 @@ pub(super) const ROUTING: &[Directive] = &[
         name: c"WSGIRestrictProcess",
         allowed: SECTIONS,
         arguments: c"name | %{GLOBAL} ...",
-        documentation: "The process groups that applications may run in; `%{GLOBAL}` is embedded mode. \
-                        Other requests get status 500.",
+        documentation: "The process groups that applications may run in; `%{GLOBAL}` is embedded \
+                        mode. Other requests get status 500.",
         apply: |arguments, scope| {
             let names = some(arguments, "names of process groups")?;
             scope.dir.restrict_process = Some(names.iter().map(|name| global(name)).collect());

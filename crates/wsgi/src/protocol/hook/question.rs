@@ -43,8 +43,8 @@ pub enum Query<'a> {
         /// The authenticated user.
         user: &'a [u8],
     },
-    /// `process_group(environ)`, `application_group(environ)` and `callable_object(environ)`, as far as
-    /// the script has them.
+    /// `process_group(environ)`, `application_group(environ)` and `callable_object(environ)`, as
+    /// far as the script has them.
     Dispatch,
 }
 

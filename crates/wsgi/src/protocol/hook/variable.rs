@@ -2,8 +2,8 @@
 
 use crate::protocol::codec::{CodecError, Reader, Writer, flag};
 
-/// Appends the payload of a [`crate::protocol::frame::FrameType::Variable`] frame; `None` is a variable without a
-/// value.
+/// Appends the payload of a [`crate::protocol::frame::FrameType::Variable`] frame; `None` is a
+/// variable without a value.
 pub fn encode_variable(value: Option<&[u8]>, buffer: &mut Vec<u8>) {
     Writer::new(buffer).u8(u8::from(value.is_some())).bytes(value.unwrap_or_default());
 }

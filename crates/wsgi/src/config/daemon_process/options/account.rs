@@ -97,8 +97,8 @@ pub(super) const ACCOUNT: &[DaemonOption] = &[
         name: "script-group",
         allowed: "the name of a group, or #gid",
         documentation: "The group that a script and its directory must belong to; users outside \
-                        of it may not be able to write to them. Other requests are refused (403). Not \
-                        together with `script-user`.",
+                        of it may not be able to write to them. Other requests are refused (403). \
+                        Not together with `script-user`.",
         set: |spec, value| {
             spec.script_group = Some(Principal::parse(value)?);
             Some(())

@@ -18,9 +18,9 @@ pub(super) const PROCESSES: &[DaemonOption] = &[
     DaemonOption {
         name: "threads",
         allowed: "a whole number from 0 to 65533",
-        documentation: "Request threads of each process (15). With 1, `wsgi.multithread` is false. With \
-                        0 the group serves no requests: its processes run what `WSGIImportScript` \
-                        names, and are started again when that ends.",
+        documentation: "Request threads of each process (15). With 1, `wsgi.multithread` is false. \
+                        With 0 the group serves no requests: its processes run what \
+                        `WSGIImportScript` names, and are started again when that ends.",
         set: |spec, value| {
             spec.threads = value::number(value).filter(|count| *count <= MOST_THREADS)?;
             Some(())
@@ -58,8 +58,8 @@ pub(super) const PROCESSES: &[DaemonOption] = &[
         name: "stack-size",
         allowed: "a number of bytes from 1 to 1048576G (K, M or G may follow)",
         documentation: "Stack of each thread that runs applications (what the system gives to a \
-                        thread: `ulimit -s`, usually 8M). The system may want it larger, and says so \
-                        in the log.",
+                        thread: `ulimit -s`, usually 8M). The system may want it larger, and says \
+                        so in the log.",
         set: |spec, value| {
             spec.stack_size = Some(value::bytes(value)?);
             Some(())

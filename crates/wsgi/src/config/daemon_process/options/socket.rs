@@ -7,9 +7,9 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "listen-backlog",
         allowed: "a whole number from 0 to 2147483647",
-        documentation: "Requests that may wait until a process takes them. Short ones take less room, so \
-                        somewhat more of these may wait; without privileges the kernel has a limit of its \
-                        own (100).",
+        documentation: "Requests that may wait until a process takes them. Short ones take less \
+                        room, so somewhat more of these may wait; without privileges the kernel \
+                        has a limit of its own (100).",
         set: |spec, value| {
             spec.socket.backlog = u32::try_from(value::count(value)?).ok()?;
             Some(())
@@ -18,8 +18,8 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "socket-user",
         allowed: "the name of a user, or #uid",
-        documentation: "Accepted without effect: there is no socket with a name, which could have an \
-                        owner.",
+        documentation: "Accepted without effect: there is no socket with a name, which could have \
+                        an owner.",
         set: |spec, value| {
             spec.socket.user = Some(Principal::parse(value)?);
             Some(())
@@ -28,10 +28,11 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "wait-share",
         allowed: "a whole number of percent from 1 to 100",
-        documentation: "How many of the threads of a child of httpd may wait for the group while it answers \
-                        nothing. After 3 seconds without an answer further requests get status 503, so that the \
-                        other threads serve everything else. With 100 there is no bound; a child of the prefork \
-                        MPM has one thread, and no bound either (75).",
+        documentation: "How many of the threads of a child of httpd may wait for the group while \
+                        it answers nothing. After 3 seconds without an answer further requests get \
+                        status 503, so that the other threads serve everything else. With 100 \
+                        there is no bound; a child of the prefork MPM has one thread, and no bound \
+                        either (75).",
         set: |spec, value| {
             spec.socket.wait_share =
                 value::number(value).filter(|share| (1..=100).contains(share))?;
@@ -61,10 +62,11 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "request-buffer-size",
         allowed: "0, or a number of bytes from 65536 to 1G (K, M or G may follow)",
-        documentation: "Bytes of a request's body that httpd reads before it asks for a process, so that a \
-                        slow client keeps none waiting: up to 64K in memory, the rest in an unnamed file in the \
-                        directory of TMPDIR. What is longer, comes in chunks, or was announced with \
-                        `Expect: 100-continue` is read when the application reads it. 0 is 1M (0).",
+        documentation: "Bytes of a request's body that httpd reads before it asks for a process, \
+                        so that a slow client keeps none waiting: up to 64K in memory, the rest in \
+                        an unnamed file in the directory of TMPDIR. What is longer, comes in \
+                        chunks, or was announced with `Expect: 100-continue` is read when the \
+                        application reads it. 0 is 1M (0).",
         set: |spec, value| {
             spec.socket.request_buffer = value::size_from(value, 65_536)?;
             Some(())
@@ -83,9 +85,9 @@ pub(super) const SOCKET: &[DaemonOption] = &[
     DaemonOption {
         name: "response-buffer-size",
         allowed: "0, or a number of bytes from 65536 to 1G (K, M or G may follow)",
-        documentation: "Bytes of a response that httpd keeps for a client that takes it slowly, before a \
-                        process has to wait for the client: up to 64K in memory, the rest in an unnamed \
-                        file in the directory of TMPDIR. 0 is 8M (0).",
+        documentation: "Bytes of a response that httpd keeps for a client that takes it slowly, \
+                        before a process has to wait for the client: up to 64K in memory, the rest \
+                        in an unnamed file in the directory of TMPDIR. 0 is 8M (0).",
         set: |spec, value| {
             spec.socket.response_buffer = value::size_from(value, 65_536)?;
             Some(())
