@@ -20,7 +20,7 @@ use wsgi::protocol::hook::{Answer, DispatchTarget, Query, Question, encode_varia
 use wsgi::protocol::log_line::{LogLine, Source};
 use wsgi::protocol::request::{Attempts, BodyRest, RequestHead};
 use wsgi::protocol::response::{ResponseHead, ResponseStatus};
-use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker};
+use wsgi::protocol::scoreboard::{ScoreboardProcess, ScoreboardSnapshot, ScoreboardWorker};
 use wsgi::time_zone::TimeZone;
 
 fn main() {
@@ -151,16 +151,18 @@ fn replies() {
         workers: vec![worker.clone(), worker],
         ..ScoreboardProcess::default()
     };
-    let board = Scoreboard {
+    let board = ScoreboardSnapshot {
         server_limit: 2,
         thread_limit: 2,
         processes: vec![process.clone(), ScoreboardProcess::default(), process],
-        ..Scoreboard::default()
+        ..ScoreboardSnapshot::default()
     };
     save("replies", "scoreboard", &made(|buffer| board.encode(buffer)));
     // Many places that are free: what costs most memory for each byte.
-    let free =
-        Scoreboard { processes: vec![ScoreboardProcess::default(); 300], ..Scoreboard::default() };
+    let free = ScoreboardSnapshot {
+        processes: vec![ScoreboardProcess::default(); 300],
+        ..ScoreboardSnapshot::default()
+    };
     save("replies", "free-places", &made(|buffer| free.encode(buffer)));
 }
 

@@ -1,6 +1,6 @@
 //! The arguments of directives, as they stand in a configuration or in an `.htaccess` file.
 
-use wsgi::config::directives::{DIRECTIVES, Scope};
+use wsgi::config::directives::{DIRECTIVES, DirectiveScope};
 use wsgi::config::settings::{DirSettings, ServerSettings};
 
 /// The first byte chooses a directive, the rest is its arguments. They are accepted or refused with
@@ -16,7 +16,7 @@ pub(crate) fn directives(bytes: &[u8]) {
     let (mut server, mut dir) = (ServerSettings::default(), DirSettings::default());
     let place = ("httpd.conf".to_owned(), 1);
     let mut scope =
-        Scope { server: &mut server, dir: &mut dir, place, in_htaccess: choice & 1 == 1 };
+        DirectiveScope { server: &mut server, dir: &mut dir, place, in_htaccess: choice & 1 == 1 };
     // Twice, since some directives add to what is there.
     for _ in 0..2 {
         if let Err(error) = (directive.apply)(arguments, &mut scope) {

@@ -3,7 +3,7 @@
 
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::hook::{decode_variable, encode_variable};
-use wsgi::protocol::scoreboard::{Scoreboard, symbol};
+use wsgi::protocol::scoreboard::{ScoreboardSnapshot, symbol};
 
 /// The payload of an answer. One that can be read is written again as it was.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn replies(bytes: &[u8]) {
         assert_eq!(again, bytes, "a variable is written otherwise than it was read");
     }
     again.clear();
-    if let Ok(board) = Scoreboard::decode(bytes) {
+    if let Ok(board) = ScoreboardSnapshot::decode(bytes) {
         for worker in board.processes.iter().flat_map(|process| &process.workers) {
             let _ = symbol(worker.status);
         }

@@ -7,7 +7,7 @@ use python::{Attached, Capsule, Error, Object, Result};
 
 use crate::clock::now;
 use crate::clock::seconds;
-use crate::events::request_events::{RequestEvents, Start};
+use crate::events::request_events::{RequestEvents, StartedRequest};
 use crate::job::{Job, TIMED_OUT};
 use crate::metrics::Running;
 use crate::objects::environ;
@@ -169,7 +169,7 @@ impl Job<'_> {
         if watched {
             let events = Arc::new(RequestEvents::new(subscribers, self.request, id, &call.data));
             self.lease.set_events(Some(Arc::clone(&events)));
-            let start = Start {
+            let start = StartedRequest {
                 application: &call.application,
                 callable: self.request.callable,
                 attempts: self.request.attempts,

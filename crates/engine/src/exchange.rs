@@ -16,7 +16,7 @@ use wsgi::protocol::hook::Answer;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::response::ResponseStatus;
-use wsgi::protocol::scoreboard::Scoreboard;
+use wsgi::protocol::scoreboard::ScoreboardSnapshot;
 
 /// Why the request's body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ pub trait Exchange: Send {
     fn log(&mut self, line: LogLine<'_>);
 
     /// httpd's scoreboard as it is now; `None` if this exchange has none to ask for, or must not.
-    fn scoreboard(&mut self) -> Option<Scoreboard> {
+    fn scoreboard(&mut self) -> Option<ScoreboardSnapshot> {
         None
     }
 

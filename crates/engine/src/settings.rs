@@ -9,7 +9,7 @@ use wsgi::codes::Message;
 use wsgi::config::interpreter_options::InterpreterRules;
 use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::scoreboard::Scoreboard;
+use wsgi::protocol::scoreboard::ScoreboardSnapshot;
 
 /// The level of what applications write to their standard streams and `wsgi.errors`.
 pub(crate) const OUTPUT_LEVEL: Level = Level::Error;
@@ -43,7 +43,7 @@ pub trait ServerLog: Send + Sync {
 
 /// httpd's scoreboard as it is now; `None` if applications may not see it. Called on threads that
 /// are not attached.
-pub type ReadScoreboard = Arc<dyn Fn() -> Option<Scoreboard> + Send + Sync>;
+pub type ReadScoreboard = Arc<dyn Fn() -> Option<ScoreboardSnapshot> + Send + Sync>;
 
 /// The settings of an engine, given once.
 #[derive(Clone)]

@@ -45,12 +45,12 @@ pub enum Override {
 
 /// A command table for httpd with room for `N` entries, the last of which is its end mark.
 #[repr(transparent)]
-pub struct Table<const N: usize>([sys::command_rec; N]);
+pub struct CommandTable<const N: usize>([sys::command_rec; N]);
 
 // SAFETY: the table is never written; its pointers lead to constants.
-unsafe impl<const N: usize> Sync for Table<N> {}
+unsafe impl<const N: usize> Sync for CommandTable<N> {}
 
-impl<const N: usize> Table<N> {
+impl<const N: usize> CommandTable<N> {
     /// The table of `directives`, of which there must be `N - 1`.
     ///
     /// # Panics

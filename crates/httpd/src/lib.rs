@@ -29,7 +29,7 @@ mod trap;
 pub use auth::{Authorization, Guard, LookUp, Password, RealmHash, Requirement};
 pub use body::ReadError;
 pub use child::{OtherChild, watch_process};
-pub use command::{Command, CommandRecord, Context, Override, Read, Table as CommandTable};
+pub use command::{Command, CommandRecord, CommandTable, Context, Override, Read};
 pub use config_tree::config_tree;
 pub use log::{ErrorLog, SourceLine, startup_line};
 pub use module::{Module, Order, PanicLog, Record, Status, Unusable};

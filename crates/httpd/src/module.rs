@@ -8,7 +8,7 @@ use core::ptr;
 use httpd_sys as sys;
 
 use crate::auth::{self, Guard};
-use crate::command::{Command, Read, Table};
+use crate::command::{Command, CommandTable, Read};
 use crate::pool::Pool;
 use crate::request::Request;
 use crate::server::Server;
@@ -128,7 +128,10 @@ unsafe impl<M> Sync for Record<M> {}
 
 impl<M: Module> Record<M> {
     /// The record of a module called `name` (the `mod_x.c` of `<IfModule>`) with these directives.
-    pub const fn new<const N: usize>(name: &'static CStr, commands: &'static Table<N>) -> Self {
+    pub const fn new<const N: usize>(
+        name: &'static CStr,
+        commands: &'static CommandTable<N>,
+    ) -> Self {
         let raw = sys::module {
             version: sys::MODULE_MAGIC_NUMBER_MAJOR.cast_signed(),
             minor_version: sys::MODULE_MAGIC_NUMBER_MINOR.cast_signed(),

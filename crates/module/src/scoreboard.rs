@@ -1,6 +1,6 @@
 //! A snapshot of httpd's scoreboard, for applications that may see it.
 
-use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker};
+use wsgi::protocol::scoreboard::{ScoreboardProcess, ScoreboardSnapshot, ScoreboardWorker};
 
 use crate::clock::now_micros;
 use crate::config::servers::main_config;
@@ -16,7 +16,7 @@ pub(crate) fn for_embedded() -> Option<Vec<u8>> {
 }
 
 /// The scoreboard as it is now; `None` in a process without one.
-pub(crate) fn snapshot() -> Option<Scoreboard> {
+pub(crate) fn snapshot() -> Option<ScoreboardSnapshot> {
     let board = httpd::Scoreboard::of_this_process()?;
     let process = |index| {
         let child = board.child(index)?;
@@ -28,7 +28,7 @@ pub(crate) fn snapshot() -> Option<Scoreboard> {
             workers: threads.map(worker).collect(),
         })
     };
-    Some(Scoreboard {
+    Some(ScoreboardSnapshot {
         server_limit: board.server_limit(),
         thread_limit: board.thread_limit(),
         generation: board.generation(),

@@ -32,7 +32,7 @@ use crate::symbol;
 
 /// An interpreter of this process. Copies mean the same one.
 #[derive(Clone)]
-pub struct Interpreter(Arc<Shared>);
+pub struct Interpreter(Arc<InterpreterState>);
 
 /// Why a thread could not attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,7 +73,7 @@ pub enum EndError {
     ThreadsLeft,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct InterpreterState {
     pub(crate) id: InterpreterId,
     pub(crate) pointer: NonNull<ffi::PyInterpreterState>,
     /// The thread state that came with a sub-interpreter. It belongs to no thread and stays to the
@@ -86,9 +86,9 @@ pub(crate) struct Shared {
 
 // SAFETY: the pointer is only handed to CPython functions that any thread may call, and only
 // while `life` says that the interpreter is there.
-unsafe impl Send for Shared {}
+unsafe impl Send for InterpreterState {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for InterpreterState {}
 
 #[derive(Default)]
 struct Life {
@@ -102,7 +102,7 @@ struct Life {
 /// How long an interpreter that is being ended waits for thread states to go.
 const LAST_STATES: Duration = Duration::from_millis(500);
 
-static KNOWN: Mutex<Vec<Arc<Shared>>> = Mutex::new(Vec::new());
+static KNOWN: Mutex<Vec<Arc<InterpreterState>>> = Mutex::new(Vec::new());
 
 impl Interpreter {
     /// The main interpreter.
@@ -309,7 +309,7 @@ impl Drop for Detach {
 }
 
 /// Counts a thread out when it is done.
-struct Inside<'a>(&'a Shared);
+struct Inside<'a>(&'a InterpreterState);
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
@@ -317,7 +317,7 @@ impl Drop for Inside<'_> {
     }
 }
 
-impl Shared {
+impl InterpreterState {
     /// Frees the state that came with the interpreter.
     ///
     /// # Safety
@@ -373,12 +373,12 @@ impl Shared {
     }
 }
 
-fn known(id: InterpreterId, pointer: NonNull<ffi::PyInterpreterState>) -> Arc<Shared> {
+fn known(id: InterpreterId, pointer: NonNull<ffi::PyInterpreterState>) -> Arc<InterpreterState> {
     let mut known = lock(&KNOWN);
     if let Some(shared) = known.iter().find(|shared| shared.id == id) {
         return Arc::clone(shared);
     }
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(InterpreterState {
         id,
         pointer,
         first: AtomicPtr::default(),

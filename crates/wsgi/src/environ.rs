@@ -64,7 +64,7 @@ pub struct RequestFacts<'a> {
     /// Whether the connection uses TLS.
     pub tls: bool,
     /// The request that an internal redirect came from.
-    pub redirected_from: Option<Redirect<'a>>,
+    pub redirected_from: Option<RedirectedFrom<'a>>,
     /// Which headers with credentials the application sees.
     pub credentials: HttpCredentials,
     /// The URI after internal redirects, if `CGIVar REQUEST_URI current-uri` wants it.
@@ -88,7 +88,7 @@ pub enum HttpCredentials {
 
 /// The request that an internal redirect came from.
 #[derive(Clone, Copy, Debug)]
-pub struct Redirect<'a> {
+pub struct RedirectedFrom<'a> {
     /// Its path.
     pub uri: &'a [u8],
     /// Its query.
@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn redirects_users_and_heads() {
-        let from = Redirect { uri: b"/old", query: Some(b"q"), user: Some(b"ann") };
+        let from = RedirectedFrom { uri: b"/old", query: Some(b"q"), user: Some(b"ann") };
         let redirected = RequestFacts {
             redirected_from: Some(from),
             method: b"HEAD",
@@ -430,7 +430,7 @@ mod tests {
         assert_eq!(environ["REDIRECT_REMOTE_USER"], "ann");
         assert_eq!(environ["REQUEST_METHOD"], "GET");
         assert_eq!(environ["HTTPS"], "1");
-        let from = Redirect { query: None, ..from };
+        let from = RedirectedFrom { query: None, ..from };
         let user = RequestFacts {
             user: Some(b"bob"),
             head_as_get: false,

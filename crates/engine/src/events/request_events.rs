@@ -20,7 +20,7 @@ pub(crate) struct RequestEvents {
 }
 
 /// The entries that only the first event has.
-pub(crate) struct Start<'a, 'py> {
+pub(crate) struct StartedRequest<'a, 'py> {
     pub(crate) application: &'a Object<'py>,
     pub(crate) callable: &'a [u8],
     pub(crate) environ: &'a Object<'py>,
@@ -46,7 +46,7 @@ impl RequestEvents {
     pub(crate) fn request_started<'py>(
         &self,
         py: Attached<'py>,
-        start: &Start<'_, 'py>,
+        start: &StartedRequest<'_, 'py>,
         stamps: &Stamps,
         records: &mut Records,
     ) -> Option<Object<'py>> {

@@ -20,7 +20,7 @@ use crate::request::current;
 use crate::settings::Settings;
 
 /// The parts of the module that the engine needs again.
-pub(crate) struct Parts<'py> {
+pub(crate) struct ModuleParts<'py> {
     pub(crate) module: Object<'py>,
     pub(crate) request_timeout: Object<'py>,
     pub(crate) active_requests: Object<'py>,
@@ -35,7 +35,7 @@ pub(crate) fn install<'py>(
     classes: &Classes,
     name: &str,
     records: &mut Records,
-) -> Result<'py, Parts<'py>> {
+) -> Result<'py, ModuleParts<'py>> {
     let module = py.new_module("mod_wsgi")?;
     let request_timeout = py.new_exception(
         c"mod_wsgi.RequestTimeout",
@@ -64,7 +64,7 @@ pub(crate) fn install<'py>(
     }
     py.modules()?.set("mod_wsgi", &module)?;
     install_apache(py, settings, records)?;
-    Ok(Parts { module, request_timeout, active_requests, subscribers })
+    Ok(ModuleParts { module, request_timeout, active_requests, subscribers })
 }
 
 /// The directories of a `mod_wsgi` package on `sys.path`, so that its sub-packages can be

@@ -81,8 +81,8 @@ impl HostedInterpreter {
     }
 
     /// The parts that its environs are made of.
-    pub(crate) fn environ_parts(&self) -> environ::Parts<'_> {
-        environ::Parts { constants: &self.constants, classes: &self.classes }
+    pub(crate) fn environ_parts(&self) -> environ::EnvironParts<'_> {
+        environ::EnvironParts { constants: &self.constants, classes: &self.classes }
     }
 
     /// `wsgi.errors` of a request.

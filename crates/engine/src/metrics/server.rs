@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use python::{Attached, Object, Result};
-use wsgi::protocol::scoreboard::{Scoreboard, ScoreboardProcess, ScoreboardWorker, symbol};
+use wsgi::protocol::scoreboard::{ScoreboardProcess, ScoreboardSnapshot, ScoreboardWorker, symbol};
 
 use super::report::int;
 
 /// The dict of a snapshot.
-pub(super) fn server<'py>(py: Attached<'py>, board: &Scoreboard) -> Result<'py, Object<'py>> {
+pub(super) fn server<'py>(
+    py: Attached<'py>,
+    board: &ScoreboardSnapshot,
+) -> Result<'py, Object<'py>> {
     let dict = py.dict()?;
     let running = board.current_time.saturating_sub(board.restart_time);
     dict.set("server_limit", &py.int(board.server_limit.into())?)?;

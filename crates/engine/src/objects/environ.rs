@@ -55,7 +55,7 @@ const KEYS: [&CStr; 11] = [
 ];
 
 /// The objects of an interpreter for the environs of its requests.
-pub(crate) struct Parts<'a> {
+pub(crate) struct EnvironParts<'a> {
     /// The entries that are alike in all, and the keys of the others: see [`constants`].
     pub(crate) constants: &'a Handle,
     pub(crate) classes: &'a Classes,
@@ -66,7 +66,7 @@ pub(crate) fn build<'py>(
     py: Attached<'py>,
     request: &RequestHead<'_>,
     lease: &Arc<Lease>,
-    parts: &Parts<'_>,
+    parts: &EnvironParts<'_>,
     errors: &Errors<'py>,
     stamps: &Stamps,
 ) -> Result<'py, Object<'py>> {

@@ -19,7 +19,7 @@ use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::request::{BodyRest, RequestHead};
 use wsgi::protocol::response::ResponseStatus;
-use wsgi::protocol::scoreboard::{self, Scoreboard};
+use wsgi::protocol::scoreboard::{self, ScoreboardSnapshot};
 
 mod closing;
 mod environment;
@@ -235,7 +235,7 @@ impl Exchange for Memory {
         Ok(())
     }
 
-    fn scoreboard(&mut self) -> Option<Scoreboard> {
+    fn scoreboard(&mut self) -> Option<ScoreboardSnapshot> {
         Some(board(1))
     }
 
@@ -253,7 +253,7 @@ impl Exchange for Memory {
 }
 
 /// A scoreboard with one child.
-fn board(pid: u32) -> Scoreboard {
+fn board(pid: u32) -> ScoreboardSnapshot {
     let (client, request) = (b"127.0.0.1".to_vec(), b"GET /\xe4 HTTP/1.1".to_vec());
     let (start_time, stop_time, last_used) = (1_500_000, 2_500_000, 2_750_000);
     let worker = scoreboard::ScoreboardWorker {
@@ -269,7 +269,7 @@ fn board(pid: u32) -> Scoreboard {
         vhost: b"www:80".to_vec(),
     };
     let workers = vec![worker, scoreboard::ScoreboardWorker::default()];
-    Scoreboard {
+    ScoreboardSnapshot {
         server_limit: 16,
         thread_limit: 64,
         generation: 3,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::ServerLog;
 use python::module::Definition;
-use wsgi::protocol::embed_abi::{Api, ErrorText, Host, Server, Take};
+use wsgi::protocol::embed_abi::{Api, ErrorText, Host, ServerFunctions, Take};
 
 use super::host::{HostCalls, HostLog, host_scoreboard};
 use crate::embedded::{self, EmbedError};
@@ -33,7 +33,7 @@ static dormouse_embed_4: Api = Api {
 };
 
 /// # Safety
-/// Called by httpd's side as [`wsgi::protocol::embed_abi::Initialize`] says.
+/// Called by httpd's side as [`wsgi::protocol::embed_abi::InitializeFn`] says.
 unsafe extern "C" fn api_initialize(
     python: *const u8,
     length: usize,
@@ -50,11 +50,11 @@ extern "C" fn api_after_fork() {
 }
 
 /// # Safety
-/// Called by httpd's side as [`wsgi::protocol::embed_abi::Start`] says.
+/// Called by httpd's side as [`wsgi::protocol::embed_abi::StartFn`] says.
 unsafe extern "C" fn api_start(
     spec: *const u8,
     length: usize,
-    server: Server,
+    server: ServerFunctions,
     error: *mut ErrorText,
 ) -> i32 {
     // SAFETY: see above.

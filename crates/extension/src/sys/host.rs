@@ -11,7 +11,7 @@ use wsgi::level::Level;
 use wsgi::protocol::embed_abi::{Host, Line, ReadScoreboardFn, ServerLogFn, fault_from_code};
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::scoreboard::Scoreboard;
+use wsgi::protocol::scoreboard::ScoreboardSnapshot;
 
 /// The functions that httpd's side offers for one request.
 #[derive(Clone, Copy)]
@@ -100,7 +100,7 @@ pub(super) fn host_scoreboard(read: ReadScoreboardFn) -> engine::ReadScoreboard 
         // SAFETY: the function is httpd's and stays for the life of the process; the receiver is
         // what `take_bytes` wants.
         unsafe { read(take_bytes, (&raw mut board).cast()) };
-        board.and_then(|board| Scoreboard::decode(&board).ok())
+        board.and_then(|board| ScoreboardSnapshot::decode(&board).ok())
     })
 }
 

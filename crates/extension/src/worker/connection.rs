@@ -18,7 +18,7 @@ use wsgi::protocol::hook::{Answer, decode_variable};
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::outcome::Outcome;
 use wsgi::protocol::response::{ResponseHead, ResponseStatus};
-use wsgi::protocol::scoreboard::Scoreboard;
+use wsgi::protocol::scoreboard::ScoreboardSnapshot;
 
 use crate::log::ProcessLog;
 use crate::sys;
@@ -252,7 +252,7 @@ impl Exchange for ChildConnection {
         self.note(sent)
     }
 
-    fn scoreboard(&mut self) -> Option<Scoreboard> {
+    fn scoreboard(&mut self) -> Option<ScoreboardSnapshot> {
         self.put(FrameType::WantServer, |_| {});
         self.send().ok()?;
         let mut board = Vec::new();
@@ -269,7 +269,7 @@ impl Exchange for ChildConnection {
             }
         }
         // Nothing at all means that the group may not see it.
-        Scoreboard::decode(&board).ok()
+        ScoreboardSnapshot::decode(&board).ok()
     }
 
     fn tls_variable(&mut self, name: &[u8]) -> Option<Vec<u8>> {

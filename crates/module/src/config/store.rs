@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use httpd::{Command, CommandRecord, Context, Override, Read, Regex};
 use wsgi::config::argument::ArgumentError;
-use wsgi::config::directives::{DIRECTIVES, Scope};
+use wsgi::config::directives::{DIRECTIVES, DirectiveScope};
 use wsgi::config::settings::{DirSettings, ServerSettings};
 use wsgi::process::plan::{PythonFacts, Report};
 
@@ -107,7 +107,7 @@ pub(crate) fn directive(
     {
         return Err(not_in_section(stranger));
     }
-    let mut scope = Scope {
+    let mut scope = DirectiveScope {
         server: &mut server.settings,
         dir,
         place: command.place(),

@@ -56,7 +56,7 @@ pub(crate) struct Queue {
 
 /// A request that is in flight, counted for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct InFlight<'q> {
+pub(crate) struct QueuedRequest<'q> {
     queue: &'q Queue,
     /// It is counted no more.
     left: bool,
@@ -122,9 +122,9 @@ impl Queue {
     }
 
     /// Counts a request as in flight; `None` if this child must not wait for the group.
-    pub(crate) fn enter(&self) -> Option<InFlight<'_>> {
+    pub(crate) fn enter(&self) -> Option<QueuedRequest<'_>> {
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let entered = InFlight { queue: self, left: false, steps: 0 };
+        let entered = QueuedRequest { queue: self, left: false, steps: 0 };
         if before == 0 {
             self.note_progress();
         }
@@ -181,7 +181,7 @@ impl Queue {
     }
 }
 
-impl InFlight<'_> {
+impl QueuedRequest<'_> {
     /// Notes that the group has answered.
     pub(crate) fn note_progress(&self) {
         self.queue.note_progress();
@@ -221,7 +221,7 @@ impl InFlight<'_> {
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for QueuedRequest<'_> {
     fn drop(&mut self) {
         if !self.left {
             self.queue.in_flight.fetch_sub(1, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use wsgi::protocol::queue::{GroupState, split};
 
 use super::RelayError;
 use super::receive::receive;
-use crate::lifecycle::queue::{InFlight, QueueError, STALL};
+use crate::lifecycle::queue::{QueueError, QueuedRequest, STALL};
 use crate::lifecycle::route::Route;
 
 /// As much of a frame is on the stream before its request can be taken. A stream's buffer has room
@@ -40,7 +40,7 @@ pub(crate) enum HandOver<'r> {
 /// The child's end of the stream of one request.
 pub(crate) struct WorkerConnection<'r> {
     stream: UnixStream,
-    in_flight: InFlight<'r>,
+    in_flight: QueuedRequest<'r>,
     /// How long a worker may be silent, and how long a read waits until that is looked at.
     timeout: Duration,
     step: Duration,

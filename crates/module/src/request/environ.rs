@@ -5,7 +5,7 @@ use std::path::Path;
 use httpd::{LookUp, Request};
 use wsgi::config::proxy::Trust;
 use wsgi::config::settings::MapHead;
-use wsgi::environ::{Environ, HookFacts, HttpCredentials, Redirect, RequestFacts};
+use wsgi::environ::{Environ, HookFacts, HttpCredentials, RedirectedFrom, RequestFacts};
 
 use crate::Wsgi;
 use crate::config::store::DirConfig;
@@ -73,7 +73,7 @@ pub(crate) fn build<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> Envir
 fn facts<'e>(request: &'e Request<'_>, choices: Choices<'e>) -> RequestFacts<'e> {
     let (server_address, _) = request.local_address();
     let (context_prefix, context_document_root) = request.context();
-    let redirected_from = request.redirected_from().map(|from| Redirect {
+    let redirected_from = request.redirected_from().map(|from| RedirectedFrom {
         uri: from.uri,
         query: from.query,
         user: from.user,

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use httpd::ErrorLog;
 use wsgi::level::Level;
-use wsgi::protocol::embed_abi::{Api, ErrorText, Host, Line, SYMBOL, Server as ServerCalls, Take};
+use wsgi::protocol::embed_abi::{Api, ErrorText, Host, Line, SYMBOL, ServerFunctions, Take};
 use wsgi::protocol::log_line::{LogLine, Source};
 use wsgi::protocol::outcome::Outcome;
 
@@ -91,7 +91,7 @@ impl LoadedEngine {
     /// Makes it ready for requests; `spec` is a [`wsgi::process::plan::EmbeddedSpec`] as JSON.
     pub(crate) fn start(self, spec: &[u8]) -> Result<(), String> {
         let level = httpd::main_server(|server| server.log_level(record().index()));
-        let server = ServerCalls {
+        let server = ServerFunctions {
             log: server_line,
             log_level: level.unwrap_or_default(),
             scoreboard: server_scoreboard,

@@ -109,7 +109,7 @@ impl OtherChild for LeftBehind {
 
 /// A `wsgid` that runs.
 #[derive(Debug)]
-pub(crate) struct Serving {
+pub(crate) struct RunningSupervisor {
     /// Its process id.
     pub(crate) pid: i32,
     /// Groups that could not be started, one sentence each; the others run.
@@ -118,7 +118,10 @@ pub(crate) struct Serving {
 
 /// Starts `wsgid` for a plan, and returns once it runs. `inherited` are the descriptors of
 /// [`wsgi::process::plan::supervisor_descriptor`], in the order of their numbers.
-pub(crate) fn serve(plan: &Plan, inherited: &[BorrowedFd<'_>]) -> Result<Serving, SupervisorError> {
+pub(crate) fn serve(
+    plan: &Plan,
+    inherited: &[BorrowedFd<'_>],
+) -> Result<RunningSupervisor, SupervisorError> {
     let mut command = command("serve");
     sys::hand_on(&mut command, inherited);
     let mut wsgid = spawn(command)?;
@@ -127,7 +130,7 @@ pub(crate) fn serve(plan: &Plan, inherited: &[BorrowedFd<'_>]) -> Result<Serving
     match converse(&mut wsgid, serde_json::to_vec(plan), WAIT_LIMIT, &mut answer) {
         Ok(()) => {
             let problems = String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect();
-            Ok(Serving { pid, problems })
+            Ok(RunningSupervisor { pid, problems })
         }
         Err(error) => {
             let _ = wsgid.kill();

@@ -13,7 +13,7 @@ use pyo3_ffi as ffi;
 
 use crate::attach::attached::{self, InterpreterId, Scope};
 use crate::attach::gil_state;
-use crate::interpreter::Shared;
+use crate::interpreter::InterpreterState;
 use crate::symbol;
 
 thread_local! {
@@ -35,11 +35,11 @@ enum Made {
     /// `PyGILState_Ensure`, which returned this.
     Ensured(ffi::PyGILState_STATE),
     /// `PyThreadState_New`.
-    New(Arc<Shared>),
+    New(Arc<InterpreterState>),
 }
 
 /// The thread's state for `shared`, made if there is none. The thread is not attached.
-pub(crate) fn of(shared: &Arc<Shared>) -> NonNull<ffi::PyThreadState> {
+pub(crate) fn of(shared: &Arc<InterpreterState>) -> NonNull<ffi::PyThreadState> {
     // An interpreter with a GIL of its own must not wait for the main interpreter's.
     if !shared.has_own_gil() {
         let main = known(InterpreterId::MAIN).unwrap_or_else(ensure_main);

@@ -49,7 +49,7 @@ const AUTH_CONFIG: Allowed = Allowed { htaccess: Some(Override::AuthConfig), ..S
 
 /// The settings that a directive changes, and where it stands.
 #[derive(Debug)]
-pub struct Scope<'s> {
+pub struct DirectiveScope<'s> {
     /// The server that it stands in.
     pub server: &'s mut ServerSettings,
     /// The section that it stands in, or the server's defaults for its sections.
@@ -60,7 +60,7 @@ pub struct Scope<'s> {
     pub in_htaccess: bool,
 }
 
-impl Scope<'_> {
+impl DirectiveScope<'_> {
     /// Has something said about the directive that is no mistake.
     fn note(&mut self, message: Message) {
         let (file, line) = &self.place;
@@ -80,7 +80,7 @@ pub struct Directive {
     /// Its effect.
     pub documentation: &'static str,
     /// Reads the arguments and applies them.
-    pub apply: fn(&str, &mut Scope<'_>) -> Result<(), ArgumentError>,
+    pub apply: fn(&str, &mut DirectiveScope<'_>) -> Result<(), ArgumentError>,
 }
 
 impl Directive {
@@ -145,7 +145,8 @@ mod tests {
     fn apply(name: &str, arguments: &str) -> Result<(ServerSettings, DirSettings), String> {
         let (mut server, mut dir) = (ServerSettings::default(), DirSettings::default());
         let place = ("httpd.conf".to_owned(), 1);
-        let mut scope = Scope { server: &mut server, dir: &mut dir, place, in_htaccess: false };
+        let mut scope =
+            DirectiveScope { server: &mut server, dir: &mut dir, place, in_htaccess: false };
         let directive = DIRECTIVES.iter().find(|entry| entry.name.to_str() == Ok(name)).unwrap();
         (directive.apply)(arguments, &mut scope).map_err(|error| error.to_string())?;
         Ok((server, dir))

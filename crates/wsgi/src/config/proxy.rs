@@ -10,7 +10,7 @@ use crate::header::header_variable;
 
 /// The subject of a proxy's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Category {
+pub(crate) enum HeaderCategory {
     Client,
     Host,
     Server,
@@ -19,13 +19,13 @@ pub(crate) enum Category {
     Scheme,
 }
 
-pub(crate) const CATEGORIES: [Category; 6] = [
-    Category::Client,
-    Category::Host,
-    Category::Server,
-    Category::Port,
-    Category::ScriptName,
-    Category::Scheme,
+pub(crate) const CATEGORIES: [HeaderCategory; 6] = [
+    HeaderCategory::Client,
+    HeaderCategory::Host,
+    HeaderCategory::Server,
+    HeaderCategory::Port,
+    HeaderCategory::ScriptName,
+    HeaderCategory::Scheme,
 ];
 
 /// How the value of a header is taken.
@@ -45,31 +45,31 @@ pub(crate) enum Form {
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProxyHeader {
     pub(crate) variable: &'static str,
-    pub(crate) category: Category,
+    pub(crate) category: HeaderCategory,
     pub(crate) form: Form,
 }
 
-const fn header(variable: &'static str, category: Category, form: Form) -> ProxyHeader {
+const fn header(variable: &'static str, category: HeaderCategory, form: Form) -> ProxyHeader {
     ProxyHeader { variable, category, form }
 }
 
 /// All headers that mean something here.
 pub(crate) static HEADERS: [ProxyHeader; 15] = [
-    header("HTTP_X_FORWARDED_FOR", Category::Client, Form::Chain),
-    header("HTTP_X_CLIENT_IP", Category::Client, Form::Verbatim),
-    header("HTTP_X_REAL_IP", Category::Client, Form::Verbatim),
-    header("HTTP_X_FORWARDED_HOST", Category::Host, Form::Verbatim),
-    header("HTTP_X_HOST", Category::Host, Form::Verbatim),
-    header("HTTP_X_FORWARDED_SERVER", Category::Server, Form::Verbatim),
-    header("HTTP_X_FORWARDED_PORT", Category::Port, Form::Verbatim),
-    header("HTTP_X_SCRIPT_NAME", Category::ScriptName, Form::Verbatim),
-    header("HTTP_X_FORWARDED_SCRIPT_NAME", Category::ScriptName, Form::Verbatim),
-    header("HTTP_X_FORWARDED_PROTO", Category::Scheme, Form::SchemeName),
-    header("HTTP_X_FORWARDED_SCHEME", Category::Scheme, Form::SchemeName),
-    header("HTTP_X_SCHEME", Category::Scheme, Form::SchemeName),
-    header("HTTP_X_FORWARDED_HTTPS", Category::Scheme, Form::Flag),
-    header("HTTP_X_FORWARDED_SSL", Category::Scheme, Form::Flag),
-    header("HTTP_X_HTTPS", Category::Scheme, Form::Flag),
+    header("HTTP_X_FORWARDED_FOR", HeaderCategory::Client, Form::Chain),
+    header("HTTP_X_CLIENT_IP", HeaderCategory::Client, Form::Verbatim),
+    header("HTTP_X_REAL_IP", HeaderCategory::Client, Form::Verbatim),
+    header("HTTP_X_FORWARDED_HOST", HeaderCategory::Host, Form::Verbatim),
+    header("HTTP_X_HOST", HeaderCategory::Host, Form::Verbatim),
+    header("HTTP_X_FORWARDED_SERVER", HeaderCategory::Server, Form::Verbatim),
+    header("HTTP_X_FORWARDED_PORT", HeaderCategory::Port, Form::Verbatim),
+    header("HTTP_X_SCRIPT_NAME", HeaderCategory::ScriptName, Form::Verbatim),
+    header("HTTP_X_FORWARDED_SCRIPT_NAME", HeaderCategory::ScriptName, Form::Verbatim),
+    header("HTTP_X_FORWARDED_PROTO", HeaderCategory::Scheme, Form::SchemeName),
+    header("HTTP_X_FORWARDED_SCHEME", HeaderCategory::Scheme, Form::SchemeName),
+    header("HTTP_X_SCHEME", HeaderCategory::Scheme, Form::SchemeName),
+    header("HTTP_X_FORWARDED_HTTPS", HeaderCategory::Scheme, Form::Flag),
+    header("HTTP_X_FORWARDED_SSL", HeaderCategory::Scheme, Form::Flag),
+    header("HTTP_X_HTTPS", HeaderCategory::Scheme, Form::Flag),
 ];
 
 /// The header called `name`, if it is one that means something here.

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::Environ;
-use crate::config::proxy::{CATEGORIES, Category, Form, HEADERS, ProxyHeader, Trust};
+use crate::config::proxy::{CATEGORIES, Form, HEADERS, HeaderCategory, ProxyHeader, Trust};
 
 /// The source of the scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Trust<'_> {
                     self.apply_one(environ, header, &value);
                 }
             }
-            if category == Category::Scheme && last.is_some() {
+            if category == HeaderCategory::Scheme && last.is_some() {
                 source = SchemeSource::Header;
             }
             let others = HEADERS.iter().filter(|header| header.category == category);
@@ -49,15 +49,15 @@ impl Trust<'_> {
         let bytes = latin1(value);
         match (header.category, header.form) {
             (_, Form::Chain) => self.apply_chain(environ, header, value),
-            (Category::Client, _) => environ.set(b"REMOTE_ADDR".as_slice(), bytes),
-            (Category::Host, _) => environ.set(b"HTTP_HOST".as_slice(), bytes),
-            (Category::Server, _) => environ.set(b"SERVER_NAME".as_slice(), bytes),
-            (Category::Port, _) => environ.set(b"SERVER_PORT".as_slice(), bytes),
-            (Category::ScriptName, _) => {
+            (HeaderCategory::Client, _) => environ.set(b"REMOTE_ADDR".as_slice(), bytes),
+            (HeaderCategory::Host, _) => environ.set(b"HTTP_HOST".as_slice(), bytes),
+            (HeaderCategory::Server, _) => environ.set(b"SERVER_NAME".as_slice(), bytes),
+            (HeaderCategory::Port, _) => environ.set(b"SERVER_PORT".as_slice(), bytes),
+            (HeaderCategory::ScriptName, _) => {
                 environ.set(b"SCRIPT_NAME".as_slice(), bytes.clone());
                 environ.set(b"mod_wsgi.mount_point".as_slice(), bytes);
             }
-            (Category::Scheme, form) => {
+            (HeaderCategory::Scheme, form) => {
                 let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
                 let (secure, plain): (&[&str], &[&str]) = match form {
                     Form::SchemeName => (&["https"], &["http"]),

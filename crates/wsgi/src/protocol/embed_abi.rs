@@ -86,14 +86,14 @@ pub type ServerLogFn = unsafe extern "C" fn(line: *const Line);
 /// Takes the bytes of an answer; `receiver` is that of the question.
 pub type Take = unsafe extern "C" fn(receiver: *mut c_void, bytes: *const u8, length: usize);
 
-/// Hands `take` an encoded [`crate::protocol::scoreboard::Scoreboard`], if applications in embedded
-/// mode may see one. Called by any thread, at any time.
+/// Hands `take` an encoded [`crate::protocol::scoreboard::ScoreboardSnapshot`], if applications in
+/// embedded mode may see one. Called by any thread, at any time.
 pub type ReadScoreboardFn = unsafe extern "C" fn(take: Take, receiver: *mut c_void);
 
 /// The functions of httpd that the engine may call at any time.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Server {
+pub struct ServerFunctions {
     /// Writes a line.
     pub log: ServerLogFn,
     /// The most talkative level that is logged (httpd's number).
@@ -107,12 +107,12 @@ pub struct Server {
 #[derive(Clone, Copy, Debug)]
 pub struct Api {
     /// Starts Python in httpd's parent.
-    pub initialize: Initialize,
+    pub initialize: InitializeFn,
     /// In a process that httpd has forked after [`Api::initialize`], before it has threads: has
     /// Python take note of that.
     pub after_fork: unsafe extern "C" fn(),
     /// Makes the process ready for requests.
-    pub start: Start,
+    pub start: StartFn,
     /// Serves a request: `payload` is that of a request frame. Returns when the application is
     /// done; see [`super::outcome::Outcome::code`].
     pub handle: unsafe extern "C" fn(
@@ -140,16 +140,16 @@ pub struct Api {
 /// Starts Python in this process: `python` is a [`crate::process::plan::PythonFacts`] as JSON.
 /// Called once, after Python's library was loaded with its symbols visible. 0, or something else if
 /// it failed, with a text in `error`.
-pub type Initialize =
+pub type InitializeFn =
     unsafe extern "C" fn(python: *const u8, length: usize, error: *mut ErrorText) -> i32;
 
 /// Makes the engine as `spec` (an [`crate::process::plan::EmbeddedSpec`] as JSON) says, and starts
 /// Python if it does not run yet. Called once, after Python's library was loaded with its symbols
 /// visible. 0, or something else if it failed, with a text in `error`.
-pub type Start = unsafe extern "C" fn(
+pub type StartFn = unsafe extern "C" fn(
     spec: *const u8,
     length: usize,
-    server: Server,
+    server: ServerFunctions,
     error: *mut ErrorText,
 ) -> i32;
 

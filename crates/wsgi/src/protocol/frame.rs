@@ -31,8 +31,8 @@ pub enum FrameType {
     /// Child → worker: the client's body cannot be read; a [`BodyFault`] and a text.
     BodyFailed = 3,
     /// Child → worker: a piece of the answer to `WantServer`, a
-    /// [`crate::protocol::scoreboard::Scoreboard`]; an empty payload is its end, and all of it
-    /// where the process group may not see one.
+    /// [`crate::protocol::scoreboard::ScoreboardSnapshot`]; an empty payload is its end, and all of
+    /// it where the process group may not see one.
     Server = 4,
     /// Child → worker: a [`crate::protocol::hook::Question`], in place of a request.
     Question = 5,

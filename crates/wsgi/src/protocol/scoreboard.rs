@@ -9,7 +9,7 @@ use crate::protocol::codec::{CodecError, Reader, Writer};
 /// A snapshot of the scoreboard. Times are in microseconds of the Unix epoch, 0 where there is
 /// none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scoreboard {
+pub struct ScoreboardSnapshot {
     /// The most children at a time.
     pub server_limit: u32,
     /// The most threads of a child.
@@ -68,7 +68,7 @@ pub fn symbol(status: u8) -> char {
     SYMBOLS.get(usize::from(status)).copied().map_or('?', char::from)
 }
 
-impl Scoreboard {
+impl ScoreboardSnapshot {
     /// Appends the snapshot to `buffer`.
     ///
     /// # Panics
@@ -187,10 +187,10 @@ mod tests {
     #[test]
     fn a_false_length_is_refused() {
         let mut buffer = Vec::new();
-        Scoreboard::default().encode(&mut buffer);
+        ScoreboardSnapshot::default().encode(&mut buffer);
         let length = buffer.len();
         buffer[length - 4..].fill(255);
-        assert_eq!(Scoreboard::decode(&buffer), Err(CodecError::Short));
+        assert_eq!(ScoreboardSnapshot::decode(&buffer), Err(CodecError::Short));
     }
 
     fn workers() -> impl Strategy<Value = ScoreboardWorker> {
@@ -214,14 +214,14 @@ mod tests {
         })
     }
 
-    fn scoreboards() -> impl Strategy<Value = Scoreboard> {
+    fn scoreboards() -> impl Strategy<Value = ScoreboardSnapshot> {
         let process = (any::<[u32; 2]>(), any::<bool>(), prop::collection::vec(workers(), 0..4));
         let process = process.prop_map(|([pid, generation], quiescing, workers)| {
             ScoreboardProcess { pid, generation, quiescing, workers }
         });
         let processes = prop::collection::vec(process, 0..4);
         (any::<[u32; 3]>(), any::<[u64; 2]>(), processes).prop_map(|(limits, times, processes)| {
-            Scoreboard {
+            ScoreboardSnapshot {
                 server_limit: limits[0],
                 thread_limit: limits[1],
                 generation: limits[2],
@@ -237,12 +237,12 @@ mod tests {
         fn snapshots_round_trip(scoreboard in scoreboards()) {
             let mut buffer = Vec::new();
             scoreboard.encode(&mut buffer);
-            prop_assert_eq!(Scoreboard::decode(&buffer), Ok(scoreboard));
+            prop_assert_eq!(ScoreboardSnapshot::decode(&buffer), Ok(scoreboard));
         }
 
         #[test]
         fn nothing_panics(payload: Vec<u8>) {
-            let _ = Scoreboard::decode(&payload);
+            let _ = ScoreboardSnapshot::decode(&payload);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AUTH_CONFIG, Directive, SECTIONS, Scope, on_or_off};
+use super::{AUTH_CONFIG, Directive, DirectiveScope, SECTIONS, on_or_off};
 use crate::config::argument::ArgumentError;
 use crate::config::hook_script::{HookScript, PlacedHook};
 
@@ -71,7 +71,7 @@ pub(super) const HOOKS: &[Directive] = &[
 fn script(
     directive: &'static str,
     arguments: &str,
-    scope: &mut Scope<'_>,
+    scope: &mut DirectiveScope<'_>,
 ) -> Result<Arc<HookScript>, ArgumentError> {
     let script = Arc::new(HookScript::parse(arguments, scope.in_htaccess)?);
     let place = scope.place.clone();

@@ -1,7 +1,7 @@
 //! Directives that mean nothing here, or nothing any more, so that configurations which have them
 //! load unchanged. Mistakes in them are still mistakes.
 
-use super::{Directive, FILE_INFO, MAIN, SECTIONS, SERVERS, Scope, on_or_off, one, some};
+use super::{Directive, DirectiveScope, FILE_INFO, MAIN, SECTIONS, SERVERS, on_or_off, one, some};
 use crate::codes;
 use crate::config::argument::ArgumentError;
 use crate::config::daemon_process::number;
@@ -120,7 +120,7 @@ pub(super) const LEGACY: &[Directive] = &[
     },
 ];
 
-fn no_effect(scope: &mut Scope<'_>, name: &str, why: &str) {
+fn no_effect(scope: &mut DirectiveScope<'_>, name: &str, why: &str) {
     scope.note(codes::no_effect(name, why));
 }
 

@@ -1,6 +1,6 @@
 //! Directives about Python and its interpreters.
 
-use super::{Directive, MAIN, MAIN_OR_BLOCK, Scope, on_or_off, one, one_or_unset};
+use super::{Directive, DirectiveScope, MAIN, MAIN_OR_BLOCK, on_or_off, one, one_or_unset};
 use crate::codes;
 use crate::config::argument::{ArgumentError, nearest};
 use crate::config::daemon_process::{interval, number, python_home, split_path};
@@ -263,7 +263,10 @@ pub(super) const PYTHON: &[Directive] = &[
 ];
 
 /// Opens a section; what follows goes into it until it is closed.
-fn interpreter_options(arguments: &str, scope: &mut Scope<'_>) -> Result<(), ArgumentError> {
+fn interpreter_options(
+    arguments: &str,
+    scope: &mut DirectiveScope<'_>,
+) -> Result<(), ArgumentError> {
     const NAMES: [&str; 2] = ["process-group", "application-group"];
     let arguments = arguments.trim_ascii_end();
     let mut arguments =

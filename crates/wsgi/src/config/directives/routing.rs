@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Directive, FILE_INFO, MAIN, SECTIONS, SERVERS, Scope, on_or_off, one, some};
+use super::{Directive, DirectiveScope, FILE_INFO, MAIN, SECTIONS, SERVERS, on_or_off, one, some};
 use crate::config::alias::{Alias, AliasOptions};
 use crate::config::argument::{ArgumentError, flag, nearest};
 use crate::config::script_path::tidied;
@@ -121,7 +121,11 @@ enum AliasKind {
     Pattern,
 }
 
-fn alias(mut arguments: &str, scope: &mut Scope<'_>, kind: AliasKind) -> Result<(), ArgumentError> {
+fn alias(
+    mut arguments: &str,
+    scope: &mut DirectiveScope<'_>,
+    kind: AliasKind,
+) -> Result<(), ArgumentError> {
     let (is_pattern, what) = match kind {
         AliasKind::Plain => (false, "the URL path"),
         AliasKind::Pattern => (true, "the regular expression"),
@@ -148,7 +152,10 @@ const ALIAS_OPTIONS: [&str; 4] =
 
 const HANDLER_OPTIONS: [&str; 3] = ["process-group", "application-group", "pass-authorization"];
 
-fn handler_script(mut arguments: &str, scope: &mut Scope<'_>) -> Result<(), ArgumentError> {
+fn handler_script(
+    mut arguments: &str,
+    scope: &mut DirectiveScope<'_>,
+) -> Result<(), ArgumentError> {
     let mut script = HandlerScript {
         name: word(&mut arguments, "the name of the handler")?,
         script: tidied(&word(&mut arguments, "the script's path")?),
@@ -169,7 +176,7 @@ fn handler_script(mut arguments: &str, scope: &mut Scope<'_>) -> Result<(), Argu
     Ok(())
 }
 
-fn import_script(mut arguments: &str, scope: &mut Scope<'_>) -> Result<(), ArgumentError> {
+fn import_script(mut arguments: &str, scope: &mut DirectiveScope<'_>) -> Result<(), ArgumentError> {
     let script = word(&mut arguments, "the script's path")?;
     let (mut process_group, mut application_group) = (None, None);
     read_options(arguments, &["process-group", "application-group"], |name, value| {
