@@ -76,6 +76,23 @@ both_modes! {
         assert_eq!(connection.piece().unwrap(), None);
     }
 
+    fn a_file_does_not_wait_for_the_rest_of_the_body(mode) {
+        let httpd = Httpd::new("file-first")
+            .app("bodies.wsgi")
+            .conf("WSGIChunkedRequest On\nTimeout 300")
+            .mode(mode)
+            .start();
+        let mut connection = httpd.connect().unwrap();
+        connection
+            .send(b"POST /file HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .unwrap();
+        let reply = connection.reply().unwrap();
+        assert_eq!(reply.status, 200);
+        assert!(reply.header("Content-Length").is_some(), "httpd got the file whole");
+        assert!(reply.text().starts_with("\"\"\"Bodies in both directions."));
+        connection.send(b"0\r\n\r\n").unwrap();
+    }
+
     fn a_body_may_be_read_after_the_response_began(mode) {
         let httpd = serve("late", mode);
         let body = sample(200_000);

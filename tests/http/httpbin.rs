@@ -20,7 +20,7 @@ both_modes! {
             .mode(mode)
             .start();
         // Its answer 407 has one, which wsgiref refuses to send.
-        httpd.expect_log("the hop-by-hop header Proxy-Authenticate");
+        httpd.expect_log("the hop-by-hop header \"Proxy-Authenticate\"");
         let output = Command::new(venv.join("bin/python"))
             .arg("-B")
             .arg(installation::project().join("tests/httpbin/compare.py"))

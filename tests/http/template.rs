@@ -103,8 +103,8 @@ fn a_template_warms_up_and_says_what_went_wrong() {
     let httpd = httpd.start();
     httpd.expect_log("ValueError: not warm");
     httpd.expect_log("warm-up /app/broken:");
-    httpd.expect_log("warm-up=/app/broken: answered 500");
-    httpd.expect_log("warm-up=/other: no application of the group is mounted there");
+    httpd.expect_log("warm-up=\"/app/broken\": answered 500");
+    httpd.expect_log("warm-up=\"/other\": no application of the group is mounted there");
     let answer = ask(&httpd);
     let host = answer["warm_ups"][0][3].as_str().unwrap().to_owned();
     let seen = |path: &str, query: &str| serde_json::json!(["/app", path, query, host]);

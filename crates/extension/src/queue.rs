@@ -24,7 +24,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) stream: UnixStream,
-    pub(crate) inbox: FrameDecoder,
+    pub(crate) decoder: FrameDecoder,
 }
 
 /// Why no request was taken.
@@ -73,11 +73,11 @@ impl Queue {
     /// Takes the next request, if one waits.
     pub(crate) fn take(&self) -> Result<Taken, TakeError> {
         use nix::errno::Errno::{EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM};
-        let mut inbox = FrameDecoder::default();
+        let mut decoder = FrameDecoder::default();
         // One belongs there. A second is seen, and so is that there were more; the kernel has
         // closed those.
         let room = Room { files: 2, sender: false };
-        let received = receive(self.receiver.as_fd(), inbox.room(), room, false);
+        let received = receive(self.receiver.as_fd(), decoder.room(), room, false);
         let Received { count, files, is_cut, .. } = received.map_err(|error| match error {
             EAGAIN | EINTR => TakeError::Nothing,
             EMFILE | ENFILE | ENOBUFS | ENOMEM => self.shortage(error),
@@ -98,8 +98,8 @@ impl Queue {
                 if self.is_short.load(Ordering::Relaxed) {
                     self.is_short.store(false, Ordering::Relaxed);
                 }
-                inbox.received(count);
-                Ok(Taken { stream: file.into(), inbox })
+                decoder.received(count);
+                Ok(Taken { stream: file.into(), decoder })
             }
             (None, _) if is_knock => Err(TakeError::Nothing),
             // The kernel had no number for it. Its child sees a reset, and asks again.

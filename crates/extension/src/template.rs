@@ -86,9 +86,9 @@ pub(crate) fn run(
 }
 
 /// Tells `wsgid` why there is no template; the log has been told more.
-fn give_up(line: &ControlSocket, news: WorkerMessage) -> ! {
+fn give_up(control: &ControlSocket, message: WorkerMessage) -> ! {
     // If `wsgid` does not receive it, the end of this process says enough.
-    let _ = line.send(news);
+    let _ = control.send(message);
     sys::exit_now(0)
 }
 
@@ -112,7 +112,7 @@ fn load_applications(process: &ProcessContext) -> bool {
     process.spec.applications.iter().all(|application| {
         let request = SyntheticRequest::to_load(process, application);
         let exchange = DiscardExchange::new("preload", process.log.clone());
-        let (outcome, _) = rehearse(process, exchange, |exchange| {
+        let (outcome, _) = serve_synthetic(process, exchange, |exchange| {
             request.with(|request| process.engine.preload(request, exchange).0)
         });
         outcome == Outcome::Complete
@@ -120,7 +120,7 @@ fn load_applications(process: &ProcessContext) -> bool {
 }
 
 /// Runs a request that no client has sent; gives its outcome and the status of its answer.
-fn rehearse(
+fn serve_synthetic(
     process: &ProcessContext,
     exchange: DiscardExchange,
     run: impl FnOnce(Box<DiscardExchange>) -> Outcome,

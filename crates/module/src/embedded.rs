@@ -23,7 +23,7 @@ use crate::config::plan;
 use crate::config::servers::main_config;
 use crate::log;
 use crate::log_of_script;
-use crate::request::body::body_fault;
+use crate::request::body::{body_fault, has_body};
 use crate::request::file_part::{FileError, FilePart};
 use crate::request::response;
 use crate::sys::{self, LoadedEngine, Serve};
@@ -61,8 +61,14 @@ pub(crate) fn serve(request: &mut Request<'_>, payload: &[u8]) -> Status {
     let mut served = Served { request, record, head_sent: false, file: None, sendfile };
     let outcome = engine.handle(&mut served, payload);
     let is_complete = outcome == Outcome::Complete;
+    let is_file = served.file.is_some();
     // The response is over whether the client takes the rest or not.
-    let _ = served.send_file(if is_complete { Flush::AtEnd } else { Flush::Now });
+    let sent = served.send_file(if is_complete { Flush::AtEnd } else { Flush::Now });
+    if is_file && sent.is_ok() && has_body(served.request) {
+        // httpd reads the rest of the request before it ends the response, and a client may send
+        // that only when it has the file.
+        let _ = served.request.flush();
+    }
     match outcome {
         Outcome::Failed(status) if !served.head_sent => return Status::Http(status),
         Outcome::Failed(_) | Outcome::Aborted => served.request.cut_short(),

@@ -140,11 +140,11 @@ impl Relay<'_, '_> {
 
     /// Does what the worker asks until it has said all.
     fn exchange(&mut self, connection: &mut WorkerConnection<'_>) -> Result<Outcome, RelayError> {
-        let (mut inbox, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
+        let (mut decoder, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut answered = false;
         loop {
-            let Some(frame) = inbox.next_frame()? else {
-                match self.more(connection, &mut inbox, &mut files) {
+            let Some(frame) = decoder.next_frame()? else {
+                match self.more(connection, &mut decoder, &mut files) {
                     Ok(true) => {}
                     // The client does not take the response any more.
                     Ok(false) => return Ok(Outcome::Gone),

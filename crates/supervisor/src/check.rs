@@ -46,9 +46,9 @@ fn examine(plan: &Plan) -> Report {
     let pythons = Pythons::ask(questions.clone(), known, plan.answer_limit);
     for (group, prepared) in plan.groups.iter().zip(groups) {
         let (name, place) = (&group.spec.name, &group.place);
-        report.findings.accounts.extend(prepared.identity.as_ref().ok().map(|identity| {
+        report.findings.accounts.extend(prepared.credentials.as_ref().ok().map(|credentials| {
             // As the user database has it now.
-            identity.to_known(&group.spec)
+            credentials.to_known(&group.spec)
         }));
         let examined = Examined::new(plan, group, &prepared, &pythons);
         let context = format_args!("WSGIDaemonProcess {name:?} ({place})");
@@ -64,8 +64,8 @@ fn examine(plan: &Plan) -> Report {
     if let (Some(Err(problem)), Some(_)) = (&report.embedded, &plan.python_home) {
         report.problems.push(codes::python_unusable("WSGIPythonHome", problem));
     }
-    if let (true, Ok(identity)) = (plan.embedded, Credentials::of_children(&plan.children)) {
-        report.warnings.extend(unreadable(&plan.scripts, &identity));
+    if let (true, Ok(credentials)) = (plan.embedded, Credentials::of_children(&plan.children)) {
+        report.warnings.extend(unreadable(&plan.scripts, &credentials));
     }
     report.findings.pythons = pythons.into_known(known, &questions);
     report
@@ -73,7 +73,7 @@ fn examine(plan: &Plan) -> Report {
 
 /// The facts about a group before its Python is asked.
 struct Prepared {
-    identity: Result<Credentials, AccountError>,
+    credentials: Result<Credentials, AccountError>,
     question: Option<PythonProbe>,
     /// The problem that keeps it from being asked.
     problem: Option<Message>,
@@ -82,8 +82,8 @@ struct Prepared {
 impl Prepared {
     fn new(plan: &Plan, group: &PlannedGroup) -> Self {
         // As the user database has it now.
-        let identity = Credentials::of_group(&group.spec, &plan.children);
-        let mut prepared = Self { identity, question: None, problem: None };
+        let credentials = Credentials::of_group(&group.spec, &plan.children);
+        let mut prepared = Self { credentials, question: None, problem: None };
         match prepared.question(plan, group) {
             Ok(question) => prepared.question = Some(question),
             Err(problem) => prepared.problem = Some(problem),
@@ -94,13 +94,14 @@ impl Prepared {
     fn question(&self, plan: &Plan, group: &PlannedGroup) -> Result<PythonProbe, Message> {
         let spec = &group.spec;
         let root = spec.chroot.as_deref();
-        let identity = self.identity.clone().map_err(|error| codes::group_has_no_user(&error))?;
+        let credentials =
+            self.credentials.clone().map_err(|error| codes::group_has_no_user(&error))?;
         privileges(spec)?;
         let home = spec.python_home.as_deref().or(plan.python_home.as_deref());
         let program = program::python(home, root)
             .map_err(|error| codes::python_unusable(PYTHON_HOME, &error))?;
         let kind = PythonQuestion::Version;
-        Ok(PythonProbe { program, identity, root: root.map(Path::to_owned), kind })
+        Ok(PythonProbe { program, credentials, root: root.map(Path::to_owned), kind })
     }
 }
 
@@ -118,8 +119,8 @@ struct Examined {
 impl Examined {
     fn new(plan: &Plan, group: &PlannedGroup, prepared: &Prepared, pythons: &Pythons) -> Self {
         let mut examined = Self::default();
-        if let Ok(identity) = &prepared.identity {
-            examined.report.user.clone_from(&identity.name);
+        if let Ok(credentials) = &prepared.credentials {
+            examined.report.user.clone_from(&credentials.name);
         }
         examined.problem = match &prepared.question {
             Some(question) => examined.look(plan, group, question, pythons).err(),
@@ -135,7 +136,7 @@ impl Examined {
         question: &PythonProbe,
         pythons: &Pythons,
     ) -> Result<(), Message> {
-        let PythonProbe { program, identity, root, .. } = question;
+        let PythonProbe { program, credentials, root, .. } = question;
         self.report.program.clone_from(program);
         if let Some(answer) = pythons.answer(question) {
             let answer = answer.map_err(|problem| codes::python_unusable(PYTHON_HOME, &problem))?;
@@ -147,16 +148,16 @@ impl Examined {
                  waited for; the group is started with it"
             ));
         }
-        let problem = engine_problem(identity, root.as_deref())
+        let problem = engine_problem(credentials, root.as_deref())
             .map(|problem| codes::engine_unusable(&problem))
-            .or_else(|| home_problem(group, identity));
+            .or_else(|| home_problem(group, credentials));
         self.warnings.extend(missing_locales(group));
-        self.warnings.extend(unreadable(&group.scripts, identity));
-        self.warnings.extend(out_of_reach(&group.scripts, plan, identity));
+        self.warnings.extend(unreadable(&group.scripts, credentials));
+        self.warnings.extend(out_of_reach(&group.scripts, plan, credentials));
         self.warnings.extend(group.imports.iter().filter_map(|import| {
-            let obstacle = obstacle(&import.script, identity, Want::Read)?;
+            let obstacle = obstacle(&import.script, credentials, Want::Read)?;
             let script = import.script.to_string_lossy();
-            let message = codes::script_unreadable(&script, &identity.name, &obstacle);
+            let message = codes::script_unreadable(&script, &credentials.name, &obstacle);
             Some(message.within(&"import when the processes start"))
         }));
         problem.map_or(Ok(()), Err)
@@ -219,18 +220,18 @@ fn out_of_reach(scripts: &[MappedScript], plan: &Plan, of_group: &Credentials) -
 }
 
 /// Scripts that a user cannot read; requests for them will fail.
-fn unreadable(scripts: &[MappedScript], identity: &Credentials) -> Vec<Message> {
+fn unreadable(scripts: &[MappedScript], credentials: &Credentials) -> Vec<Message> {
     let warning = |one: &MappedScript| {
-        let obstacle = obstacle(&one.script, identity, Want::Read)?;
+        let obstacle = obstacle(&one.script, credentials, Want::Read)?;
         let script = one.script.to_string_lossy();
-        let message = codes::script_unreadable(&script, &identity.name, &obstacle);
+        let message = codes::script_unreadable(&script, &credentials.name, &obstacle);
         Some(message.within(&one.directive))
     };
     scripts.iter().filter_map(warning).collect()
 }
 
 /// Why the engine cannot be loaded.
-fn engine_problem(identity: &Credentials, root: Option<&Path>) -> Option<String> {
+fn engine_problem(credentials: &Credentials, root: Option<&Path>) -> Option<String> {
     let engine = match program::engine() {
         Ok(engine) => engine,
         Err(error) => return Some(format!("it cannot be found: {error}")),
@@ -241,18 +242,18 @@ fn engine_problem(identity: &Credentials, root: Option<&Path>) -> Option<String>
             format!("chroot={root:?}: it has to lie below that, too, and {inside:?} does not exist")
         });
     }
-    let obstacle = obstacle(&engine, identity, Want::Read)?;
-    let user = &identity.name;
+    let obstacle = obstacle(&engine, credentials, Want::Read)?;
+    let user = &credentials.name;
     Some(format!("for user {user:?}, {obstacle}; install Dormouse where all users can read it"))
 }
 
-fn home_problem(group: &PlannedGroup, identity: &Credentials) -> Option<Message> {
+fn home_problem(group: &PlannedGroup, credentials: &Credentials) -> Option<Message> {
     let home = group.spec.home.as_deref().filter(|_| group.spec.chroot.is_none())?;
     let shown = home.to_string_lossy();
     if home.exists() && !home.is_dir() {
         return Some(codes::home_unusable(&shown, &"it is not a directory"));
     }
-    let obstacle = obstacle(home, identity, Want::Execute)?;
-    let problem = format!("user {:?} cannot work there: {obstacle}", identity.name);
+    let obstacle = obstacle(home, credentials, Want::Execute)?;
+    let problem = format!("user {:?} cannot work there: {obstacle}", credentials.name);
     Some(codes::home_unusable(&shown, &problem))
 }

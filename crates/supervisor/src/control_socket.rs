@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn words(control: &mut ControlSocket) -> Vec<WorkerMessage> {
-        control.read_messages().into_iter().map(|(news, _)| news).collect()
+        control.read_messages().into_iter().map(|(message, _)| message).collect()
     }
 
     #[test]

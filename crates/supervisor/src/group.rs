@@ -128,7 +128,7 @@ impl Group {
     /// The descriptors that it waits for: the control sockets to its processes that may still send
     /// something, their output, and requests that wait if these matter.
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        let workers = self.workers.iter().map(Worker::listens);
+        let workers = self.workers.iter().map(Worker::control);
         let lines = workers.chain(self.templates.controls()).filter(|control| !control.has_ended());
         let queue = &self.launch.queue;
         let wants = match self.state {
@@ -168,9 +168,9 @@ impl Group {
         let staying = self.workers.iter().filter(|worker| !worker.is_draining()).count();
         let starting = self.workers.iter().any(Worker::is_starting);
         self.demand.look(now, waiting, staying, starting);
-        self.tend_templates();
+        self.reconcile_templates();
         self.start_missing();
-        self.retire_outdated();
+        self.end_replaced();
         self.publish();
     }
 
@@ -232,7 +232,7 @@ impl Group {
         let generation = self.templates.generation();
         let (worker, user) = self.launch.with(Preload::Off, |start| {
             let worker = Worker::started(start.start()?, generation);
-            Ok((worker, start.identity.name.clone()))
+            Ok((worker, start.credentials.name.clone()))
         })?;
         self.info(&format!("worker {} starts as user {user:?}", worker.name()));
         Ok(worker)
@@ -246,7 +246,7 @@ impl Group {
         self.ending = true;
         self.templates.end();
         self.refusals.end();
-        let grace = self.kill_deadline();
+        let grace = self.kill_grace();
         // A process that has not said its first word finds its control socket closed, and ends.
         self.workers.retain(|worker| worker.pid().is_some());
         for worker in &mut self.workers {
@@ -260,7 +260,7 @@ impl Group {
         self.retired = true;
         self.demand.retire();
         self.launch.spec.group.idle_template = false;
-        let (grace, is_service) = (self.kill_deadline(), self.launch.spec.group.is_service());
+        let (grace, is_service) = (self.kill_grace(), self.launch.spec.group.is_service());
         for worker in &mut self.workers {
             if is_service {
                 worker.ask_to_end(None, grace);

@@ -62,9 +62,9 @@ impl Refusals {
         let (watched, stop) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
         let watched = raised(&watched)?;
         let nothing = raised(&std::fs::File::options().write(true).open("/dev/null")?.into())?;
-        let identity = Credentials::own();
+        let credentials = Credentials::own();
         let change = Change {
-            identity: &identity,
+            credentials: &credentials,
             standard: [queue, &watched, &nothing],
             descriptors: Vec::new(),
             umask: None,

@@ -140,6 +140,7 @@ impl Supervisor {
         let mut descriptors = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let lifeline = self.lifeline.as_ref();
         // Nothing is written to the lifeline: its end alone is news.
+        let lifeline_index = descriptors.len();
         descriptors.extend(lifeline.map(|end| PollFd::new(end.as_fd(), PollFlags::empty())));
         for group in &self.groups {
             let all = group.descriptors().into_iter();
@@ -162,7 +163,8 @@ impl Supervisor {
             pages::give_back();
         }
         let happened = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(false);
-        let lifeline_ended = lifeline.is_some() && descriptors.get(1).is_some_and(happened);
+        let lifeline_ended =
+            lifeline.is_some() && descriptors.get(lifeline_index).is_some_and(happened);
         drop(descriptors);
         let asked = self.hear_signals();
         if (lifeline_ended || asked) && !self.ending {

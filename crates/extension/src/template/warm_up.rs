@@ -10,7 +10,7 @@ use wsgi::codes;
 use wsgi::process::plan::Application;
 use wsgi::protocol::outcome::Outcome;
 
-use super::{rehearse, sharing};
+use super::{serve_synthetic, sharing};
 use crate::process_context::ProcessContext;
 use crate::synthetic_request::{DiscardExchange, SyntheticRequest};
 use crate::sys;
@@ -100,7 +100,7 @@ fn send(
     exchange: DiscardExchange,
 ) -> (Outcome, Option<u16>) {
     let request = SyntheticRequest::to_warm_up(process, application, path);
-    rehearse(process, exchange, |exchange| {
+    serve_synthetic(process, exchange, |exchange| {
         request.with(|request| process.engine.handle(request, exchange, &Control::default()).0)
     })
 }

@@ -47,16 +47,16 @@ pub(crate) enum ReceiveError {
 /// The next frame of the stream; `None` at its end.
 pub(crate) fn receive(
     stream: &UnixStream,
-    inbox: &mut FrameDecoder,
+    decoder: &mut FrameDecoder,
 ) -> Result<Option<ReceivedFrame>, ReceiveError> {
     loop {
-        let frame = inbox.next_frame()?;
+        let frame = decoder.next_frame()?;
         if let Some(frame) = frame {
             return Ok(Some((frame.kind, frame.payload.to_vec())));
         }
-        match std::io::Read::read(&mut &*stream, inbox.room()) {
+        match std::io::Read::read(&mut &*stream, decoder.room()) {
             Ok(0) => return Ok(None),
-            Ok(count) => inbox.received(count),
+            Ok(count) => decoder.received(count),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
@@ -66,7 +66,7 @@ pub(crate) fn receive(
 /// A request's way to the httpd child.
 pub(crate) struct ChildConnection {
     stream: UnixStream,
-    inbox: FrameDecoder,
+    decoder: FrameDecoder,
     /// Frames that were made and not yet sent.
     output: Vec<u8>,
     /// The child has closed its end.
@@ -84,11 +84,11 @@ impl ChildConnection {
     /// reach the child go to `log`; activity is noted in `activity`, if it counts.
     pub(crate) fn new(
         stream: UnixStream,
-        inbox: FrameDecoder,
+        decoder: FrameDecoder,
         log: Arc<ProcessLog>,
         activity: Option<Arc<InFlight>>,
     ) -> Self {
-        Self { stream, inbox, output: Vec::new(), gone: false, log, activity }
+        Self { stream, decoder, output: Vec::new(), gone: false, log, activity }
     }
 
     /// Whether the child has given the request up while it waited in the queue, for so long:
@@ -164,7 +164,7 @@ impl ChildConnection {
 
     /// The frame that the child answers with.
     fn answer_frame(&mut self) -> Result<ReceivedFrame, ReceiveError> {
-        let answer = receive(&self.stream, &mut self.inbox)
+        let answer = receive(&self.stream, &mut self.decoder)
             .and_then(|frame| frame.ok_or(ReceiveError::Closed));
         self.gone |= answer.is_err();
         answer

@@ -24,14 +24,14 @@ use crate::worker::in_flight::{InFlight, RequestInfo, Serving};
 use crate::worker::shutdown::Shutdown;
 
 /// The task that an httpd child sends.
-enum Asked<'p> {
+enum RequestOrQuestion<'p> {
     /// A request is to be served.
     Serve(RequestHead<'p>),
     /// A hook is to be asked.
     Answer(Question<'p>),
 }
 
-impl<'p> Asked<'p> {
+impl<'p> RequestOrQuestion<'p> {
     fn decode(kind: FrameType, payload: &'p [u8]) -> Result<Self, frame::FrameError> {
         match kind {
             FrameType::RequestHead => RequestHead::decode(payload).map(Self::Serve),
@@ -68,23 +68,23 @@ impl Service<'_> {
     }
 
     fn try_serve(&self, taken: Taken, serving: &Serving<'_>) -> Result<(), Message> {
-        let Taken { stream, mut inbox } = taken;
+        let Taken { stream, mut decoder } = taken;
         self.prepare(&stream)?;
         // Without any, the child has gone away, or has given the request up while it waited.
         let Some((kind, payload)) =
-            receive(&stream, &mut inbox).map_err(|error| codes::request_unreadable(&error))?
+            receive(&stream, &mut decoder).map_err(|error| codes::request_unreadable(&error))?
         else {
             return Ok(());
         };
         let payload = Arc::new(payload);
-        let asked =
-            Asked::decode(kind, &payload).map_err(|error| codes::request_unreadable(&error))?;
+        let asked = RequestOrQuestion::decode(kind, &payload)
+            .map_err(|error| codes::request_unreadable(&error))?;
         let request = asked.request();
         let control = Arc::new(Control::default());
         let is_activity = !request.ignore_activity;
         serving.set_info(RequestInfo::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
         let activity = is_activity.then(|| Arc::clone(self.requests));
-        let mut connection = ChildConnection::new(stream, inbox, self.log.clone(), activity);
+        let mut connection = ChildConnection::new(stream, decoder, self.log.clone(), activity);
         if connection.was_abandoned(waited(request)) {
             return Ok(());
         }
@@ -96,11 +96,11 @@ impl Service<'_> {
         }
         let connection = Box::new(connection);
         let (done, mut exchange) = match &asked {
-            Asked::Serve(request) => {
+            RequestOrQuestion::Serve(request) => {
                 let (outcome, exchange) = self.engine.handle(request, connection, &control);
                 (Err(outcome), exchange)
             }
-            Asked::Answer(question) => self.engine.ask(question, connection, &control),
+            RequestOrQuestion::Answer(question) => self.engine.ask(question, connection, &control),
         };
         match done {
             Ok(answer) => exchange.answer(&answer),

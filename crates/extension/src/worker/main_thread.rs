@@ -29,7 +29,7 @@ use crate::worker::monitor::{Monitor, ProcessAction};
 use crate::worker::recycling::Recycling;
 use crate::worker::shared::Shared;
 use crate::worker::shutdown::{self, Shutdown};
-use crate::worker::signals::{Asked, Signals};
+use crate::worker::signals::{SignalRequest, Signals};
 use crate::worker::stacks::Stacks;
 
 /// Exit status of a worker that did not end in time.
@@ -53,7 +53,7 @@ pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallibl
         let message = codes::no_stacks(error);
         py.detach(|| log.report(message));
     }
-    let watch = Monitor::new(&spec, engine.clone(), log.clone(), stacks.ok());
+    let monitor = Monitor::new(&spec, engine.clone(), log.clone(), stacks.ok());
     let recycling = spec.group.recycle_memory.map(Recycling::new);
     let elastic = spec.group.pool().is_elastic();
     let idle_timeout = spec.group.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT);
@@ -66,7 +66,7 @@ pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallibl
         Shared { spec, log, engine, shutdown, requests, queue, levels, control, recycling, idle };
     py.detach(|| {
         let shared = Arc::new(shared);
-        let worker = Worker { shared, watch, replacement_cause: None, lining_up: None };
+        let worker = Worker { shared, monitor, replacement_cause: None, lining_up: None };
         worker.run(&signals)
     })
 }
@@ -74,7 +74,7 @@ pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallibl
 /// The main thread.
 struct Worker {
     shared: Arc<Shared>,
-    watch: Monitor,
+    monitor: Monitor,
     /// Why another process was asked for, while this one serves on.
     replacement_cause: Option<Cause>,
     /// The level that lines up next, and when.
@@ -110,7 +110,7 @@ impl Worker {
     fn serve(&mut self, signals: &Signals) -> Cause {
         let mut drain: Option<(Cause, Instant)> = None;
         loop {
-            let (requested, next) = self.watch.look(&self.shared.requests, &self.shared.shutdown);
+            let (requested, next) = self.monitor.look(&self.shared.requests, &self.shared.shutdown);
             let mut wanted = self.shared.shutdown.cause();
             for action in requested {
                 match action {
@@ -216,13 +216,13 @@ impl Worker {
         }
         if happened[0] {
             match signals.take() {
-                Asked::Nothing => {}
-                Asked::Replacement if !shared.spec.group.timeouts.eviction.is_zero() => {
+                SignalRequest::Nothing => {}
+                SignalRequest::Replacement if !shared.spec.group.timeouts.eviction.is_zero() => {
                     self.replace(Cause::Eviction);
                 }
-                Asked::Replacement => self.replace(Cause::Graceful),
-                Asked::Relief => self.replace(Cause::CpuTime),
-                Asked::End => return Some(Cause::Shutdown),
+                SignalRequest::Replacement => self.replace(Cause::Graceful),
+                SignalRequest::Relief => self.replace(Cause::CpuTime),
+                SignalRequest::End => return Some(Cause::Shutdown),
             }
         }
         if happened[2] {

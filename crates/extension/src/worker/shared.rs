@@ -34,8 +34,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Tells `wsgid` something. If it is gone, the main thread notices.
-    pub(crate) fn tell(&self, news: WorkerMessage) {
-        let _ = self.control.send(news);
+    pub(crate) fn tell(&self, message: WorkerMessage) {
+        let _ = self.control.send(message);
     }
 
     /// Whether the process has too much memory.

@@ -22,7 +22,7 @@ use crate::thread_stack;
 
 /// The actions that signals ask for, the most urgent last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Asked {
+pub(crate) enum SignalRequest {
     Nothing,
     /// Another process in the place of this one (SIGUSR1).
     Replacement,
@@ -67,19 +67,19 @@ impl Signals {
 
     /// Takes the signals that have come, and passes on those for applications. Gives what the most
     /// urgent of the others asks for.
-    pub(crate) fn take(&self) -> Asked {
+    pub(crate) fn take(&self) -> SignalRequest {
         let mut numbers = [0; 64];
         let count = (&self.stream).read(&mut numbers).unwrap_or(0);
-        let mut asked = Asked::Nothing;
+        let mut asked = SignalRequest::Nothing;
         for number in &numbers[..count] {
             asked = asked.max(match Signal::try_from(i32::from(*number)) {
                 Ok(signal @ (Signal::SIGHUP | Signal::SIGUSR2)) => {
                     self.pass_on(signal);
-                    Asked::Nothing
+                    SignalRequest::Nothing
                 }
-                Ok(Signal::SIGUSR1) => Asked::Replacement,
-                Ok(Signal::SIGXCPU) => Asked::Relief,
-                _ => Asked::End,
+                Ok(Signal::SIGUSR1) => SignalRequest::Replacement,
+                Ok(Signal::SIGXCPU) => SignalRequest::Relief,
+                _ => SignalRequest::End,
             });
         }
         asked

@@ -32,11 +32,11 @@ static BEFORE: Mutex<Option<Arc<Leads>>> = Mutex::new(None);
 
 /// Where paths lead.
 #[derive(Debug, Default)]
-pub(crate) struct Leads(BTreeMap<String, Known>);
+pub(crate) struct Leads(BTreeMap<String, KnownLead>);
 
 /// The lead of a path.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct KnownLead {
     lead: Lead,
     /// It has not been said in time.
     is_silent: bool,
@@ -117,7 +117,7 @@ impl Leads {
 }
 
 /// The path, and the file in it.
-fn names<'p>((path, known): (&'p String, &Known)) -> impl Iterator<Item = &'p str> {
+fn names<'p>((path, known): (&'p String, &KnownLead)) -> impl Iterator<Item = &'p str> {
     let file = match known.lead {
         Lead::File(end) => path.get(..end),
         _ => None,
@@ -133,8 +133,8 @@ fn limit() -> Duration {
 
 /// Has the paths looked at; `before` is what was known of them.
 fn look(main: Server<'_>, before: &Leads) -> Leads {
-    let unknown = Known { lead: Lead::Nothing, is_silent: false };
-    let mut leads: BTreeMap<String, Known> =
+    let unknown = KnownLead { lead: Lead::Nothing, is_silent: false };
+    let mut leads: BTreeMap<String, KnownLead> =
         named(main).into_iter().map(|named| (named.path, unknown)).collect();
     let paths: Vec<&str> = leads.keys().map(String::as_str).collect();
     if paths.is_empty() {
@@ -144,10 +144,10 @@ fn look(main: Server<'_>, before: &Leads) -> Leads {
     let Ok(answers) = client::leads(main, &paths, limit()) else { return Leads(leads) };
     for ((path, known), answer) in leads.iter_mut().zip(answers) {
         *known = if let Some(lead) = answer {
-            Known { lead, is_silent: false }
+            KnownLead { lead, is_silent: false }
         } else {
             let lead = before.0.get(path).map_or(Lead::Nothing, |known| known.lead);
-            Known { lead, is_silent: true }
+            KnownLead { lead, is_silent: true }
         };
     }
     Leads(leads)

@@ -51,7 +51,7 @@ fn application(mapped: &ScriptMapping<'_>, only: bool) -> Result<Application, Me
     // As httpd finds it in a request for that very path.
     let name = script_name(url.as_bytes(), path_info.trim_end_matches('/').as_bytes());
     let mount = url[..name.len()].to_owned();
-    let names = Names { server, mount: &mount };
+    let names = ConfigNames { server, mount: &mount };
     let application_group = group_name::application_group(written, &names).into_owned();
     let main = application_group.is_empty() || (written.is_none() && only);
     if !main {
@@ -69,12 +69,12 @@ fn application(mapped: &ScriptMapping<'_>, only: bool) -> Result<Application, Me
 }
 
 /// The parts that names of groups are made of, as far as it is known before there is a request.
-struct Names<'n> {
+struct ConfigNames<'n> {
     server: Server<'n>,
     mount: &'n str,
 }
 
-impl NameFacts for Names<'_> {
+impl NameFacts for ConfigNames<'_> {
     fn server(&self) -> String {
         server_with_port(self.server, self.server.port())
     }

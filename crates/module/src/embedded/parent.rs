@@ -92,12 +92,12 @@ fn difference(running: &PythonFacts, config: &ServerConfig) -> Option<Message> {
     let wanted = config.runtime.embedded.get().and_then(|found| found.as_ref().ok());
     let other = wanted.filter(|wanted| *wanted != running);
     let none = !config.settings.global.starts_early();
-    let wish = match (other, none) {
+    let other_python = match (other, none) {
         (None, false) => return None,
         (None, true) => String::new(),
         (Some(other), _) => format!(", and {} has no effect until then", name(other)),
     };
-    Some(codes::python_stays(&name(running), &wish))
+    Some(codes::python_stays(&name(running), &other_python))
 }
 
 fn name(python: &PythonFacts) -> String {

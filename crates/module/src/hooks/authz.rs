@@ -14,10 +14,10 @@ use crate::log;
 
 /// The known groups of users, for the life of one request.
 #[derive(Debug, Default)]
-pub(crate) struct KnownGroups(Vec<Known>);
+pub(crate) struct KnownGroups(Vec<KnownAnswer>);
 
 #[derive(Debug)]
-struct Known {
+struct KnownAnswer {
     script: Arc<HookScript>,
     user: Vec<u8>,
     /// `None` if the script had no answer.
@@ -75,7 +75,8 @@ fn groups(
         Some(Answer::Names(names)) => Some(names.into()),
         _ => None,
     };
-    let known = Known { script: Arc::clone(script), user: user.to_vec(), groups: groups.clone() };
+    let known =
+        KnownAnswer { script: Arc::clone(script), user: user.to_vec(), groups: groups.clone() };
     request.state::<Wsgi>().0.push(known);
     groups
 }

@@ -73,12 +73,12 @@ impl Asking<'_, '_> {
         &mut self,
         connection: &mut WorkerConnection<'_>,
     ) -> Result<Attempt<Option<Vec<u8>>>, RelayError> {
-        let (mut inbox, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
+        let (mut decoder, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut heard = false;
         let mut budget = LogBudget::new();
         loop {
-            let Some(frame) = inbox.next_frame()? else {
-                match connection.receive(&mut inbox, &mut files) {
+            let Some(frame) = decoder.next_frame()? else {
+                match connection.receive(&mut decoder, &mut files) {
                     Err(error) if !heard && was_not_begun(&error) => return Ok(Attempt::Again),
                     received => received?,
                 }

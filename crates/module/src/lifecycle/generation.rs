@@ -92,16 +92,20 @@ pub(crate) fn begin(pool: Pool<'_>, main: Server<'_>) -> Result<(), Message> {
     };
     if !generation.plan.groups.is_empty() {
         let problems = match generation.start_wsgid(main) {
-            Ok(problems) => problems,
-            Err(error) => vec![error.to_string()],
+            Ok(problems) => problems.iter().map(|text| codes::group_not_started(text)).collect(),
+            Err(error) => vec![codes::wsgid_not_started(&error)],
         };
-        if !problems.is_empty() && httpd::start_kind() == StartKind::Cold {
-            return Err(codes::group_not_started(&problems.join("; ")));
-        }
         // To end a server that runs because of a group that does not would lose more.
-        for problem in problems {
-            log(&main, &codes::group_not_started(&problem));
+        let is_cold = httpd::start_kind() == StartKind::Cold;
+        let mut problems = problems.into_iter();
+        if let Some(first) = problems.next() {
+            if is_cold {
+                problems.for_each(|problem| log(&main, &problem));
+                return Err(first);
+            }
+            log(&main, &first);
         }
+        problems.for_each(|problem| log(&main, &problem));
     }
     // The configuration is used once.
     let _ = runtime.generation.set(generation);
@@ -192,7 +196,7 @@ impl Generation {
         let serving = client::serve(&self.plan, &inherited)?;
         wsgid.pid = Some(serving.pid);
         wsgid.started = Instant::now();
-        watch_process(main, serving.pid, Watch);
+        watch_process(main, serving.pid, WatchedSupervisor);
         Ok(serving.problems)
     }
 
@@ -223,9 +227,9 @@ impl Generation {
 }
 
 /// Learns of the end of a `wsgid`, of this configuration or of one before it.
-struct Watch;
+struct WatchedSupervisor;
 
-impl OtherChild for Watch {
+impl OtherChild for WatchedSupervisor {
     fn ended(self, pid: i32, status: i32) {
         main_server(|main| {
             let Some(generation) = main.config::<Wsgi>().runtime.generation.get() else { return };

@@ -50,7 +50,7 @@ pub(crate) struct Queue {
     /// How many threads of this child wait for the group or are being served by it.
     in_flight: AtomicU32,
     /// When the group answered this child, or when the first of those in flight came, in
-    /// milliseconds of [`now`].
+    /// milliseconds of [`now_millis`].
     progress: AtomicU64,
 }
 

@@ -26,13 +26,9 @@ impl Relay<'_, '_> {
         } else if let Some(fault) = self.body.fault.take() {
             Err(fault)
         } else {
-            self.request.read(&mut piece)
+            self.request.read(&mut piece).inspect(|read| self.body.note_read(*read))
         };
         let read = match read {
-            Ok(0) => {
-                self.body.may_go_on = false;
-                0
-            }
             Ok(read) => read,
             Err(error) => {
                 frame::write(&mut answer, FrameType::BodyFailed, |payload| {

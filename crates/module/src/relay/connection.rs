@@ -132,14 +132,14 @@ impl<'r> WorkerConnection<'r> {
     /// Reads what has come, and waits for it if nothing has.
     pub(crate) fn receive(
         &mut self,
-        inbox: &mut FrameDecoder,
+        decoder: &mut FrameDecoder,
         files: &mut Vec<OwnedFd>,
     ) -> Result<(), RelayError> {
         loop {
-            match receive(self.stream.as_fd(), inbox.room(), files) {
+            match receive(self.stream.as_fd(), decoder.room(), files) {
                 Ok(0) => return Err(RelayError::Lost(nix::Error::EPIPE)),
                 Ok(count) => {
-                    inbox.received(count);
+                    decoder.received(count);
                     self.note_answer();
                     return Ok(());
                 }

@@ -149,7 +149,7 @@ impl Relay<'_, '_> {
     pub(super) fn more(
         &mut self,
         connection: &mut WorkerConnection<'_>,
-        inbox: &mut FrameDecoder,
+        decoder: &mut FrameDecoder,
         files: &mut Vec<OwnedFd>,
     ) -> Result<bool, RelayError> {
         let server = self.request.server().timeout();
@@ -162,7 +162,7 @@ impl Relay<'_, '_> {
                 Err(SendError) => return Ok(false),
             }
         }
-        let received = connection.receive(inbox, files);
+        let received = connection.receive(decoder, files);
         received.map(|()| true).map_err(|error| match error {
             RelayError::Silent(_) if !self.route.timeouts.socket.is_zero() => {
                 RelayError::Silent("socket-timeout")
@@ -211,15 +211,14 @@ impl Relay<'_, '_> {
         }
         // httpd reads the rest of the request before it ends the response, and a client may send
         // that only when it has the last piece.
-        let at_once = self.body.may_go_on;
-        // A client that is gone is of no interest.
-        let _ = match self.response.file {
-            SentFile::Waiting(_) if at_once => self.send_file(Flush::Now),
+        let at_once = self.body.may_go_on();
+        let passed = match self.response.file {
             SentFile::Waiting(_) => self.send_file(Flush::AtEnd),
-            _ => self.response.output.drain(self.request).and_then(|()| {
-                if at_once { self.response.output.flush(self.request) } else { Ok(()) }
-            }),
+            _ => self.response.output.drain(self.request),
         };
+        // A client that is gone is of no interest.
+        let _ = passed
+            .and_then(|()| if at_once { self.response.output.flush(self.request) } else { Ok(()) });
         Ok(())
     }
 

@@ -17,8 +17,27 @@ pub(crate) struct BodyRead {
     pub(crate) beyond: Vec<u8>,
     /// Met by the application when it has read what there is.
     pub(crate) fault: Option<ReadError>,
-    /// The client may not have sent all of it: httpd has more to read.
-    pub(crate) may_go_on: bool,
+    /// How much httpd has still to read, in bytes; `u64::MAX` where that is not known.
+    pub(crate) left: u64,
+}
+
+impl BodyRead {
+    /// Whether the client may not have sent all of the body yet.
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.left > 0
+    }
+
+    /// So many bytes were read from httpd; 0 is the end.
+    pub(crate) fn note_read(&mut self, count: usize) {
+        self.left = if count == 0 { 0 } else { self.left.saturating_sub(count as u64) };
+    }
+}
+
+/// Whether the request announces a body.
+pub(crate) fn has_body(request: &Request<'_>) -> bool {
+    let headers = request.headers_in();
+    headers.get(c"Transfer-Encoding").is_some()
+        || headers.get(c"Content-Length").is_some_and(|length| length != b"0")
 }
 
 /// Reads a body before a worker is asked for: a short one whole, a longer one into a spool.
@@ -33,7 +52,7 @@ pub(crate) fn first_of_body(
     let asks_first = headers.get(c"Expect").is_some();
     let length = match length {
         _ if chunked || asks_first => {
-            let read = BodyRead { may_go_on: true, ..BodyRead::default() };
+            let read = BodyRead { left: u64::MAX, ..BodyRead::default() };
             return (Vec::new(), BodyRest::Pull, read);
         }
         None | Some(0) => return (Vec::new(), BodyRest::None, BodyRead::default()),
@@ -43,7 +62,7 @@ pub(crate) fn first_of_body(
         Ok(length) if length <= SMALL_BODY => short_body(request, length),
         _ => {
             let mut read = long_body(request, length.min(buffer));
-            read.may_go_on = read.spool.len() < length;
+            read.left = length.saturating_sub(read.spool.len() + read.beyond.len() as u64);
             (Vec::new(), BodyRest::Pull, read)
         }
     }

@@ -22,7 +22,7 @@ use crate::request::target::Target;
 /// Names that `SetHandler` and `AddHandler` know us by.
 const HANDLERS: [&[u8]; 2] = [b"wsgi-script", b"application/x-httpd-wsgi"];
 /// The note that says which alias mapped the request: `v` or `m` (the virtual host's or the main
-/// server's list) and its place there.
+/// server's list) and its index there.
 const ALIAS_NOTE: &core::ffi::CStr = c"mod_wsgi.alias";
 /// Maps the URI to a script, if an alias does.
 pub(crate) fn translate(request: &mut Request<'_>) -> Status {
@@ -39,7 +39,7 @@ pub(crate) fn translate(request: &mut Request<'_>) -> Status {
     Status::Ok
 }
 
-/// The first alias that matches, by its place, and the file that it leads to.
+/// The first alias that matches, by its index, and the file that it leads to.
 fn find(config: &ServerConfig, uri: &[u8]) -> Option<(usize, Vec<u8>)> {
     let mapped = |(alias, pattern): (&Alias, &Option<std::sync::Arc<httpd::Regex>>)| match pattern {
         Some(pattern) => alias.substitute(uri, &pattern.search(uri)?),

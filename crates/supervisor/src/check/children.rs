@@ -16,15 +16,15 @@ pub(super) struct Children {
 impl Children {
     /// The question to it, or the reason why it cannot be asked.
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
-        let identity =
+        let credentials =
             Credentials::of_children(&plan.children).map_err(|error| error.to_string())?;
         let program = program::python(plan.python_home.as_deref(), None)
             .map_err(|error| error.to_string())?;
-        if let Some(problem) = engine_problem(&identity, None) {
+        if let Some(problem) = engine_problem(&credentials, None) {
             return Err(format!("the engine cannot be loaded: {problem}"));
         }
         let kind = PythonQuestion::Library;
-        Ok(Self { question: PythonProbe { program, identity, root: None, kind } })
+        Ok(Self { question: PythonProbe { program, credentials, root: None, kind } })
     }
 
     /// The known facts about it. If there was no time for an answer, what it has answered before

@@ -25,7 +25,7 @@ const KILL_DELAY: Duration = Duration::from_secs(1);
 impl Group {
     /// The time between the message that a worker is to end and SIGKILL; `None` if there is no
     /// limit.
-    pub(super) fn kill_deadline(&self) -> Option<Duration> {
+    pub(super) fn kill_grace(&self) -> Option<Duration> {
         let timeouts = self.launch.spec.group.timeouts;
         let limit = timeouts.graceful.max(timeouts.evict()).saturating_add(timeouts.shutdown);
         (!timeouts.shutdown.is_zero()).then(|| limit + KILL_DELAY)
@@ -84,7 +84,7 @@ impl Group {
     /// be believed.
     pub(super) fn end_nonsense(&mut self, index: usize) {
         let worker = &mut self.workers[index];
-        if !worker.control().is_to_report() {
+        if !worker.control_mut().is_to_report() {
             return;
         }
         let pid = worker.name();
@@ -162,8 +162,8 @@ impl Group {
             let seconds = TEMPLATE_LIMIT.as_secs();
             self.report(codes::template_slow(pid, seconds));
         }
-        for place in 0..self.workers.len() {
-            let worker = &mut self.workers[place];
+        for index in 0..self.workers.len() {
+            let worker = &mut self.workers[index];
             let pid = worker.name();
             if worker.kill_at().is_some_and(|moment| moment <= now) {
                 worker.kill();

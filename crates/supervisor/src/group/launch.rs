@@ -23,7 +23,7 @@ use crate::start::program;
 #[derive(Debug)]
 pub(super) struct Launch {
     pub(super) spec: WorkerSpec,
-    identity: OnceCell<Credentials>,
+    credentials: OnceCell<Credentials>,
     python_home: Option<PathBuf>,
     pub(super) queue: Queue,
     pub(super) log: GroupLog,
@@ -53,7 +53,7 @@ impl Launch {
         };
         Self {
             spec,
-            identity: known.map_or_else(OnceCell::new, OnceCell::from),
+            credentials: known.map_or_else(OnceCell::new, OnceCell::from),
             python_home,
             queue: Queue::new(queue),
             log,
@@ -63,12 +63,12 @@ impl Launch {
     }
 
     /// The user of the group's processes, once it was found.
-    pub(super) fn identity(&self) -> Result<&Credentials, AccountError> {
-        if let Some(identity) = self.identity.get() {
-            return Ok(identity);
+    pub(super) fn credentials(&self) -> Result<&Credentials, AccountError> {
+        if let Some(credentials) = self.credentials.get() {
+            return Ok(credentials);
         }
         let found = Credentials::of_group(&self.spec.group, &self.children)?;
-        Ok(self.identity.get_or_init(|| found))
+        Ok(self.credentials.get_or_init(|| found))
     }
 
     /// How to start a process that loads as much as `level` says before it is forked.
@@ -77,12 +77,12 @@ impl Launch {
         level: Preload,
         act: impl FnOnce(&Start<'_>) -> Result<R, StartError>,
     ) -> Result<R, StartError> {
-        let identity = self.identity()?;
+        let credentials = self.credentials()?;
         let engine = program::engine().map_err(StartError::Engine)?;
         let spec = WorkerSpec { preload: level, ..self.spec.clone() };
         act(&Start {
             spec: &spec,
-            identity,
+            credentials,
             python_home: self.python_home.as_deref(),
             engine: &engine,
             queue: self.queue.receiver(),
@@ -94,7 +94,7 @@ impl Launch {
 
     /// Why a process has not executed its program.
     pub(super) fn error(&self, failure: Failure) -> StartError {
-        let user = self.identity.get().map_or("", |identity| &identity.name);
+        let user = self.credentials.get().map_or("", |credentials| &credentials.name);
         StartError::of(failure, user, self.python_home.as_deref())
     }
 }

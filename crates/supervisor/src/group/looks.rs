@@ -35,8 +35,8 @@ impl Group {
 
     fn begin_look(&mut self) {
         let launch = &self.launch;
-        let look = launch.identity().map_err(StartError::from);
-        match look.and_then(|identity| Ok(Look::start(&launch.spec, identity)?)) {
+        let look = launch.credentials().map_err(StartError::from);
+        match look.and_then(|credentials| Ok(Look::start(&launch.spec, credentials)?)) {
             Ok(look) => (self.templates.look, self.templates.look_from) = (Some(look), None),
             Err(error) => {
                 self.templates.look_from = Some(Instant::now() + PAUSE);

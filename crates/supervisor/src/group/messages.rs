@@ -12,27 +12,27 @@ impl Group {
     pub(crate) fn read_messages(&mut self) {
         self.launch.log.copy();
         for index in 0..self.workers.len() {
-            for (news, speaker) in self.workers[index].control().read_messages() {
-                if !self.workers[index].listens().has_ended() {
-                    self.heard(index, news, speaker);
+            for (message, sender) in self.workers[index].control_mut().read_messages() {
+                if !self.workers[index].control().has_ended() {
+                    self.received(index, message, sender);
                 }
             }
             self.end_nonsense(index);
         }
         // One whose process is not known and whose control socket has ended was never forked.
         let before = self.workers.len();
-        self.workers.retain(|worker| worker.pid().is_some() || !worker.listens().has_ended());
+        self.workers.retain(|worker| worker.pid().is_some() || !worker.control().has_ended());
         if self.workers.len() < before {
             self.delay(None);
         }
         self.read_template_messages();
     }
 
-    fn heard(&mut self, index: usize, news: WorkerMessage, speaker: i32) {
+    fn received(&mut self, index: usize, message: WorkerMessage, sender: i32) {
         let worker = &mut self.workers[index];
-        match news {
-            WorkerMessage::Forked if worker.pid().is_none() && !worker.identify(speaker) => {
-                self.report(codes::false_worker(speaker));
+        match message {
+            WorkerMessage::Forked if worker.pid().is_none() && !worker.identify(sender) => {
+                self.report(codes::false_worker(sender));
             }
             WorkerMessage::Ready if worker.is_starting() && worker.pid().is_some() => {
                 worker.set_ready();
@@ -52,7 +52,7 @@ impl Group {
             WorkerMessage::Draining if worker.is_draining() => self.launch.queue.pass_on(),
             WorkerMessage::Draining => {
                 self.launch.queue.pass_on();
-                let (served, grace) = (worker.served(), self.kill_deadline());
+                let (served, grace) = (worker.served(), self.kill_grace());
                 self.workers[index].leave(grace);
                 match served {
                     Some(served) => self.pause(served),
@@ -71,7 +71,7 @@ impl Group {
     /// A worker has nothing to do: it may go if there are more than there have to be.
     fn on_idle(&mut self, index: usize) {
         let staying = self.workers.iter().filter(|worker| !worker.is_draining()).count();
-        let grace = self.kill_deadline();
+        let grace = self.kill_grace();
         let worker = &mut self.workers[index];
         if !worker.is_draining() && self.demand.spare(Instant::now(), staying) {
             worker.ask_to_end(Some(SupervisorMessage::StopIdle), grace);

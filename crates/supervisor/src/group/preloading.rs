@@ -15,7 +15,7 @@ use crate::group::template::Template;
 
 impl Group {
     /// Starts the template that is missing; looks whether one can load more by now.
-    pub(super) fn tend_templates(&mut self) {
+    pub(super) fn reconcile_templates(&mut self) {
         self.look_at_scripts();
         let keep = self.launch.spec.group.idle_template
             || self.demand.wanted() > 0
@@ -33,7 +33,7 @@ impl Group {
 
     pub(super) fn start_template(&mut self, level: Preload, generation: u64) {
         let started = self.launch.with(level, |start| {
-            Ok((Template::start(start, generation)?, start.identity.name.clone()))
+            Ok((Template::start(start, generation)?, start.credentials.name.clone()))
         });
         match started {
             Ok((template, user)) => {
@@ -50,10 +50,10 @@ impl Group {
     pub(super) fn read_template_messages(&mut self) {
         if let Some(current) = &mut self.templates.current {
             // It has nothing more to say; its end comes as a signal.
-            current.control().read_messages();
+            current.control_mut().read_messages();
         }
         let next = self.templates.next.as_mut();
-        let words = next.map(|next| next.control().read_messages()).unwrap_or_default();
+        let words = next.map(|next| next.control_mut().read_messages()).unwrap_or_default();
         self.end_nonsense_of_templates();
         let Some(next) = self.templates.next.as_ref().filter(|next| !next.is_given_up()) else {
             return;
@@ -63,11 +63,11 @@ impl Group {
             use WorkerMessage::{NotLoaded, Ready, Threads};
             matches!(message, Ready | NotLoaded | Threads)
         };
-        let Some(news) = words.into_iter().map(|(message, _)| message).find(matters) else {
+        let Some(message) = words.into_iter().map(|(message, _)| message).find(matters) else {
             return;
         };
         let (pid, milliseconds) = (next.pid(), next.age().as_millis());
-        match news {
+        match message {
             WorkerMessage::Ready => {
                 let text = format!("template {pid} is ready after {milliseconds} ms");
                 self.info(&text);
@@ -89,7 +89,7 @@ impl Group {
                 }
             }
             WorkerMessage::NotLoaded | WorkerMessage::Threads => {
-                self.report(match (news, &self.templates.current) {
+                self.report(match (message, &self.templates.current) {
                     (_, Some(_)) => codes::change_not_preloaded(),
                     (WorkerMessage::Threads, _) => codes::preloading_given_up(),
                     _ => codes::application_not_preloaded(),
@@ -107,7 +107,7 @@ impl Group {
         let Templates { current, next, .. } = &mut self.templates;
         let mut said = Vec::new();
         for template in current.iter_mut().chain(next) {
-            if template.control().is_to_report() {
+            if template.control_mut().is_to_report() {
                 template.give_up();
                 said.push(template.pid());
             }

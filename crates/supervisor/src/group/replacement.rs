@@ -10,7 +10,7 @@ use crate::group::worker::Worker;
 
 /// So many workers may be draining at a time in any group; in a large one, twice as many as it may
 /// have.
-const LEAVING: usize = 8;
+const MOST_DRAINING: usize = 8;
 
 impl Group {
     /// Whether a worker is to be replaced while it serves on.
@@ -43,19 +43,19 @@ impl Group {
     /// group whose workers say that they leave and do not would fill the machine.
     fn is_too_crowded(&mut self) -> bool {
         let draining = self.workers.iter().filter(|worker| worker.is_draining()).count();
-        let most = (2 * self.launch.spec.group.pool().most as usize).max(LEAVING);
+        let most = (2 * self.launch.spec.group.pool().most as usize).max(MOST_DRAINING);
         let was_crowded = std::mem::replace(&mut self.is_crowded, draining >= most);
         if self.is_crowded && !was_crowded {
-            self.report(codes::too_many_leave(draining));
+            self.report(codes::too_many_drain(draining));
         }
         self.is_crowded
     }
 
     /// Ends outdated workers for which others are ready.
-    pub(super) fn retire_outdated(&mut self) {
+    pub(super) fn end_replaced(&mut self) {
         let ready = self.fresh().filter(|worker| worker.is_ready()).count();
         let generation = self.templates.generation();
-        let grace = self.kill_deadline();
+        let grace = self.kill_grace();
         let mut surplus = {
             let outdated =
                 self.workers.iter().filter(|one| !one.is_draining() && self.is_outdated(one));

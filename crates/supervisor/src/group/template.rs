@@ -66,12 +66,12 @@ impl Template {
     }
 
     /// The control socket.
-    pub(crate) fn control(&mut self) -> &mut ControlSocket {
+    pub(crate) fn control_mut(&mut self) -> &mut ControlSocket {
         &mut self.control
     }
 
     /// The control socket, to be listened to.
-    pub(crate) fn listens(&self) -> &ControlSocket {
+    pub(crate) fn control(&self) -> &ControlSocket {
         &self.control
     }
 

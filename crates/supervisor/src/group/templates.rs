@@ -82,7 +82,7 @@ impl Templates {
 
     /// The lines to the templates.
     pub(super) fn controls(&self) -> impl Iterator<Item = &ControlSocket> {
-        self.current.iter().chain(&self.next).map(Template::listens)
+        self.current.iter().chain(&self.next).map(Template::control)
     }
 
     /// Kills the template that is not ready after `limit`; gives its process id.

@@ -179,11 +179,11 @@ mod tests {
     }
 
     fn born_with(scripts: Vec<PathBuf>, programs: &[&str], directory: Option<&str>) -> Birth {
-        let identity = Credentials::own();
+        let credentials = Credentials::own();
         let nothing = raised(&File::open("/dev/null").unwrap().into()).unwrap();
         let directory = directory.map(Path::new);
         let change = Change {
-            identity: &identity,
+            credentials: &credentials,
             standard: [&nothing; 3],
             descriptors: Vec::new(),
             umask: None,

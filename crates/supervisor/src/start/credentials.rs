@@ -66,14 +66,14 @@ impl Credentials {
         if uid.is_root() {
             return Err(AccountError::Root);
         }
-        let mut identity = Self::new(uid, gid, true)?;
+        let mut credentials = Self::new(uid, gid, true)?;
         if let Some(groups) = &spec.supplementary_groups {
-            identity.groups = vec![gid];
+            credentials.groups = vec![gid];
             for group in groups {
-                identity.groups.push(named_group(group)?);
+                credentials.groups.push(named_group(group)?);
             }
         }
-        Ok(identity)
+        Ok(credentials)
     }
 
     /// The user that httpd's children run as.
@@ -182,8 +182,8 @@ mod tests {
             // Without privileges every group runs as us, whatever it asks for.
             let spec = GroupSpec { user: Some(Principal::Id(0)), ..GroupSpec::named("x") };
             let children = Account { uid: 1, gid: 1, user: "x".into() };
-            let identity = Credentials::of_group(&spec, &children).unwrap();
-            assert_eq!((identity.uid, identity.change), (Uid::effective(), false));
+            let credentials = Credentials::of_group(&spec, &children).unwrap();
+            assert_eq!((credentials.uid, credentials.change), (Uid::effective(), false));
             return;
         }
         let children = Account { uid: 0, gid: 0, user: "root".into() };
@@ -204,8 +204,8 @@ mod tests {
         assert_eq!(Credentials::of_children(&nobody), Err(AccountError::Unset("User")));
         let named = Some(Principal::Name(missing()));
         assert_eq!(group(user.clone(), named), Err(AccountError::NoGroup(missing())));
-        let identity = group(user, Some(Principal::Id(65_534))).unwrap();
-        assert!(identity.change && identity.groups.contains(&Gid::from_raw(65_534)));
+        let credentials = group(user, Some(Principal::Id(65_534))).unwrap();
+        assert!(credentials.change && credentials.groups.contains(&Gid::from_raw(65_534)));
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         let is_root = Uid::effective().is_root();
         let user = || Some(Principal::Name("name-that-no-database-has".into()));
         let spec = GroupSpec { user: user(), ..GroupSpec::named("x") };
-        let identity = Credentials {
+        let credentials = Credentials {
             name: "name-that-no-database-has".into(),
             uid: Uid::from_raw(54_321),
             gid: Gid::from_raw(4321),
@@ -222,10 +222,10 @@ mod tests {
             home: Some("/home/x".into()),
             change: is_root,
         };
-        let known = [identity.to_known(&spec)];
+        let known = [credentials.to_known(&spec)];
         let find =
             |spec: &GroupSpec, children: &Account| Credentials::known(spec, children, &known);
-        assert_eq!(find(&spec, &children), Some(identity));
+        assert_eq!(find(&spec, &children), Some(credentials));
         // Where nothing is changed to another user, httpd's do not matter.
         let others = Account { gid: 1, ..children.clone() };
         assert_eq!(find(&spec, &others).is_none(), is_root, "the group is httpd's");

@@ -42,7 +42,7 @@ start()";
 #[derive(Debug)]
 pub(crate) struct Start<'s> {
     pub(crate) spec: &'s WorkerSpec,
-    pub(crate) identity: &'s Credentials,
+    pub(crate) credentials: &'s Credentials,
     /// The Python installation or environment; `None` for the system's Python.
     pub(crate) python_home: Option<&'s Path>,
     pub(crate) engine: &'s Path,
@@ -127,7 +127,7 @@ impl Start<'_> {
         };
         let directory = directory(self);
         let change = Change {
-            identity: self.identity,
+            credentials: self.credentials,
             standard: [&nothing, self.log, self.log],
             descriptors: vec![
                 (descriptor::QUEUE, self.queue),
@@ -159,10 +159,10 @@ fn directory<'s>(start: &'s Start<'_>) -> Option<Directory<'s>> {
     if let Some(path) = start.spec.group.home.as_deref() {
         return Some(Directory { path, may_be_missing: false });
     }
-    let other_user = start.identity.change && start.identity.uid.as_raw() != start.children;
+    let other_user = start.credentials.change && start.credentials.uid.as_raw() != start.children;
     // Below another root it may belong to any user.
     let is_known = other_user && start.spec.group.chroot.is_none();
-    let path = start.identity.home.as_deref().filter(|_| is_known)?;
+    let path = start.credentials.home.as_deref().filter(|_| is_known)?;
     Some(Directory { path, may_be_missing: true })
 }
 
@@ -202,10 +202,10 @@ fn environment(start: &Start<'_>) -> BTreeMap<OsString, OsString> {
     }
     for name in ["USER", "USERNAME", "LOGNAME"] {
         if std::env::var_os(name).is_some() {
-            set(name, (&start.identity.name).into());
+            set(name, (&start.credentials.name).into());
         }
     }
-    if let Some(home) = &start.identity.home {
+    if let Some(home) = &start.credentials.home {
         set("HOME", home.into());
     }
     variables

@@ -37,10 +37,10 @@ pub(crate) struct Look {
 
 impl Look {
     /// Starts to look at the scripts of a group.
-    pub(crate) fn start(spec: &WorkerSpec, identity: &Credentials) -> std::io::Result<Self> {
+    pub(crate) fn start(spec: &WorkerSpec, credentials: &Credentials) -> std::io::Result<Self> {
         let nothing = raised(&File::options().read(true).write(true).open("/dev/null")?.into())?;
         let change = Change {
-            identity,
+            credentials,
             standard: [&nothing; 3],
             descriptors: Vec::new(),
             umask: None,

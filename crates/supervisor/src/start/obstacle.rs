@@ -49,13 +49,13 @@ pub(crate) enum Obstacle {
 }
 
 /// Looks at each step of the way to `path`, through its symbolic links.
-pub(crate) fn obstacle(path: &Path, identity: &Credentials, want: Want) -> Option<Obstacle> {
-    written_way(path, identity).or_else(|| {
+pub(crate) fn obstacle(path: &Path, credentials: &Credentials, want: Want) -> Option<Obstacle> {
+    written_way(path, credentials).or_else(|| {
         let real = path.canonicalize().map_err(|_| Obstacle::Missing(path.to_owned()));
         match real {
-            Ok(real) => written_way(&real, identity).or_else(|| {
+            Ok(real) => written_way(&real, credentials).or_else(|| {
                 let refused = || Obstacle::Refused(real.clone(), want);
-                (!allows(&real, identity, want)).then(refused)
+                (!allows(&real, credentials, want)).then(refused)
             }),
             Err(missing) => Some(missing),
         }
@@ -63,7 +63,7 @@ pub(crate) fn obstacle(path: &Path, identity: &Credentials, want: Want) -> Optio
 }
 
 /// The first directory above `path` that is missing or closed.
-fn written_way(path: &Path, identity: &Credentials) -> Option<Obstacle> {
+fn written_way(path: &Path, credentials: &Credentials) -> Option<Obstacle> {
     let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
     above.reverse();
     above.into_iter().filter(|directory| !directory.as_os_str().is_empty()).find_map(|directory| {
@@ -71,18 +71,18 @@ fn written_way(path: &Path, identity: &Credentials) -> Option<Obstacle> {
             return Some(Obstacle::Missing(directory.to_owned()));
         }
         let closed = || Obstacle::Closed(directory.to_owned());
-        (!allows(directory, identity, Want::Execute)).then(closed)
+        (!allows(directory, credentials, Want::Execute)).then(closed)
     })
 }
 
-fn allows(path: &Path, identity: &Credentials, want: Want) -> bool {
+fn allows(path: &Path, credentials: &Credentials, want: Want) -> bool {
     let Ok(data) = path.metadata() else { return false };
-    if identity.uid.is_root() {
+    if credentials.uid.is_root() {
         return true;
     }
-    let shift = if data.uid() == identity.uid.as_raw() {
+    let shift = if data.uid() == credentials.uid.as_raw() {
         6
-    } else if identity.groups.iter().any(|group| group.as_raw() == data.gid()) {
+    } else if credentials.groups.iter().any(|group| group.as_raw() == data.gid()) {
         3
     } else {
         0

@@ -78,7 +78,7 @@ for folder in (var('LIBDIR'), sys.base_prefix + '/lib', sys.base_exec_prefix + '
 #[derive(Debug)]
 pub(crate) struct Probe<'i> {
     program: PathBuf,
-    identity: &'i Credentials,
+    credentials: &'i Credentials,
     pid: Pid,
     birth: Birth,
     output: File,
@@ -95,17 +95,17 @@ impl<'i> Probe<'i> {
     /// run it.
     pub(crate) fn start(
         program: &Path,
-        identity: &'i Credentials,
+        credentials: &'i Credentials,
         root: Option<&Path>,
         question: PythonQuestion,
     ) -> Result<Self, ProbeError> {
-        Self::begin(program, identity, root, question)
-            .map_err(|error| start_error(program, identity, error))
+        Self::begin(program, credentials, root, question)
+            .map_err(|error| start_error(program, credentials, error))
     }
 
     fn begin(
         program: &Path,
-        identity: &'i Credentials,
+        credentials: &'i Credentials,
         root: Option<&Path>,
         question: PythonQuestion,
     ) -> std::io::Result<Self> {
@@ -120,7 +120,7 @@ impl<'i> Probe<'i> {
             environment: environment(),
         };
         let change = Change {
-            identity,
+            credentials,
             standard: [&nothing, &writer, &nothing],
             descriptors: Vec::new(),
             umask: None,
@@ -131,7 +131,7 @@ impl<'i> Probe<'i> {
         let (pid, words) = begin(&change, &task)?;
         Ok(Self {
             program: program.to_owned(),
-            identity,
+            credentials,
             pid: Pid::from_raw(pid),
             birth: Birth::new(words, &task.programs, None),
             output: output.into(),
@@ -164,7 +164,7 @@ impl<'i> Probe<'i> {
                         Failure::Program(_, error) | Failure::Other(error) => error,
                         _ => std::io::ErrorKind::PermissionDenied.into(),
                     };
-                    Err(start_error(&self.program, self.identity, error))
+                    Err(start_error(&self.program, self.credentials, error))
                 }
                 (None, Some(0)) => Ok(String::from_utf8_lossy(&self.answer).into_owned()),
                 (None, Some(FREE_THREADED)) => Err(ProbeError::FreeThreaded(self.program.clone())),
@@ -174,7 +174,7 @@ impl<'i> Probe<'i> {
                     Err(ProbeError::NotPython(self.program.clone(), text))
                 }
             }),
-            Err(error) => Some(Err(start_error(&self.program, self.identity, error))),
+            Err(error) => Some(Err(start_error(&self.program, self.credentials, error))),
         }
     }
 
@@ -261,11 +261,11 @@ const LIBRARIES: &str = "LD_LIBRARY_PATH";
 /// Why `program` did not start, in words that name what is in the way.
 pub(crate) fn start_error(
     program: &Path,
-    identity: &Credentials,
+    credentials: &Credentials,
     error: std::io::Error,
 ) -> ProbeError {
-    let (program, user) = (program.to_owned(), identity.name.clone());
-    match obstacle(&program, identity, Want::Execute) {
+    let (program, user) = (program.to_owned(), credentials.name.clone());
+    match obstacle(&program, credentials, Want::Execute) {
         Some(obstacle) => ProbeError::Unreachable { program, user, obstacle },
         None => ProbeError::Start { program, user, error },
     }

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PythonProbe {
     pub(crate) program: PathBuf,
-    pub(crate) identity: Credentials,
+    pub(crate) credentials: Credentials,
     pub(crate) root: Option<PathBuf>,
     pub(crate) kind: PythonQuestion,
 }
@@ -34,19 +34,19 @@ impl PythonProbe {
     fn is_answered_by(&self, answer: &PythonAnswer) -> bool {
         answer.program == self.program
             && answer.root == self.root
-            && answer.uid == self.identity.uid.as_raw()
+            && answer.uid == self.credentials.uid.as_raw()
             && answer.question == self.kind
     }
 
     fn start(&self) -> Result<Probe<'_>, ProbeError> {
-        Probe::start(&self.program, &self.identity, self.root.as_deref(), self.kind)
+        Probe::start(&self.program, &self.credentials, self.root.as_deref(), self.kind)
     }
 
     fn answer(&self, files: Option<PythonFiles>, text: String) -> PythonAnswer {
         PythonAnswer {
             program: self.program.clone(),
             root: self.root.clone(),
-            uid: self.identity.uid.as_raw(),
+            uid: self.credentials.uid.as_raw(),
             question: self.kind,
             files,
             text,
@@ -191,7 +191,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn question(program: impl Into<PathBuf>) -> PythonProbe {
-        let identity = Credentials {
+        let credentials = Credentials {
             name: "me".into(),
             uid: Uid::effective(),
             gid: Gid::effective(),
@@ -200,7 +200,7 @@ mod tests {
             change: false,
         };
         let kind = PythonQuestion::Version;
-        PythonProbe { program: program.into(), identity, root: None, kind }
+        PythonProbe { program: program.into(), credentials, root: None, kind }
     }
 
     /// A folder with programs, which is removed in the end.

@@ -32,7 +32,7 @@ use crate::start::word::{Step, WORD, Word, way};
 #[derive(Debug)]
 pub(crate) struct Change<'c> {
     /// The user that it runs as.
-    pub(crate) identity: &'c Credentials,
+    pub(crate) credentials: &'c Credentials,
     /// Its standard input, output and error; all from above [`ABOVE`].
     pub(crate) standard: [&'c OwnedFd; 3],
     /// Descriptors that it finds under these numbers; all others but 0, 1 and 2 are closed. The
@@ -122,7 +122,7 @@ struct Newborn {
 
 impl Newborn {
     fn new(change: &Change<'_>, task: &Task, words: RawFd) -> io::Result<Self> {
-        let identity = change.identity;
+        let credentials = change.credentials;
         let standard = (0..).zip(change.standard);
         let mut places: Vec<(RawFd, RawFd)> = standard
             .chain(change.descriptors.iter().copied())
@@ -146,9 +146,9 @@ impl Newborn {
             parent: std::process::id(),
             places,
             words: last,
-            switch: identity.change,
-            user: (identity.uid, identity.gid),
-            groups: identity.groups.iter().map(|group| group.as_raw()).collect(),
+            switch: credentials.change,
+            user: (credentials.uid, credentials.gid),
+            groups: credentials.groups.iter().map(|group| group.as_raw()).collect(),
             umask: change.umask,
             priority: change.priority,
             root: change.root.map(path_text).transpose()?,
@@ -293,9 +293,9 @@ fn changed(script: &CStr) -> Word {
     }
 }
 
-type Look = unsafe extern "C" fn(*const libc::c_char, *mut libc::stat) -> libc::c_int;
+type ScriptLook = unsafe extern "C" fn(*const libc::c_char, *mut libc::stat) -> libc::c_int;
 
-fn status(path: &CStr, look: Look) -> nix::Result<libc::stat> {
+fn status(path: &CStr, look: ScriptLook) -> nix::Result<libc::stat> {
     // SAFETY: all fields of the structure are numbers, for which zero is a value; the path is a C
     // string, and the call writes one structure.
     unsafe {

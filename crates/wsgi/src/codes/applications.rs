@@ -132,7 +132,7 @@ catalogue! {
         client: "A response that took its time.",
     }
     WSGI0245 Warning hop_by_hop_header(name: &str, fate: &str) {
-        text: "the application sends the hop-by-hop header {name}, which PEP 3333 leaves to the \
+        text: "the application sends the hop-by-hop header {name:?}, which PEP 3333 leaves to the \
             server; remove it there. It is {fate}, and this is said once",
         meaning: "Headers such as `Connection` are between two neighbours on the way, and httpd \
             makes its own.",

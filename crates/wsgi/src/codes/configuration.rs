@@ -111,16 +111,17 @@ catalogue! {
     }
     WSGI0299 Error group_has_no_user(error: &dyn Display) {
         text: "no account for its processes: {error}",
-        meaning: "`user=`, `group=` or `supplementary-groups=` names an account that the system \
-            does not know.",
-        remedy: "Create the account, or name another one.",
+        meaning: "The user of the processes is not known to the system, is root, is not set, or \
+            cannot be looked up.",
+        remedy: "The message says which. Create the account, name another one with `user=`, or \
+            mend the user database.",
         client: "httpd does not start. At a restart: status 503 from the group.",
     }
     WSGI0300 Error needs_root(option: &str, remedy: &str) {
         text: "{option} needs httpd started as root; {remedy}",
         meaning: "httpd was started by another user, who may not do that.",
         remedy: "Take the option away, or start httpd as root.",
-        client: "httpd does not start.",
+        client: "httpd does not start. At a restart: status 503 from the group.",
     }
     WSGI0301 Error chroot_missing(root: &str) {
         text: "chroot={root:?}: there is no such directory",
@@ -170,9 +171,9 @@ catalogue! {
         remedy: "Unload that module, or use process groups.",
         client: "Not affected.",
     }
-    WSGI0308 Warning python_stays(running: &str, wish: &str) {
+    WSGI0308 Warning python_stays(running: &str, other_python: &str) {
         text: "{running} runs in httpd's parent process, and stays there until httpd is stopped \
-            and started again{wish}",
+            and started again{other_python}",
         meaning: "Python cannot be unloaded from a process, so a restart does not change it.",
         remedy: "Stop httpd and start it again.",
         client: "Responses of the Python that runs.",

@@ -47,7 +47,7 @@ catalogue! {
         remedy: "Lines at the level `info` say why each of them ends.",
         client: "Requests wait longer; status 503 where WSGI0211 is logged.",
     }
-    WSGI0224 Error too_many_leave(count: usize) {
+    WSGI0224 Error too_many_drain(count: usize) {
         text: "{count} workers are to end and have not ended: no more are started until one has; \
             graceful-timeout and shutdown-timeout say how long they may take",
         meaning: "Workers that were replaced still serve requests or hang. More of them would fill \

@@ -88,7 +88,7 @@ catalogue! {
         client: "Status 401 or 403.",
     }
     WSGI0060 Error user_not_in_groups(user: &str, groups: &str) {
-        text: "the user {user:?} is in no group of: {groups}",
+        text: "the user {user:?} is in no group of: {groups:?}",
         meaning: "None of the names from `groups_for_user()` is one of `Require wsgi-group`.",
         remedy: "Nothing, if the user is not to have it.",
         client: "Status 401 or 403.",
@@ -130,8 +130,8 @@ catalogue! {
     WSGI0247 Error question_too_long(script: &str, limit: usize) {
         text: "the question to the script {script:?} is longer than {limit} bytes",
         meaning: "Headers and variables of the request do not fit into one frame.",
-        remedy: "Set fewer variables for it (`SetEnv`, mod_ssl's `StdEnvVars`), or lower \
-            `LimitRequestFieldSize`.",
+        remedy: "Set fewer variables for it (`SetEnv`, mod_ssl's `StdEnvVars`). A lower \
+            `LimitRequestFieldSize` refuses such requests earlier.",
         client: "Status 403 or 500.",
     }
     WSGI0248 Error dispatch_of_type(function: &str, found: &str) {

@@ -38,7 +38,7 @@ fn write_entry(entry: &Entry, text: &mut String) {
     let _ = writeln!(text, "{meaning}\n\n- **What to do:** {remedy}\n- **Client:** {client}");
 }
 
-/// A format with `<name>` for each of its arguments.
+/// A format with `<name>` for each of its arguments, and `[<name>]` for one that may be empty.
 fn shown(format: &str) -> String {
     let mut text = String::with_capacity(format.len());
     let mut rest = format;
@@ -54,7 +54,12 @@ fn shown(format: &str) -> String {
         let (name, format) = from[1..end].split_once(':').unwrap_or((&from[1..end], ""));
         let name = name.replace('_', " ");
         let quote = if format == "?" { "\"" } else { "" };
-        let _ = write!(text, "{quote}<{name}>{quote}");
+        // An optional part brings its own blank or comma.
+        if text.ends_with(char::is_alphanumeric) || text.ends_with(')') {
+            let _ = write!(text, "[<{name}>]");
+        } else {
+            let _ = write!(text, "{quote}<{name}>{quote}");
+        }
         rest = &from[end + 1..];
     }
     text + rest
@@ -67,6 +72,7 @@ mod tests {
     #[test]
     fn arguments_are_shown_by_their_names() {
         let format = "the file {file_name:?} has {{{count}}} lines in {time:.1?}";
+        assert_eq!(shown("ended{next}"), "ended[<next>]");
         assert_eq!(shown(format), "the file \"<file name>\" has {<count>} lines in <time>");
     }
 

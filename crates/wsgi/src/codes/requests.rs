@@ -36,11 +36,12 @@ catalogue! {
         client: "Status 503.",
     }
     WSGI0124 Error given_back(attempts: u32) {
-        text: "its workers gave the request back, because they were replaced or had no free \
-            descriptor; gave up after {attempts} attempts",
+        text: "its workers gave the request back; gave up after {attempts} attempts",
         meaning: "Each worker that took the request was about to be replaced, since its script has \
-            changed, or had too many open files.",
-        remedy: "If scripts change all the time, deploy them together. Otherwise see WSGI0251.",
+            changed, had too many open files (WSGI0251), or could not set the socket of the \
+            request up (WSGI0033, WSGI0062, WSGI0253).",
+        remedy: "If scripts change all the time, deploy them together. Otherwise look for the line \
+            of the worker.",
         client: "Status 503.",
     }
     WSGI0134 Error exec_cgi_off(file: &str) {
@@ -52,8 +53,8 @@ catalogue! {
     }
     WSGI0135 Error script_not_found(file: &str) {
         text: "script not found: {file:?}",
-        meaning: "There is no file where the alias or the URL leads to, or httpd's children cannot \
-            reach it.",
+        meaning: "There is no file where the alias or the URL leads to. If httpd's children cannot \
+            reach it, httpd refuses the request with status 403 (WSGI0305).",
         remedy: "Compare the path with that in the configuration.",
         client: "Status 404.",
     }
@@ -115,7 +116,8 @@ catalogue! {
         text: "the worker was lost before it had answered ({error})",
         meaning: "The worker has ended while it served the request: it crashed, was killed, or a \
             limit ended it.",
-        remedy: "Look for the line about its end (WSGI0230) and for what was logged before it.",
+        remedy: "Look for the line about its end (WSGI0222, WSGI0230, WSGI0231, WSGI0255 or \
+            WSGI0273) and for what was logged before it.",
         client: "Status 502, or a response that is cut short.",
     }
     WSGI0148 Error invalid_head(error: &dyn Display) {
@@ -130,21 +132,23 @@ catalogue! {
         text: "{place} is not one that WSGIRestrictProcess allows here",
         meaning: "The request would run where the configuration does not let it run.",
         remedy: "Add the name to `WSGIRestrictProcess`, or send the request elsewhere.",
-        client: "Status 500; from a hook, its refusal.",
+        client: "Status 500.",
     }
     WSGI0151 Error unknown_group(group: &str) {
         text: "there is no process group {group:?}; define it with WSGIDaemonProcess {group:?}",
         meaning: "A directive, a variable or a dispatch script names a process group that is not \
             defined.",
         remedy: "Define the group, or correct its name.",
-        client: "Status 500. If a directive names it: httpd does not start.",
+        client: "Status 500; from a hook, its refusal. If a directive names it: httpd does not \
+            start.",
     }
     WSGI0152 Error group_of_other_host(group: &str, owner: &str) {
         text: "the process group {group:?} belongs to the virtual host {owner:?}; define it in the \
             main server to use it from others",
         meaning: "A group that a virtual host defines serves hosts of that name only.",
         remedy: "Move `WSGIDaemonProcess` out of `<VirtualHost>`.",
-        client: "Status 500. If a directive names it: httpd does not start.",
+        client: "Status 500; from a hook, its refusal. If a directive names it: httpd does not \
+            start.",
     }
     WSGI0211 Error no_worker() {
         text: "there is no worker, because starting one keeps failing; the error log has the \
@@ -182,14 +186,14 @@ catalogue! {
         text: "the worker sent more than its Content-Length says",
         meaning: "As WSGI0232.",
         remedy: "As WSGI0232.",
-        client: "A response that is cut short.",
+        client: "Status 500, or a response that is cut short if it had begun.",
     }
     WSGI0234 Error shorter_than_said(missing: u64) {
         text: "the worker sent {missing} bytes less than its Content-Length says, and no sign that \
             it has failed",
         meaning: "As WSGI0232.",
         remedy: "As WSGI0232.",
-        client: "A response that is cut short.",
+        client: "Status 500, or a response that is cut short if it had begun.",
     }
     WSGI0235 Error body_lost(error: &dyn Display) {
         text: "the part of the request's body that was read cannot be read again: {error}",
@@ -207,8 +211,8 @@ catalogue! {
     WSGI0237 Error head_too_long(limit: usize) {
         text: "the head of the request is longer than {limit} bytes",
         meaning: "Headers and variables of the request do not fit into one frame.",
-        remedy: "Set fewer variables for it (`SetEnv`, mod_ssl's `StdEnvVars`), or lower \
-            `LimitRequestFieldSize`.",
+        remedy: "Set fewer variables for it (`SetEnv`, mod_ssl's `StdEnvVars`). A lower \
+            `LimitRequestFieldSize` refuses such requests earlier.",
         client: "Status 413.",
     }
     WSGI0238 Warning lines_left_out(count: u64) {
@@ -241,7 +245,7 @@ catalogue! {
         client: "Status 500.",
     }
     WSGI0242 Error file_not_sent(error: &dyn Display) {
-        text: "the application sent {error}",
+        text: "the file of a response cannot be sent: {error}",
         meaning: "The file of a response of embedded mode became shorter while it was sent, or \
             could not be kept open.",
         remedy: "Replace files by renaming others onto them. If descriptors are short, raise the \

@@ -37,7 +37,7 @@ catalogue! {
         meaning: "The kernel does not say which user has made the socket of a request. It is \
             refused.",
         remedy: "Report it with this line.",
-        client: "Status 502.",
+        client: "Status 503 with WSGI0124: each worker that is asked refuses it.",
     }
     WSGI0034 Alert sender_refused(user: u32) {
         text: "a request from user {user} is refused",
@@ -49,7 +49,7 @@ catalogue! {
         text: "send-buffer-size={bytes}: {error}",
         meaning: "The kernel does not give the socket of a request a buffer of that size.",
         remedy: "Choose another size.",
-        client: "Status 502.",
+        client: "Status 503 with WSGI0124: each worker that is asked refuses it.",
     }
     WSGI0067 Warning no_stacks(error: &dyn Display) {
         text: "stacks of threads cannot be shown: {error}",
@@ -66,7 +66,8 @@ catalogue! {
     WSGI0070 Warning end_without_limit(error: &dyn Display) {
         text: "the shutdown has no time limit: {error}",
         meaning: "The thread that ends the process after `shutdown-timeout` cannot be started. \
-            `wsgid` kills the process a second later instead.",
+            `wsgid` kills the process instead, when `graceful-timeout` is over as well, unless \
+            `shutdown-timeout` is 0.",
         remedy: "Raise the limit of threads of the user or its cgroup (`ulimit -u`, `TasksMax=`).",
         client: "Not affected.",
     }
@@ -147,7 +148,7 @@ catalogue! {
         text: "the socket of a request gets no time limit: {error}",
         meaning: "The kernel refuses to set one. The request is not served.",
         remedy: "Report it with this line.",
-        client: "Status 502.",
+        client: "Status 503 with WSGI0124: each worker that is asked refuses it.",
     }
     WSGI0254 Error process_not_started(problem: &dyn Display) {
         text: "this process cannot serve: {problem}",
@@ -215,7 +216,7 @@ catalogue! {
         client: "Not affected.",
     }
     WSGI0263 Error module_not_preloaded(name: &str) {
-        text: "preload-modules: {name} cannot be imported",
+        text: "preload-modules: {name:?} cannot be imported",
         meaning: "The traceback follows. The group goes on without the module.",
         remedy: "Look at the traceback, or take the name away.",
         client: "Not affected.",
@@ -242,13 +243,13 @@ catalogue! {
         client: "Not affected.",
     }
     WSGI0267 Warning warm_up_unmounted(path: &str) {
-        text: "warm-up={path}: no application of the group is mounted there",
+        text: "warm-up={path:?}: no application of the group is mounted there",
         meaning: "No `WSGIScriptAlias` that leads to the group has such a path.",
         remedy: "Correct the path.",
         client: "Not affected.",
     }
     WSGI0268 Warning warm_up_failed(path: &str, answer: &str) {
-        text: "warm-up={path}: {answer}",
+        text: "warm-up={path:?}: {answer}",
         meaning: "The request for the path that `warm-up=` names did not go well. Lines before \
             this one may say why.",
         remedy: "Name a path that answers without a session or a client, such as that of a health \

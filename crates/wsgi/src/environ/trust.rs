@@ -86,11 +86,11 @@ impl Trust<'_> {
         let behind = chain.iter().rev().take_while(|address| self.is_trusted(address)).count();
         let untrusted = chain.len() - behind;
         // A name or nonsense is no address; the proxy that heard it is the last thing known.
-        let is_address = |place: &usize| chain[*place].parse::<IpAddr>().is_ok();
-        let place = untrusted.checked_sub(1).filter(is_address).unwrap_or(untrusted);
-        if let Some(client) = chain.get(place) {
+        let is_address = |index: &usize| chain[*index].parse::<IpAddr>().is_ok();
+        let index = untrusted.checked_sub(1).filter(is_address).unwrap_or(untrusted);
+        if let Some(client) = chain.get(index) {
             environ.set(b"REMOTE_ADDR".as_slice(), latin1(client));
-            environ.set(header.variable.as_bytes(), latin1(&chain[place..].join(", ")));
+            environ.set(header.variable.as_bytes(), latin1(&chain[index..].join(", ")));
         }
     }
 }

@@ -43,7 +43,7 @@ impl WorkerMessage {
             Self::NotLoaded,
             Self::Threads,
         ];
-        all.into_iter().find(|news| *news as u8 == byte)
+        all.into_iter().find(|message| *message as u8 == byte)
     }
 }
 
@@ -83,7 +83,7 @@ impl SupervisorMessage {
             Self::Look,
             Self::LineUp,
         ];
-        all.into_iter().find(|order| *order as u8 == byte)
+        all.into_iter().find(|command| *command as u8 == byte)
     }
 }
 
@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn bytes_mean_one_thing() {
         for byte in 0..=u8::MAX {
-            assert!(WorkerMessage::decode(byte).is_none_or(|news| news as u8 == byte));
-            assert!(SupervisorMessage::decode(byte).is_none_or(|order| order as u8 == byte));
+            assert!(WorkerMessage::decode(byte).is_none_or(|message| message as u8 == byte));
+            assert!(SupervisorMessage::decode(byte).is_none_or(|command| command as u8 == byte));
         }
         assert_eq!(WorkerMessage::decode(b'R'), Some(WorkerMessage::Ready));
         assert_eq!(SupervisorMessage::decode(b'F'), Some(SupervisorMessage::Fork));

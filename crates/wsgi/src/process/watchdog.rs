@@ -43,11 +43,11 @@ pub struct Observation<'r> {
 /// The action to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Note that the request with this place is slow.
+    /// Note that the request with this index is slow.
     Note(usize),
-    /// Interrupt the request with this place.
+    /// Interrupt the request with this index.
     Interrupt(usize),
-    /// Wait no more for the request with this place, and replace the process.
+    /// Wait no more for the request with this index, and replace the process.
     GiveUp(usize),
     /// End, as soon as the running requests allow.
     End(Cause),

@@ -196,7 +196,7 @@ fn a_content_length_must_be_one() {
 #[test]
 fn headers_of_the_connection_are_passed_on_and_named_once() {
     let source = app("start_response('200 OK', [('Keep-Alive', 'x')])\nreturn [b'x']");
-    let complaint = "hop-by-hop header Keep-Alive";
+    let complaint = "hop-by-hop header \"Keep-Alive\"";
     let first = Ask::of(&source).run();
     assert!(first.logged(complaint), "{:?}", first.log());
     assert_eq!(first.text(), "x");

@@ -63,7 +63,9 @@ impl<'py> Object<'py> {
             let class = ffi::Py_TYPE(self.as_ptr()).cast();
             Object::borrowed(self.py(), std::ptr::NonNull::new_unchecked(class))
         };
-        class.attr(c"__name__").and_then(|name| name.utf8()).unwrap_or_else(|_| "object".to_owned())
+        let name = class.attr(c"__name__").and_then(|name| name.utf8());
+        // Any text can be a name; in a message it stays within its line.
+        name.map_or_else(|_| "object".to_owned(), |name| name.replace(char::is_control, " "))
     }
 
     /// The bytes of a `bytes` object.

@@ -32,7 +32,7 @@ pub(super) const TIME: &[DaemonOption] = &[
     DaemonOption {
         name: "deadlock-timeout",
         allowed: SECONDS,
-        documentation: "Seconds that no thread of a process gets hold of the GIL; then it is \
+        documentation: "Seconds in which no thread of a process acquires the GIL; then it is \
                         replaced. 0 is no limit (300).",
         set: |spec, value| {
             spec.timeouts.deadlock = value::seconds(value)?;
