@@ -176,6 +176,9 @@ fn comments_name_who_acts() {
     for entry in fs::read_dir(project.join("crates")).unwrap() {
         look(&entry.unwrap().path().join("src"), &mut found);
     }
+    for folder in ["bench/src", "xtask/src", "fuzz/src"] {
+        look(&project.join(folder), &mut found);
+    }
     for document in ["README.md", "SECURITY.md", "SAFETY.md", "ARCHITECTURE.md", "docs"] {
         look(&project.join(document), &mut found);
     }
