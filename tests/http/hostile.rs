@@ -244,7 +244,7 @@ fn workers_that_leave_at_once_are_replaced_slowly() {
 
 #[test]
 fn workers_that_want_to_be_replaced_at_once_are_replaced_slowly() {
-    let httpd = talker("hostile-outworn", "M", "False");
+    let httpd = talker("hostile-replaced", "M", "False");
     httpd.expect_log("WSGI0223");
     httpd.wait_for_log("the next one starts in 1.0s");
     assert_eq!(httpd.get("/app").send().text(), "well");
