@@ -281,8 +281,15 @@ impl Connection {
     /// Receives something; zero bytes at the end of the connection.
     fn fill(&mut self, part: &'static str) -> Result<usize, ClientError> {
         let mut bytes = [0; 16 * 1024];
-        let size =
-            self.stream.read(&mut bytes).map_err(|source| ClientError::Receive { part, source })?;
+        let size = loop {
+            match self.stream.read(&mut bytes) {
+                Ok(size) => break size,
+                // The kernel says so of sockets with a time limit when the process was stopped and
+                // goes on, though it has no handler.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(ClientError::Receive { part, source }),
+            }
+        };
         self.buffer.extend_from_slice(&bytes[..size]);
         Ok(size)
     }
