@@ -3,10 +3,9 @@
 //! httpd and its filters change the record through pointers of their own, so no reference to it is
 //! ever formed: fields are read through the raw pointer, one at a time.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
-use std::ffi::CString;
 
 use httpd_sys as sys;
 
@@ -362,12 +361,6 @@ impl<'r> Request<'r> {
         used == sys::AP_REQ_REJECT_PATH_INFO.cast_signed()
     }
 
-    /// Whether another request made this one for itself.
-    pub fn is_subrequest(&self) -> bool {
-        // SAFETY: the record is live.
-        unsafe { !(*self.as_ptr()).main.is_null() }
-    }
-
     /// The directive's `LimitRequestBody`, in bytes; 0 is no limit.
     pub fn body_limit(&self) -> u64 {
         // SAFETY: the request is live.
@@ -452,17 +445,6 @@ impl<'r> Request<'r> {
         unsafe {
             let filter = (*self.as_ptr()).output_filters;
             !filter.is_null() && (*(*filter).frec).ftype < sys::AP_FTYPE_PROTOCOL
-        }
-    }
-
-    /// A URI with its special characters escaped, for headers.
-    pub fn escape_path(&self, path: &[u8]) -> Vec<u8> {
-        let Ok(path) = CString::new(text::until_nul(path)) else { return Vec::new() };
-        let partial: c_int = 1;
-        // SAFETY: the request's pool and the path are live.
-        unsafe {
-            let escaped = sys::ap_os_escape_path(self.pool().as_ptr(), path.as_ptr(), partial);
-            text::bytes(escaped).unwrap_or_default().to_vec()
         }
     }
 }

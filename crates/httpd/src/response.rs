@@ -191,17 +191,6 @@ impl Request<'_> {
             && status != sys::HTTP_NOT_MODIFIED.cast_signed()
     }
 
-    /// Reads and drops the rest of the request's body; httpd's status for it.
-    pub fn discard_body(&mut self) -> Result<(), u16> {
-        // SAFETY: the request is live.
-        let status = unsafe { sys::ap_discard_request_body(self.as_ptr()) };
-        if status == sys::OK.cast_signed() {
-            Ok(())
-        } else {
-            Err(u16::try_from(status).unwrap_or(400))
-        }
-    }
-
     /// Fills a brigade and passes it on; it is empty again when this returns. If a filter fails
     /// while the client is there, what has left must not pass for the whole response.
     fn pass(

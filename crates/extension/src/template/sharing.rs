@@ -1,8 +1,8 @@
 //! The state of a template's memory in which workers share most of it for longest.
 //!
-//! A worker shares a page until it writes to it. So before the first fork garbage is collected;
-//! what is left is made immortal and frozen, so that neither reference counts nor the garbage
-//! collector write to it; the free places between shared objects are taken, so that new ones lie
+//! A worker shares a page until it writes to it. So before the first fork garbage is collected; the
+//! live objects are made immortal and frozen, so that neither reference counts nor the garbage
+//! collector write to them; the free places between shared objects are taken, so that new ones lie
 //! elsewhere; and what only loading has touched is given back.
 
 use python::Attached;

@@ -76,7 +76,7 @@ fn key(current: *mut ffi::PyThreadState, other: State) -> Option<libc::pthread_k
 
 /// Whether this CPython is older than 3.12.
 fn binds_only_the_first() -> bool {
-    // SAFETY: a constant string, such as "3.11.2 (main, …".
+    // SAFETY: a constant string, such as "3.11.2 (main, ...".
     let version = unsafe { CStr::from_ptr(ffi::Py_GetVersion()) }.to_string_lossy();
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     let (major, minor) = (numbers.next(), numbers.next());

@@ -50,12 +50,6 @@ impl<'py> Object<'py> {
         unsafe { ffi::PyDict_Check(self.as_ptr()) != 0 }
     }
 
-    /// `callable(self)`.
-    pub fn is_callable(&self) -> bool {
-        // SAFETY: the object is alive.
-        unsafe { ffi::PyCallable_Check(self.as_ptr()) != 0 }
-    }
-
     /// The name of the object's class.
     pub fn type_name(&self) -> String {
         // SAFETY: the object is alive, and so is its type while it is.
