@@ -10,6 +10,6 @@ mod process;
 pub(crate) use host::HostCalls;
 pub(crate) use malloc::{reserve_free_chunks, trim_heap};
 pub(crate) use process::{
-    FOREIGN, catch_signals, end_with, exit_now, forked_from, has_ended, inherited, set_title,
-    signal_thread, stack_signal, threads,
+    FOREIGN, catch_signals, count_forks, end_with, exit_now, forked_from, forks, has_ended,
+    inherited, set_title, signal_thread, stack_signal, threads,
 };

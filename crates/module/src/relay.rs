@@ -7,6 +7,7 @@
 mod attempts;
 pub(crate) mod log_budget;
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use httpd::{Request, SendError, Status};
@@ -35,6 +36,7 @@ mod error;
 mod output;
 mod receive;
 mod response;
+mod stream;
 
 pub(crate) use attempts::{Attempt, ask_workers, was_not_begun};
 pub(crate) use connection::{HandOver, WorkerConnection, socket_timeout};
@@ -125,9 +127,9 @@ impl Relay<'_, '_> {
                 HandOver::Sent(connection) => connection,
                 HandOver::Again => return Ok(Attempt::Again),
             };
-        let outcome = self.exchange(&mut connection)?;
+        let (outcome, returned) = self.exchange(&mut connection)?;
         // The worker may go on, however long the client takes for the rest.
-        drop(connection);
+        connection.keep(returned);
         match outcome {
             Outcome::Complete => self.complete()?,
             Outcome::Aborted => self.cut_short(),
@@ -138,8 +140,12 @@ impl Relay<'_, '_> {
         Ok(Attempt::Done(Status::Ok))
     }
 
-    /// Does what the worker asks until it has said all.
-    fn exchange(&mut self, connection: &mut WorkerConnection<'_>) -> Result<Outcome, RelayError> {
+    /// Does what the worker asks until it has said all; gives what it has sent with its last frame,
+    /// too.
+    fn exchange(
+        &mut self,
+        connection: &mut WorkerConnection<'_>,
+    ) -> Result<(Outcome, Option<OwnedFd>), RelayError> {
         let (mut decoder, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut answered = false;
         loop {
@@ -147,9 +153,9 @@ impl Relay<'_, '_> {
                 match self.more(connection, &mut decoder, &mut files) {
                     Ok(true) => {}
                     // The client does not take the response any more.
-                    Ok(false) => return Ok(Outcome::Gone),
+                    Ok(false) => return Ok((Outcome::Gone, None)),
                     Err(error) if !answered && was_not_begun(&error) => {
-                        return Ok(Outcome::Declined);
+                        return Ok((Outcome::Declined, None));
                     }
                     Err(error) => return Err(error),
                 }
@@ -191,18 +197,24 @@ impl Relay<'_, '_> {
                     self.log(&line);
                     Ok(())
                 }
-                FrameType::End if begun => return Ok(self.response.end(Outcome::Complete)),
-                FrameType::Abort => return Ok(self.response.end(Outcome::Aborted)),
+                FrameType::End if begun => {
+                    let returned = files.pop().filter(|_| decoder.is_empty());
+                    return Ok((self.response.end(Outcome::Complete), returned));
+                }
+                FrameType::Abort => return Ok((self.response.end(Outcome::Aborted), None)),
                 FrameType::Fail if !begun => {
                     let status = decode_failure(frame.payload).map_err(FrameError::from)?;
-                    return Ok(Outcome::Failed(status));
+                    let returned = files.pop().filter(|_| decoder.is_empty());
+                    return Ok((Outcome::Failed(status), returned));
                 }
-                FrameType::Decline if !begun && !self.body_taken => return Ok(Outcome::Declined),
+                FrameType::Decline if !begun && !self.body_taken => {
+                    return Ok((Outcome::Declined, None));
+                }
                 FrameType::Unavailable if !begun => return Err(RelayError::Unavailable),
                 kind => return Err(FrameError::Turn(kind).into()),
             };
             if passed == Err(SendError) {
-                return Ok(Outcome::Gone);
+                return Ok((Outcome::Gone, None));
             }
         }
     }

@@ -62,6 +62,22 @@ pub fn peek(socket: BorrowedFd<'_>, place: &mut [u8], room: Room) -> nix::Result
     receive_with(socket, place, room, libc::MSG_DONTWAIT | libc::MSG_PEEK)
 }
 
+/// The kernel's number of a socket, which no other socket has or had (`SO_COOKIE`).
+///
+/// # Errors
+/// Those of `getsockopt`: it is no socket.
+pub fn cookie(socket: BorrowedFd<'_>) -> nix::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or_default();
+    // SAFETY: the place has the length that is said, and lives during the call.
+    let done = unsafe {
+        let place = (&raw mut cookie).cast();
+        let (level, name) = (libc::SOL_SOCKET, libc::SO_COOKIE);
+        libc::getsockopt(socket.as_raw_fd(), level, name, place, &raw mut length)
+    };
+    Errno::result(done).map(|_| cookie)
+}
+
 /// Room for a descriptor or two and the sender. The stacks of httpd's threads have to hold it.
 const FEW: usize = 8;
 
@@ -185,6 +201,16 @@ mod tests {
         let attached = [ControlMessage::ScmRights(files)];
         let (parts, flags) = ([IoSlice::new(b"x")], MsgFlags::empty());
         sendmsg::<()>(to.as_raw_fd(), &parts, &attached, flags, None).unwrap();
+    }
+
+    #[test]
+    fn a_socket_has_one_number_under_all_its_descriptors() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (first, second) = (cookie(ours.as_fd()).unwrap(), cookie(theirs.as_fd()).unwrap());
+        assert_ne!(first, second);
+        assert_eq!(cookie(ours.try_clone().unwrap().as_fd()), Ok(first));
+        let file = File::open("/dev/null").unwrap();
+        assert_eq!(cookie(file.as_fd()), Err(Errno::ENOTSOCK));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use nix::fcntl::FdFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -127,6 +127,23 @@ extern "C" fn on_signal(number: libc::c_int) {
 pub(crate) fn forked_from() -> Option<i32> {
     let owner = OWNER.load(Ordering::Relaxed);
     (owner != 0 && nix::unistd::getpid().as_raw() != owner).then_some(owner)
+}
+
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Has the forks of this process counted from now on.
+pub(crate) fn count_forks() {
+    extern "C" fn count() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    // SAFETY: the function does nothing but what may be done around a fork, and lives as long as
+    // the process: the library is never unloaded.
+    unsafe { libc::pthread_atfork(Some(count), None, None) };
+}
+
+/// How many times this process has forked, or was about to.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
 }
 
 /// The signal that has a thread's stack written (`stacks`): one that hardly any other code uses.

@@ -46,6 +46,7 @@ pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallibl
         |error: nix::Error| codes::process_not_started(&format_args!("no event counter: {error}"));
     let shutdown = Shutdown::new().map_err(no_event)?;
     let requests = Arc::new(InFlight::new(shutdown::event().map_err(no_event)?));
+    sys::count_forks();
     let signals = Signals::catch(engine.clone(), log.clone(), spec.group.stack_size)
         .map_err(|error| codes::signals_not_caught(&error))?;
     let stacks = Stacks::install(py);

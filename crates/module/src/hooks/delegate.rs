@@ -4,6 +4,7 @@
 //! Another worker is asked where one declines (it has to be replaced first) or was gone before it
 //! had the question.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use httpd::Request;
@@ -62,28 +63,32 @@ impl Asking<'_, '_> {
         timeout: Duration,
     ) -> Result<Attempt<Option<Vec<u8>>>, RelayError> {
         match WorkerConnection::open(route, question, timeout, &mut 0)? {
-            HandOver::Sent(mut connection) => self.exchange(&mut connection),
+            HandOver::Sent(mut connection) => {
+                let (outcome, returned) = self.exchange(&mut connection)?;
+                connection.keep(returned);
+                Ok(outcome)
+            }
             HandOver::Again => Ok(Attempt::Again),
         }
     }
 
     /// Does what the worker asks until it has answered; `None` if it could not, which it has
-    /// logged.
+    /// logged. Gives what it has sent with its last frame, too.
     fn exchange(
         &mut self,
         connection: &mut WorkerConnection<'_>,
-    ) -> Result<Attempt<Option<Vec<u8>>>, RelayError> {
+    ) -> Result<(Attempt<Option<Vec<u8>>>, Option<OwnedFd>), RelayError> {
         let (mut decoder, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut heard = false;
         let mut budget = LogBudget::new();
         loop {
             let Some(frame) = decoder.next_frame()? else {
                 match connection.receive(&mut decoder, &mut files) {
-                    Err(error) if !heard && was_not_begun(&error) => return Ok(Attempt::Again),
+                    Err(error) if !heard && was_not_begun(&error) => {
+                        return Ok((Attempt::Again, None));
+                    }
                     received => received?,
                 }
-                // A hook's answer carries no files.
-                files.clear();
                 continue;
             };
             heard = true;
@@ -105,9 +110,15 @@ impl Asking<'_, '_> {
                     });
                     connection.answer(&answer)?;
                 }
-                FrameType::Answer => return Ok(Attempt::Done(Some(frame.payload.to_vec()))),
-                FrameType::Fail => return Ok(Attempt::Done(None)),
-                FrameType::Decline => return Ok(Attempt::Again),
+                FrameType::Answer => {
+                    let answer = Attempt::Done(Some(frame.payload.to_vec()));
+                    return Ok((answer, files.pop().filter(|_| decoder.is_empty())));
+                }
+                FrameType::Fail => {
+                    let returned = files.pop().filter(|_| decoder.is_empty());
+                    return Ok((Attempt::Done(None), returned));
+                }
+                FrameType::Decline => return Ok((Attempt::Again, None)),
                 FrameType::Unavailable => return Err(RelayError::Unavailable),
                 kind => return Err(FrameError::Turn(kind).into()),
             }

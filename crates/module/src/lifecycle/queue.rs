@@ -4,8 +4,7 @@
 //! httpd's parent makes the queue before it forks children. Children keep the sending end, `wsgid`
 //! gets the receiving end. A full queue is waited for up to `connect-timeout`.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -33,9 +32,14 @@ const KNOCKS: usize = 16;
 /// The most bytes of the queue that a knock takes.
 const KNOCK_COST: usize = 1024;
 
+/// Which queue of this process and those that it was forked from; numbers are never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueId(u64);
+
 /// A queue, as httpd's processes hold it.
 #[derive(Debug)]
 pub(crate) struct Queue {
+    id: QueueId,
     sender: OwnedFd,
     /// The capacity of the queue, in bytes.
     room: usize,
@@ -53,6 +57,9 @@ pub(crate) struct Queue {
     /// milliseconds of [`now_millis`].
     progress: AtomicU64,
 }
+
+/// How many queues were made.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// A request that is in flight, counted for as long as this lives.
 #[derive(Debug)]
@@ -95,6 +102,7 @@ impl Queue {
         }
         let room = getsockopt(&sender, sockopt::SndBuf)?;
         Ok(Self {
+            id: QueueId(MADE.fetch_add(1, Ordering::Relaxed)),
             sender,
             room,
             receiver: Mutex::new(Some(Arc::new(receiver))),
@@ -104,6 +112,11 @@ impl Queue {
             in_flight: AtomicU32::new(0),
             progress: AtomicU64::new(0),
         })
+    }
+
+    /// Which queue it is.
+    pub(crate) fn id(&self) -> QueueId {
+        self.id
     }
 
     /// The receiving end; `None` in children.
@@ -148,7 +161,7 @@ impl Queue {
     pub(crate) fn send(
         &self,
         message: &[u8],
-        stream: &UnixStream,
+        stream: BorrowedFd<'_>,
         deadline: Instant,
         attempts: &mut u32,
     ) -> Result<(), QueueError> {
@@ -191,12 +204,12 @@ impl QueuedRequest<'_> {
     /// does not run, because it was stopped. That is rare; as a rule the workers are busy, so
     /// knocks never take much of the queue, and come at longer and longer intervals. `stream` is
     /// the child's end of the request's stream.
-    pub(crate) fn knock(&mut self, stream: &UnixStream) {
+    pub(crate) fn knock(&mut self, stream: BorrowedFd<'_>) {
         self.steps += 1;
         let Queue { sender, room, .. } = self.queue;
         let knocks = KNOCKS.min(room / 8 / KNOCK_COST).max(1);
         if !self.steps.is_power_of_two()
-            || sys::unread(stream.as_fd()) == 0
+            || sys::unread(stream) == 0
             || sys::unread(sender.as_fd()) + knocks * KNOCK_COST > room / 2
         {
             return;
@@ -209,9 +222,9 @@ impl QueuedRequest<'_> {
 
     /// Gives the request up, true then, if it was not begun, the group is stalled, and more threads
     /// of this child wait for it than may. `stream` is the child's end of the request's stream.
-    pub(crate) fn leave_if_too_many(&mut self, stream: &UnixStream) -> bool {
+    pub(crate) fn leave_if_too_many(&mut self, stream: BorrowedFd<'_>) -> bool {
         let Queue { in_flight, share, .. } = self.queue;
-        if self.left || !self.queue.is_stalled() || sys::unread(stream.as_fd()) == 0 {
+        if self.left || !self.queue.is_stalled() || sys::unread(stream) == 0 {
             return false;
         }
         // Of several threads that look at the same moment, only as many leave as are too many.

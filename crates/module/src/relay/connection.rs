@@ -1,20 +1,18 @@
 //! The connection of a child of httpd to a worker: the stream that goes along with a request.
 
-use std::cell::Cell;
-use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use httpd::Request;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, send};
 use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::queue::{GroupState, split};
 
 use super::RelayError;
 use super::receive::receive;
-use crate::lifecycle::queue::{QueueError, QueuedRequest, STALL};
+use super::stream::Stream;
+use crate::lifecycle::queue::{QueueError, QueueId, QueuedRequest, STALL};
 use crate::lifecycle::route::Route;
 
 /// As much of a frame is on the stream before its request can be taken. A stream's buffer has room
@@ -39,7 +37,8 @@ pub(crate) enum HandOver<'r> {
 
 /// The child's end of the stream of one request.
 pub(crate) struct WorkerConnection<'r> {
-    stream: UnixStream,
+    stream: Stream,
+    queue: QueueId,
     in_flight: QueuedRequest<'r>,
     /// How long a worker may be silent, and how long a read waits until that is looked at.
     timeout: Duration,
@@ -48,8 +47,6 @@ pub(crate) struct WorkerConnection<'r> {
     silent: Duration,
     /// The group has answered.
     is_answered: bool,
-    /// A write that waits has its limit.
-    limits_writes: Cell<bool>,
 }
 
 impl<'r> WorkerConnection<'r> {
@@ -65,38 +62,33 @@ impl<'r> WorkerConnection<'r> {
             return Err(RelayError::Unavailable);
         }
         let in_flight = route.queue.enter().ok_or(RelayError::Stalled)?;
-        let no_stream = |error: std::io::Error| RelayError::NoStream(errno(&error));
-        let (stream, theirs) = UnixStream::pair().map_err(no_stream)?;
-        let step = step(timeout);
-        stream.set_read_timeout(Some(step)).map_err(no_stream)?;
-        let bytes = route.buffers.receive_buffer;
-        if bytes > 0 {
-            // Bytes that a Unix socket receives are held in the buffer of the sender.
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            setsockopt(&stream, sockopt::SndBuf, &bytes).map_err(RelayError::NoStream)?;
-        }
+        let (queue, step) = (route.queue.id(), step(timeout));
+        let (stream, theirs) =
+            Stream::open(queue, step, &route.buffers).map_err(RelayError::NoStream)?;
         let (message, rest) = split(frame);
         let ahead = &rest[..rest.len().min(AHEAD)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let ahead = send(stream.as_raw_fd(), ahead, flags).map_err(RelayError::NoStream)?;
+        let ahead = send(stream.socket.as_raw_fd(), ahead, flags).map_err(RelayError::NoStream)?;
         let limit = route.timeouts.connect;
         let deadline = Instant::now() + limit;
-        route.queue.send(message, &theirs, deadline, attempts).map_err(|error| match error {
-            QueueError::Full(_) if route.queue.state() == GroupState::Down => {
-                RelayError::Unavailable
-            }
-            QueueError::Full(error) => RelayError::NoWorker { limit, error },
-            QueueError::Closed(error) => RelayError::NoQueue(error),
-        })?;
+        route.queue.send(message, theirs.as_fd(), deadline, attempts).map_err(
+            |error| match error {
+                QueueError::Full(_) if route.queue.state() == GroupState::Down => {
+                    RelayError::Unavailable
+                }
+                QueueError::Full(error) => RelayError::NoWorker { limit, error },
+                QueueError::Closed(error) => RelayError::NoQueue(error),
+            },
+        )?;
         drop(theirs);
         let connection = Self {
             stream,
+            queue,
             in_flight,
             timeout,
             step,
             silent: Duration::ZERO,
             is_answered: false,
-            limits_writes: Cell::new(false),
         };
         if ahead < rest.len()
             && let Err(error) = connection.write(&rest[ahead..])
@@ -113,7 +105,7 @@ impl<'r> WorkerConnection<'r> {
     /// Whether something comes within `limit`.
     pub(crate) fn is_readable(&self, limit: Duration) -> bool {
         let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
-        let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        let mut descriptors = [PollFd::new(self.stream.socket.as_fd(), PollFlags::POLLIN)];
         poll(&mut descriptors, timeout).is_ok_and(|ready| ready > 0)
     }
 
@@ -121,7 +113,7 @@ impl<'r> WorkerConnection<'r> {
     /// `limit`; gives whether the latter is so.
     pub(crate) fn wait_with(&self, client: BorrowedFd<'_>, limit: Duration) -> bool {
         let mut descriptors = [
-            PollFd::new(self.stream.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.stream.socket.as_fd(), PollFlags::POLLIN),
             PollFd::new(client, PollFlags::POLLOUT),
         ];
         let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
@@ -136,7 +128,7 @@ impl<'r> WorkerConnection<'r> {
         files: &mut Vec<OwnedFd>,
     ) -> Result<(), RelayError> {
         loop {
-            match receive(self.stream.as_fd(), decoder.room(), files) {
+            match receive(self.stream.socket.as_fd(), decoder.room(), files) {
                 Ok(0) => return Err(RelayError::Lost(nix::Error::EPIPE)),
                 Ok(count) => {
                     decoder.received(count);
@@ -154,10 +146,10 @@ impl<'r> WorkerConnection<'r> {
     /// Nothing has come for as long as a read waits.
     fn wait_on(&mut self) -> Result<(), RelayError> {
         if !self.is_answered {
-            if self.in_flight.leave_if_too_many(&self.stream) {
+            if self.in_flight.leave_if_too_many(self.stream.socket.as_fd()) {
                 return Err(RelayError::Stalled);
             }
-            self.in_flight.knock(&self.stream);
+            self.in_flight.knock(self.stream.socket.as_fd());
         }
         self.silent += self.step;
         if self.silent < self.timeout { Ok(()) } else { Err(RelayError::Silent("Timeout")) }
@@ -179,19 +171,35 @@ impl<'r> WorkerConnection<'r> {
     /// Writes everything. A write that has to wait does so no longer than the worker may be silent.
     fn write(&self, mut bytes: &[u8]) -> nix::Result<()> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        while !bytes.is_empty() && !self.limits_writes.get() {
-            match send(self.stream.as_raw_fd(), bytes, flags) {
-                Ok(count) => bytes = &bytes[count..],
+        let mut deadline = None;
+        while !bytes.is_empty() {
+            match send(self.stream.socket.as_raw_fd(), bytes, flags) {
+                Ok(count) => (bytes, deadline) = (&bytes[count..], None),
                 Err(nix::Error::EINTR) => {}
                 Err(nix::Error::EAGAIN) => {
-                    let set = self.stream.set_write_timeout(Some(self.timeout));
-                    set.map_err(|error| errno(&error))?;
-                    self.limits_writes.set(true);
+                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.timeout);
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(nix::Error::EAGAIN);
+                    }
+                    let limit = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+                    let _ = poll(
+                        &mut [PollFd::new(self.stream.socket.as_fd(), PollFlags::POLLOUT)],
+                        limit,
+                    );
                 }
                 Err(error) => return Err(error),
             }
         }
-        (&self.stream).write_all(bytes).map_err(|error| errno(&error))
+        Ok(())
+    }
+
+    /// The worker has said all: keeps the stream for another request, if it has sent its end of it
+    /// back.
+    pub(crate) fn keep(self, returned: Option<OwnedFd>) {
+        if let Some(returned) = returned {
+            self.stream.keep(self.queue, returned);
+        }
     }
 }
 
@@ -200,9 +208,4 @@ impl<'r> WorkerConnection<'r> {
 fn step(timeout: Duration) -> Duration {
     let steps = timeout.as_nanos().div_ceil(STALL.as_nanos()).max(1);
     timeout / u32::try_from(steps).unwrap_or(u32::MAX)
-}
-
-/// The number of the kernel's error.
-fn errno(error: &std::io::Error) -> nix::Error {
-    error.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw)
 }

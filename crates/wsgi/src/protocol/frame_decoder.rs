@@ -85,6 +85,12 @@ impl FrameDecoder {
         Ok(Some(Frame { kind: header.kind, payload: &self.buffer[from..to], next }))
     }
 
+    /// Whether nothing has arrived behind the frames that were taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
     fn header(&self) -> Option<Result<Header, FrameError>> {
         let bytes = self.buffer[self.start..self.end].first_chunk()?;
         Some(Header::decode(*bytes).and_then(|header| {
