@@ -151,6 +151,7 @@ const VARIABLES: &[&str] = &[
     "AP_.*_PATH_INFO",
     "APLOG_.*",
     "OPT_EXECCGI",
+    "APR_FINFO_MTIME",
     "APR_OC_REASON_.*",
     "DEFAULT_.*",
     "AP_MAX_.*",

@@ -62,6 +62,7 @@ fn request() -> RequestHead<'static> {
         main_interpreter: true,
         callable: b"application",
         script_reloading: true,
+        script_modified: 1,
         ignore_activity: false,
         log_level: 4,
         request_start: 1,

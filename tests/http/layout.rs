@@ -58,6 +58,7 @@ const FLOORS: [(&str, Floors); 5] = [
             "settings",
             "usage",
             "preload",
+            "known_scripts",
             "fault",
             "request",
             "objects",

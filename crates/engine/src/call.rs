@@ -143,7 +143,7 @@ impl Job<'_> {
         py: Attached<'py>,
         call: &Call<'py>,
     ) -> Result<'py, Option<Object<'py>>> {
-        let id = call.environ.item_opt(&py.name(c"mod_wsgi.request_id")?)?;
+        let id = call.environ.entry(&py.name(c"mod_wsgi.request_id")?)?;
         if let Some(id) = &id {
             self.hosted.active_requests.bind(py).set_item(id, &call.data)?;
         }
@@ -219,7 +219,13 @@ impl Job<'_> {
         {
             self.raised(py, &error);
         }
-        let seen = self.lease.quick(py, |live| (live.response.sent, live.response.gone));
+        let is_complete = result.is_ok();
+        let seen = self.lease.quick(py, |live| {
+            if !is_complete {
+                live.forget_held();
+            }
+            (live.response.sent, live.response.gone)
+        });
         let (sent, gone) = seen.unwrap_or((false, false));
         match result {
             Ok(()) if !gone => Outcome::Complete,

@@ -20,6 +20,7 @@ use crate::exchange::Exchange;
 use crate::interpreter::setup::HostedInterpreter;
 use crate::interpreter::signal;
 use crate::job::Job;
+use crate::known_scripts::KnownScripts;
 use crate::metrics::Recorder;
 use crate::preload::Preloaded;
 use crate::records::Records;
@@ -44,6 +45,7 @@ pub struct Engine {
     loading: Mutex<()>,
     recorder: Arc<Recorder>,
     preloaded: Preloaded,
+    known_scripts: KnownScripts,
     /// Subscribers have been told that the process stops.
     stopping: AtomicBool,
     /// An application was loaded.
@@ -85,6 +87,7 @@ impl Engine {
             loading: Mutex::default(),
             recorder,
             preloaded: Preloaded::default(),
+            known_scripts: KnownScripts::default(),
             stopping: AtomicBool::new(false),
             loaded: AtomicBool::new(false),
         }))
@@ -185,6 +188,9 @@ impl Engine {
             catch_unwind(AssertUnwindSafe(|| self.with_job(request, &lease, control, work)));
         control.end();
         let mut live = lease.end();
+        if caught.is_ok() {
+            live.send_held();
+        }
         let result = caught.unwrap_or_else(|panic| {
             live.message(&codes::internal_error("serving a request", panic_text(&*panic)));
             Err(if live.response.sent { Outcome::Aborted } else { Outcome::Failed(500) })
@@ -278,6 +284,7 @@ impl Engine {
             lease,
             recorder: &self.recorder,
             preloaded: &self.preloaded,
+            known_scripts: &self.known_scripts,
             loaded: &self.loaded,
             control,
             arrived,

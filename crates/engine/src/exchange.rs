@@ -47,6 +47,12 @@ pub trait Exchange: Send {
     /// Sends a piece of the body, of any length, and flushes it.
     fn data(&mut self, bytes: &[u8]) -> Result<(), Gone>;
 
+    /// Sends the last piece of the body. It may leave with the call of [`Exchange::finish`], which
+    /// follows at once.
+    fn last_data(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.data(bytes)
+    }
+
     /// Sends `length` bytes of a regular file from `offset`, without moving the descriptor's own
     /// position. The descriptor is borrowed for the call only.
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), Gone>;

@@ -93,10 +93,10 @@ impl Job<'_> {
         question: &Question<'_>,
     ) -> Result<'py, Prepared<'py>> {
         let Self { hosted, request, lease, .. } = self;
-        let (environ, _) = environ::text(py, request)?;
+        let environ = environ::text(py, request, &hosted.strings)?;
         let errors = hosted.errors(py, lease)?;
         environ.set_named(c"wsgi.errors", errors.text())?;
-        environ::add_place(py, &environ, request, &hosted.constants)?;
+        environ::add_place(py, &environ, request, &hosted.prototype)?;
         if question.query != Query::Dispatch {
             let class = hosted.tls_function(py)?;
             let is_https = TlsFunction::IsHttps(Arc::clone(lease), question.tls);

@@ -10,6 +10,7 @@ use wsgi::protocol::request::RequestHead;
 use crate::control::Control;
 use crate::fault;
 use crate::interpreter::setup::HostedInterpreter;
+use crate::known_scripts::KnownScripts;
 use crate::metrics::Recorder;
 use crate::preload::Preloaded;
 use crate::records::Records;
@@ -27,6 +28,7 @@ pub(crate) struct Job<'a> {
     pub(crate) lease: &'a Arc<Lease>,
     pub(crate) recorder: &'a Arc<Recorder>,
     pub(crate) preloaded: &'a Preloaded,
+    pub(crate) known_scripts: &'a KnownScripts,
     /// Set once an application was loaded.
     pub(crate) loaded: &'a AtomicBool,
     pub(crate) control: &'a Control,

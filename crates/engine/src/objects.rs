@@ -2,6 +2,7 @@
 
 pub(crate) mod classes;
 pub(crate) mod environ;
+pub(crate) mod environ_strings;
 pub(crate) mod errors;
 pub(crate) mod file_wrapper;
 pub(crate) mod input;

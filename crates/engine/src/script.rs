@@ -3,17 +3,15 @@
 //! A module counts as loaded once it has its `__mtime__`, which is set after its code has run.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use md5::{Digest, Md5};
 use python::{Attached, Error, Exception, Object, Result};
 
 use crate::fault;
+use crate::known_scripts::microseconds;
 use crate::records::Records;
 
 /// The state of a script in an interpreter.
@@ -43,24 +41,6 @@ pub(crate) enum LoadError<'py> {
     Compile(Error<'py>),
     /// It raised.
     Run(Error<'py>),
-}
-
-/// The name of a script's module in `sys.modules`. Where upper and lower case are alike, so are the
-/// paths.
-pub(crate) fn module_name(path: &[u8], case_insensitive: bool) -> String {
-    let lower = case_insensitive.then(|| path.to_ascii_lowercase());
-    Md5::digest(lower.as_deref().unwrap_or(path)).iter().fold(
-        "_mod_wsgi_".to_owned(),
-        |mut name, byte| {
-            write!(name, "{byte:02x}").expect("a String takes all that is written");
-            name
-        },
-    )
-}
-
-/// The modification time of a script, in microseconds of the epoch. The thread is not attached.
-pub(crate) fn modified(path: &[u8]) -> Option<i64> {
-    std::fs::metadata(OsStr::from_bytes(path)).ok().map(|metadata| microseconds(&metadata))
 }
 
 /// Looks a script up. Without `reload` what is loaded is good.
@@ -130,8 +110,4 @@ fn read(path: &Path) -> std::io::Result<(Vec<u8>, i64)> {
     let mut source = Vec::new();
     file.read_to_end(&mut source)?;
     Ok((source, modified))
-}
-
-fn microseconds(metadata: &std::fs::Metadata) -> i64 {
-    metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1000)
 }

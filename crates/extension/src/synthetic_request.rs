@@ -142,6 +142,7 @@ fn plain() -> RequestHead<'static> {
         main_interpreter: false,
         callable: b"",
         script_reloading: false,
+        script_modified: 0,
         ignore_activity: true,
         log_level: 0,
         request_start: now_micros(),

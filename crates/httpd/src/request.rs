@@ -348,6 +348,15 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// When the file that the request's path maps to was changed, in microseconds of the epoch; 0 if
+    /// httpd has not looked.
+    pub fn file_modified(&self) -> i64 {
+        // SAFETY: the record is live.
+        let info = unsafe { &(*self.as_ptr()).finfo };
+        let is_known = info.valid & sys::APR_FINFO_MTIME.cast_signed() != 0;
+        if is_known { info.mtime } else { 0 }
+    }
+
     /// Whether `Options ExecCGI` is in force.
     pub fn may_execute(&self) -> bool {
         // SAFETY: the request is live.

@@ -100,6 +100,7 @@ fn ask_with(
             main_interpreter: false,
             callable: b"",
             script_reloading: dir.script_reloading.unwrap_or(true),
+            script_modified: 0,
             ignore_activity: dir.ignore_activity.unwrap_or(false),
             log_level: request.log_level(sys::record().index()),
             request_start: request.time(),

@@ -5,7 +5,6 @@
 //! numbers).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use crate::config::proxy::Trust;
 use crate::header::{header_variable, is_header_name};
@@ -98,10 +97,27 @@ pub struct RedirectedFrom<'a> {
 }
 
 /// Variables by name, in the order of their first appearance; setting one again replaces its value.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Environ<'a> {
-    pairs: Vec<(Bytes<'a>, Option<Bytes<'a>>)>,
-    places: HashMap<Bytes<'a>, usize>,
+    pairs: Vec<Pair<'a>>,
+    /// Of each pair the [`tag`] of its name: looking through these is faster than hashing is.
+    tags: Vec<u32>,
+}
+
+/// A variable; without a value it was taken away.
+#[derive(Debug)]
+struct Pair<'a> {
+    name: Bytes<'a>,
+    value: Option<Bytes<'a>>,
+}
+
+/// A request has some forty variables. A larger environ grows.
+const USUAL: usize = 64;
+
+impl Default for Environ<'_> {
+    fn default() -> Self {
+        Self { pairs: Vec::with_capacity(USUAL), tags: Vec::with_capacity(USUAL) }
+    }
 }
 
 impl<'a> Environ<'a> {
@@ -111,22 +127,29 @@ impl<'a> Environ<'a> {
     }
 
     fn put(&mut self, name: Bytes<'a>, value: Option<Bytes<'a>>) {
-        if let Some(place) = self.places.get(&name) {
-            self.pairs[*place].1 = value;
+        if let Some(place) = self.place(&name) {
+            self.pairs[place].value = value;
         } else {
-            self.places.insert(name.clone(), self.pairs.len());
-            self.pairs.push((name, value));
+            self.tags.push(tag(&name));
+            self.pairs.push(Pair { name, value });
         }
+    }
+
+    /// The place of a variable that was set or taken away.
+    fn place(&self, name: &[u8]) -> Option<usize> {
+        let tag = tag(name);
+        let alike = self.tags.iter().enumerate().filter(|(_, other)| **other == tag);
+        alike.map(|(place, _)| place).find(|place| *self.pairs[*place].name == *name)
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.pairs[*self.places.get(name)?].1.as_deref()
+        self.pairs[self.place(name)?].value.as_deref()
     }
 
     /// All variables.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.pairs.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?)))
+        self.pairs.iter().filter_map(|pair| Some((&*pair.name, pair.value.as_deref()?)))
     }
 
     /// Takes a variable away; the request's environment does not bring it back.
@@ -156,7 +179,7 @@ impl<'a> Environ<'a> {
             environ.set_text("HTTPS", b"1".as_slice());
         }
         for (name, value) in environment {
-            if is_visible(name) && !environ.places.contains_key(name) {
+            if is_visible(name) && environ.place(name).is_none() {
                 environ.set(name, value);
             }
         }
@@ -243,6 +266,13 @@ impl<'a> Environ<'a> {
     }
 }
 
+/// A number by which most names differ: that of their bytes, and three of these.
+fn tag(name: &[u8]) -> u32 {
+    let [first, .., last] = name else { return u32::try_from(name.len()).unwrap_or_default() };
+    let middle = name[name.len() / 2];
+    u32::from_le_bytes([name.len().to_le_bytes()[0], *first, middle, *last])
+}
+
 /// Whether applications see this variable of the request's environment.
 fn is_visible(name: &[u8]) -> bool {
     name != b"PATH" && name != b"HTTP_PROXY"
@@ -311,6 +341,8 @@ pub fn collapse_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     pub(super) fn facts() -> RequestFacts<'static> {

@@ -29,17 +29,43 @@ impl Job<'_> {
         if self.send_file(py, answer)? {
             return Ok(());
         }
+        if answer.is_exact_list() || answer.is_exact_tuple() {
+            return self.send_items(py, answer);
+        }
         for item in items(answer)? {
             let item = item?;
-            if !item.is_bytes() {
-                return Err(not_bytes(&item).into());
-            }
-            let bytes = item.as_bytes()?;
+            let bytes = bytes_of(&item)?;
             if !bytes.is_empty() {
                 self.sent(py, self.lease.with(py, |live| live.send(bytes))?)?;
             }
         }
+        if self.lease.quick(py, |live| live.response.sent)? {
+            return Ok(());
+        }
         self.sent(py, self.lease.with(py, Live::send_head)?)
+    }
+
+    /// Sends the items of a list or tuple: nothing is to be waited for between them, and nothing
+    /// comes behind them, so that a short response leaves whole with the end of the request.
+    fn send_items<'py>(
+        &self,
+        py: Attached<'py>,
+        answer: &Object<'py>,
+    ) -> std::result::Result<(), Stop<'py>> {
+        let mut index = 0;
+        // The list may change while it is being sent.
+        while index < answer.length()? {
+            let item = answer.at(index)?;
+            let bytes = bytes_of(&item)?;
+            if !self.sent(py, self.lease.quick(py, |live| live.hold(bytes))?)? {
+                self.sent(py, self.lease.with(py, |live| live.send(bytes))?)?;
+            }
+            index += 1;
+        }
+        if !self.sent(py, self.lease.quick(py, |live| live.hold(&[]))?)? {
+            self.sent(py, self.lease.with(py, Live::send_head)?)?;
+        }
+        Ok(())
     }
 
     /// The fast path of `wsgi.file_wrapper`; `false` if there is none for this answer.
@@ -61,11 +87,11 @@ impl Job<'_> {
         Ok(true)
     }
 
-    fn sent<'py>(
+    fn sent<'py, R>(
         &self,
         py: Attached<'py>,
-        result: std::result::Result<(), ResponseError>,
-    ) -> std::result::Result<(), Stop<'py>> {
+        result: std::result::Result<R, ResponseError>,
+    ) -> std::result::Result<R, Stop<'py>> {
         result.map_err(|error| match error {
             ResponseError::Gone(_) => {
                 let mut records = Records::new();
@@ -107,6 +133,13 @@ fn items<'py>(answer: &Object<'py>) -> Result<'py, python::Iter<'py>> {
     })
 }
 
+fn bytes_of<'a, 'py>(item: &'a Object<'py>) -> std::result::Result<&'a [u8], Stop<'py>> {
+    if !item.is_bytes() {
+        return Err(not_bytes(item).into());
+    }
+    Ok(item.as_bytes()?)
+}
+
 fn not_bytes<'py>(item: &Object<'py>) -> Error<'py> {
     let hint = match item.type_name().as_str() {
         "int" => "; return [data] instead of data",
@@ -119,6 +152,9 @@ fn not_bytes<'py>(item: &Object<'py>) -> Error<'py> {
 
 /// Calls the answer's `close()`, if it has one.
 pub(super) fn close<'py>(answer: &Object<'py>) -> Result<'py, ()> {
+    if answer.is_exact_list() || answer.is_exact_tuple() {
+        return Ok(());
+    }
     match answer.attr_opt(c"close")? {
         Some(close) => close.call(&[]).map(drop),
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! The script of a request: it is found or loaded, and its module is put to use.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use python::{Attached, Exception, Object};
@@ -10,6 +10,7 @@ use wsgi::protocol::request::RequestHead;
 
 use crate::fault;
 use crate::job::Job;
+use crate::known_scripts::KnownScript;
 use crate::records::Records;
 use crate::script::{self, Found, LoadError, Reload};
 use wsgi::lock::lock;
@@ -18,7 +19,7 @@ use wsgi::protocol::outcome::Outcome;
 /// The script of a request.
 pub(super) struct Script<'a> {
     job: &'a Job<'a>,
-    name: String,
+    known: Arc<KnownScript>,
     reload: Option<Reload<'a>>,
 }
 
@@ -36,10 +37,10 @@ impl<'a> Script<'a> {
 
     fn of(job: &'a Job<'a>, resource: Option<&'a [u8]>) -> Self {
         let request = job.request;
-        let modified = || script::modified(request.script);
+        let known = job.known_scripts.of(request.script, job.settings.case_insensitive);
+        let modified = || known.modified(request);
         let reload = request.script_reloading.then(|| Reload { modified: modified(), resource });
-        let name = script::module_name(request.script, job.settings.case_insensitive);
-        Self { job, name, reload }
+        Self { job, known, reload }
     }
 
     /// Attaches to the interpreter and lends the script's module to `work`; the error is what
@@ -89,7 +90,7 @@ impl<'a> Script<'a> {
         loading: Option<&MutexGuard<'_, ()>>,
     ) -> Option<Result<Object<'py>, Outcome>> {
         let mut records = Records::new();
-        let found = script::find(py, &self.name, self.reload.as_ref(), &mut records);
+        let found = script::find(py, self.known.name(), self.reload.as_ref(), &mut records);
         self.job.log(py, &records);
         Some(match found {
             Ok(Found::Ready(module)) => Ok(module),
@@ -99,7 +100,7 @@ impl<'a> Script<'a> {
                 loading?;
                 // Nothing must keep what is replaced.
                 drop(outdated);
-                script::load(py, &self.name, self.job.request.script)
+                script::load(py, self.known.name(), self.job.request.script)
                     .map_err(|error| self.not_loaded(py, error))
             }
             Err(error) => Err(Outcome::Failed(self.job.report(py, &error))),

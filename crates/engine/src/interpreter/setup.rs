@@ -15,6 +15,7 @@ use crate::interpreter::streams;
 use crate::metrics::Recorder;
 use crate::objects::classes::Classes;
 use crate::objects::environ;
+use crate::objects::environ_strings::Strings;
 use crate::objects::errors::{Errors, Unused};
 use crate::objects::tls_function::TlsFunction;
 use crate::records::Records;
@@ -28,8 +29,10 @@ pub(crate) struct HostedInterpreter {
     pub(crate) request_timeout: Handle,
     pub(crate) active_requests: Handle,
     pub(crate) subscribers: Arc<Subscribers>,
-    /// The entries of every environ that are alike, and the keys of the others.
-    pub(crate) constants: Handle,
+    /// The dict that environs begin as.
+    pub(crate) prototype: Handle,
+    /// The strings of environs.
+    pub(crate) strings: Strings,
     unused_errors: Unused,
     module: Handle,
     /// The application group that the main interpreter also goes by.
@@ -64,7 +67,7 @@ impl HostedInterpreter {
         if rules.restrict_signal && settings.threads > 0 {
             python::signals::preserved(|| signal::install(py, &settings.log))?;
         }
-        let constants = environ::constants(py, settings, &classes)?.handle();
+        let prototype = environ::prototype(py, settings, &classes)?.handle();
         let parts = module::install(py, settings, recorder, &classes, name, records)?;
         Ok(Self {
             interpreter: Interpreter::current(py),
@@ -72,7 +75,8 @@ impl HostedInterpreter {
             request_timeout: parts.request_timeout.handle(),
             active_requests: parts.active_requests.handle(),
             subscribers: parts.subscribers,
-            constants,
+            prototype,
+            strings: Strings::default(),
             unused_errors: Unused::default(),
             module: parts.module.handle(),
             alias: OnceLock::new(),
@@ -82,7 +86,11 @@ impl HostedInterpreter {
 
     /// The parts that its environs are made of.
     pub(crate) fn environ_parts(&self) -> environ::EnvironParts<'_> {
-        environ::EnvironParts { constants: &self.constants, classes: &self.classes }
+        environ::EnvironParts {
+            prototype: &self.prototype,
+            strings: &self.strings,
+            classes: &self.classes,
+        }
     }
 
     /// `wsgi.errors` of a request.

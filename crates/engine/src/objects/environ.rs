@@ -8,6 +8,7 @@ use wsgi::protocol::request::RequestHead;
 
 use crate::MOD_WSGI_VERSION;
 use crate::objects::classes::Classes;
+use crate::objects::environ_strings::{Known, Strings, USUAL};
 use crate::objects::errors::Errors;
 use crate::objects::input::Input;
 use crate::request::current;
@@ -15,8 +16,9 @@ use crate::request::lease::Lease;
 use crate::request::timing::Stamps;
 use crate::settings::Settings;
 
-/// The entries that are the same in all environs of an interpreter, and the keys of the others.
-pub(crate) fn constants<'py>(
+/// The dict that all environs of an interpreter begin as: what is the same in all of them, and the
+/// keys of what is in nearly all. To copy it is much cheaper than to have a dict grow.
+pub(crate) fn prototype<'py>(
     py: Attached<'py>,
     settings: &Settings,
     classes: &Classes,
@@ -35,11 +37,13 @@ pub(crate) fn constants<'py>(
     for key in KEYS {
         dict.set_named(key, &py.none())?;
     }
+    for name in USUAL {
+        dict.set_item(&py.latin1(name)?.interned(), &py.none())?;
+    }
     Ok(dict)
 }
 
-/// The keys of the entries that differ between requests. Kept with the constants, the strings are
-/// made but once.
+/// The keys of the entries that the engine makes for each request.
 const KEYS: [&CStr; 11] = [
     c"wsgi.url_scheme",
     c"wsgi.input",
@@ -56,8 +60,9 @@ const KEYS: [&CStr; 11] = [
 
 /// The objects of an interpreter for the environs of its requests.
 pub(crate) struct EnvironParts<'a> {
-    /// The entries that are alike in all, and the keys of the others: see [`constants`].
-    pub(crate) constants: &'a Handle,
+    /// See [`prototype`].
+    pub(crate) prototype: &'a Handle,
+    pub(crate) strings: &'a Strings,
     pub(crate) classes: &'a Classes,
 }
 
@@ -70,15 +75,24 @@ pub(crate) fn build<'py>(
     errors: &Errors<'py>,
     stamps: &Stamps,
 ) -> Result<'py, Object<'py>> {
-    let (environ, https) = text(py, request)?;
-    environ.update(&parts.constants.bind(py))?;
+    let environ = parts.prototype.bind(py).copy_dict()?;
+    let mut strings = parts.strings.lock();
+    let https = add_text(&environ, request, &mut strings, USUAL.len())?;
+    for (name, value) in [
+        (b"mod_wsgi.process_group".as_slice(), request.process_group),
+        (b"mod_wsgi.application_group", request.application_group),
+        (b"mod_wsgi.callable_object", request.callable),
+    ] {
+        let entry = strings.entry(py, name, value)?;
+        environ.set_item(&entry.key, &entry.value)?;
+    }
+    drop(strings);
     let input = Input::new(Arc::clone(lease));
     let input = parts.classes.input.bind(py).instance(input)?;
-    environ.set_named(c"wsgi.url_scheme", &py.text(if https { "https" } else { "http" })?)?;
+    let scheme = if https { c"https" } else { c"http" };
+    environ.set_named(c"wsgi.url_scheme", &py.name(scheme)?)?;
     environ.set_named(c"wsgi.input", &input)?;
     environ.set_named(c"wsgi.errors", errors.text())?;
-    add_groups(py, &environ, request)?;
-    environ.set_named(c"mod_wsgi.callable_object", &py.latin1(request.callable)?)?;
     environ.set_named(c"mod_wsgi.thread_id", &py.int(current::number())?)?;
     environ.set_named(c"mod_wsgi.request_start", &py.float(stamps.request_start)?)?;
     environ.set_named(c"mod_wsgi.queue_start", &py.float(stamps.queue_start)?)?;
@@ -87,32 +101,47 @@ pub(crate) fn build<'py>(
     Ok(environ)
 }
 
-/// The entries from Apache, as a new dict, and whether the client uses HTTPS.
+/// The entries from Apache, as a new dict.
 pub(crate) fn text<'py>(
     py: Attached<'py>,
     request: &RequestHead<'_>,
-) -> Result<'py, (Object<'py>, bool)> {
+    strings: &Strings,
+) -> Result<'py, Object<'py>> {
     let environ = py.dict()?;
-    let mut https = false;
+    add_text(&environ, request, &mut strings.lock(), 0)?;
+    Ok(environ)
+}
+
+/// Adds the entries from Apache, and gives whether the client uses HTTPS. Of the names in
+/// [`USUAL`], the dict has the first `prepared`.
+fn add_text<'py>(
+    environ: &Object<'py>,
+    request: &RequestHead<'_>,
+    strings: &mut Known,
+    prepared: usize,
+) -> Result<'py, bool> {
+    let py = environ.py();
+    let (mut https, mut found) = (false, 0);
     for (name, value) in request.environ.clone() {
         match name {
             b"HTTPS" => https = value.eq_ignore_ascii_case(b"on") || value == b"1",
             b"PATH" => {}
             _ if name.starts_with(b"mod_wsgi.x-") => {}
-            _ => environ.set_item(&py.latin1(name)?, &decode(py, name, value)?)?,
+            _ => {
+                let entry = strings.entry(py, name, value)?;
+                found += usize::from(entry.is_usual);
+                environ.set_item(&entry.key, &entry.value)?;
+            }
         }
     }
-    Ok((environ, https))
-}
-
-/// Paths are decoded as Python decodes paths, so that they can be opened; everything else is
-/// latin-1, as PEP 3333 wants.
-fn decode<'py>(py: Attached<'py>, name: &[u8], value: &[u8]) -> Result<'py, Object<'py>> {
-    if matches!(name, b"DOCUMENT_ROOT" | b"SCRIPT_FILENAME") {
-        py.fs_path(value).or_else(|_| py.latin1(value))
-    } else {
-        py.latin1(value)
+    if found < prepared {
+        for name in USUAL.iter().take(prepared) {
+            if !request.environ.clone().any(|(given, _)| given == *name) {
+                environ.remove(&py.latin1(name)?)?;
+            }
+        }
     }
+    Ok(https)
 }
 
 /// The constants that a hook gets, and the groups that it runs in.
@@ -120,20 +149,12 @@ pub(crate) fn add_place<'py>(
     py: Attached<'py>,
     environ: &Object<'py>,
     request: &RequestHead<'_>,
-    constants: &Handle,
+    prototype: &Handle,
 ) -> Result<'py, ()> {
-    let constants = constants.bind(py);
+    let prototype = prototype.bind(py);
     for key in [c"apache.version", c"mod_wsgi.version"] {
-        environ.set_named(key, &constants.item(&py.name(key)?)?)?;
+        environ.set_named(key, &prototype.item(&py.name(key)?)?)?;
     }
-    add_groups(py, environ, request)
-}
-
-fn add_groups<'py>(
-    py: Attached<'py>,
-    environ: &Object<'py>,
-    request: &RequestHead<'_>,
-) -> Result<'py, ()> {
     environ.set_named(c"mod_wsgi.process_group", &py.latin1(request.process_group)?)?;
     environ.set_named(c"mod_wsgi.application_group", &py.latin1(request.application_group)?)
 }

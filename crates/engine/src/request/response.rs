@@ -20,7 +20,13 @@ pub(crate) struct Response {
     left: Option<u64>,
     /// Bytes beyond the Content-Length that were dropped.
     pub(crate) dropped: u64,
+    /// The whole response, or its last part, which leaves when the request ends.
+    held: Option<Vec<u8>>,
 }
+
+/// Up to so many bytes of a response are held until the request ends. More are sent at once, so
+/// that the client has them while the application goes on.
+const MOST_HELD: usize = 16 << 10;
 
 /// The arguments of `start_response`.
 #[derive(Debug)]
@@ -64,6 +70,15 @@ impl Response {
         Ok(Some(length))
     }
 
+    /// How many of so many bytes may go out. The others are counted as dropped.
+    fn allow(&mut self, length: usize) -> usize {
+        let Some(left) = &mut self.left else { return length };
+        let allowed = usize::try_from(*left).unwrap_or(usize::MAX).min(length);
+        self.dropped += (length - allowed) as u64;
+        *left -= allowed as u64;
+        allowed
+    }
+
     /// The status code that the application has given last.
     pub(crate) fn status(&self) -> Option<u16> {
         self.head.as_ref().map(|head| head.status.code)
@@ -82,13 +97,57 @@ impl Live {
             return Err(Gone.into());
         }
         if !self.response.sent {
-            self.response.left = self.response.length_header()?;
+            if self.response.left.is_none() {
+                self.response.left = self.response.length_header()?;
+            }
             let head = self.response.head.as_ref().ok_or(ResponseError::NotStarted)?;
             let result = self.exchange.head(&head.status, &head.headers);
             self.note(result)?;
             self.response.sent = true;
         }
         Ok(())
+    }
+
+    /// Holds a piece of a response that the application has finished, and all of which it has given
+    /// at once: it leaves with the end of the request. False if the piece has to be sent, because it
+    /// is too long for that, or because the request is metered. Never blocks.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) -> std::result::Result<bool, ResponseError> {
+        if self.response.gone {
+            return Err(Gone.into());
+        }
+        let length = self.response.held.as_ref().map_or(0, Vec::len);
+        if length + bytes.len() > MOST_HELD || self.meter.is_some() {
+            return Ok(false);
+        }
+        if self.response.held.is_none() && !self.response.sent {
+            self.response.left = self.response.length_header()?;
+        }
+        let allowed = self.response.allow(bytes.len());
+        self.response.held.get_or_insert_default().extend_from_slice(&bytes[..allowed]);
+        Ok(true)
+    }
+
+    /// Sends what was held, when nothing more comes. The thread is not attached.
+    pub(crate) fn send_held(&mut self) {
+        let Some(held) = self.response.held.take() else { return };
+        if self.send_head().is_ok() && !held.is_empty() {
+            let result = self.exchange.last_data(&held);
+            // If the client is gone, it does not matter any more.
+            let _ = self.note(result);
+        }
+    }
+
+    /// Forgets what was held: the rest of it will not come.
+    pub(crate) fn forget_held(&mut self) {
+        self.response.held = None;
+    }
+
+    /// Sends what was held, when more comes.
+    fn release_held(&mut self) -> std::result::Result<(), ResponseError> {
+        let Some(held) = self.response.held.take() else { return Ok(()) };
+        self.send_head()?;
+        let result = if held.is_empty() { Ok(()) } else { self.exchange.data(&held) };
+        self.note(result)
     }
 
     /// Sends a piece of the body, as much of it as the Content-Length allows.
@@ -99,14 +158,10 @@ impl Live {
         self.metered(bytes.len(), |live| live.send_allowed(bytes))
     }
 
-    fn send_allowed(&mut self, mut bytes: &[u8]) -> std::result::Result<(), ResponseError> {
+    fn send_allowed(&mut self, bytes: &[u8]) -> std::result::Result<(), ResponseError> {
+        self.release_held()?;
         self.send_head()?;
-        if let Some(left) = &mut self.response.left {
-            let allowed = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-            self.response.dropped += (bytes.len() - allowed) as u64;
-            *left -= allowed as u64;
-            bytes = &bytes[..allowed];
-        }
+        let bytes = &bytes[..self.response.allow(bytes.len())];
         if bytes.is_empty() {
             return Ok(());
         }

@@ -384,6 +384,7 @@ impl Ask {
             main_interpreter: self.main,
             callable: b"application",
             script_reloading: self.reloading,
+            script_modified: 0,
             ignore_activity: false,
             attempts: wsgi::protocol::request::Attempts { connects: 3, restarts: 2 },
             log_level: self.log_level.number(),

@@ -71,6 +71,10 @@ pub(crate) struct ChildConnection {
     output: Vec<u8>,
     /// The child has closed its end.
     gone: bool,
+    /// The number of this process's forks when it took the request.
+    forks: u32,
+    /// Another thread has given the request up, and never waits for the child.
+    is_given_up: bool,
     log: Arc<ProcessLog>,
     /// Where activity is noted, if it counts.
     activity: Option<Arc<InFlight>>,
@@ -88,7 +92,8 @@ impl ChildConnection {
         log: Arc<ProcessLog>,
         activity: Option<Arc<InFlight>>,
     ) -> Self {
-        Self { stream, decoder, output: Vec::new(), gone: false, log, activity }
+        let (output, forks) = (Vec::new(), sys::forks());
+        Self { stream, decoder, output, gone: false, forks, is_given_up: false, log, activity }
     }
 
     /// Whether the child has given the request up while it waited in the queue, for so long:
@@ -121,6 +126,28 @@ impl ChildConnection {
         let sent = (&self.stream).write_all(&self.output);
         self.output.clear();
         self.note(sent.is_ok())
+    }
+
+    /// Sends the frames that were made, the last of the request, and the stream's end with them, so
+    /// that the child can use the stream again. It is kept where another process may hold it, too,
+    /// or where the child could not rely on its being empty.
+    fn send_last(&mut self) {
+        let is_clean = !self.gone && !self.is_given_up && self.decoder.is_empty();
+        if is_clean && self.forks == sys::forks() && !self.output.is_empty() {
+            self.end_if_forked();
+            let files = [self.stream.as_raw_fd()];
+            let attached = [ControlMessage::ScmRights(&files)];
+            let parts = [IoSlice::new(&self.output)];
+            let flags = MsgFlags::MSG_NOSIGNAL;
+            let sent =
+                sendmsg::<()>(self.stream.as_raw_fd(), &parts, &attached, flags, None).unwrap_or(0);
+            self.output.drain(..sent);
+            if self.output.is_empty() {
+                return;
+            }
+        }
+        // If the child is gone, it does not matter any more.
+        let _ = self.send();
     }
 
     fn note_activity(&self) {
@@ -212,6 +239,7 @@ impl Exchange for ChildConnection {
     }
 
     fn set_nonblocking(&mut self) {
+        self.is_given_up = true;
         // It can only fail for a socket that is none.
         let _ = self.stream.set_nonblocking(true);
     }
@@ -230,6 +258,14 @@ impl Exchange for ChildConnection {
     fn data(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         self.note_activity();
         bytes.chunks(MAX_PAYLOAD).try_for_each(|piece| self.send_piece(piece))
+    }
+
+    fn last_data(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        if bytes.len() > SMALL {
+            return self.data(bytes);
+        }
+        self.put(FrameType::Data, |payload| payload.extend_from_slice(bytes));
+        if self.gone { Err(Gone) } else { Ok(()) }
     }
 
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), Gone> {
@@ -288,8 +324,7 @@ impl Exchange for ChildConnection {
 
     fn answer(&mut self, answer: &Answer) {
         self.put(FrameType::Answer, |payload| answer.encode(payload));
-        // If the child is gone, it does not matter any more.
-        let _ = self.send();
+        self.send_last();
     }
 
     fn log(&mut self, mut line: LogLine<'_>) {
@@ -310,14 +345,19 @@ impl Exchange for ChildConnection {
     fn finish(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Complete => self.put(FrameType::End, |_| {}),
-            Outcome::Aborted => self.put(FrameType::Abort, |_| {}),
-            Outcome::Declined => self.put(FrameType::Decline, |_| {}),
             Outcome::Failed(status) => self.put(FrameType::Fail, |payload| {
                 Writer::new(payload).u16(status);
             }),
             Outcome::Gone => return self.end_if_forked(),
+            Outcome::Aborted | Outcome::Declined => {
+                let aborted = outcome == Outcome::Aborted;
+                let kind = if aborted { FrameType::Abort } else { FrameType::Decline };
+                self.put(kind, |_| {});
+                // If the child is gone, it does not matter any more.
+                let _ = self.send();
+                return;
+            }
         }
-        // If the child is gone, it does not matter any more.
-        let _ = self.send();
+        self.send_last();
     }
 }

@@ -9,7 +9,7 @@ use wsgi::lock::lock;
 
 use engine::Control;
 use nix::sys::eventfd::EventFd;
-use nix::unistd::{Pid, gettid};
+use nix::unistd::Pid;
 use wsgi::process::levels::Occupied;
 use wsgi::process::watchdog::RunningRequest;
 use wsgi::protocol::hook::Question;
@@ -157,9 +157,9 @@ impl InFlight {
         state.occupied.occupy(busy, levels)
     }
 
-    /// Counts a request that the calling thread is about to take, which has waited at `level`;
-    /// `None` if `most` were counted already, or are about to be. 0 is no limit.
-    pub(crate) fn reserve(&self, level: usize, most: u64) -> Option<Reserved<'_>> {
+    /// Counts a request that the calling thread, `thread`, is about to take, which has waited at
+    /// `level`;    /// `None` if `most` were counted already, or are about to be. 0 is no limit.
+    pub(crate) fn reserve(&self, thread: Pid, level: usize, most: u64) -> Option<Reserved<'_>> {
         let now = Instant::now();
         let mut state = self.lock();
         state.occupied.leave(level);
@@ -170,7 +170,7 @@ impl InFlight {
         state.next += 1;
         state.taken += 1;
         let running = RunningRequest { since: self.on_clock(now), ..RunningRequest::default() };
-        state.entries.push(Entry { number, thread: gettid(), running, info: None });
+        state.entries.push(Entry { number, thread, running, info: None });
         Some(Reserved { requests: self, number })
     }
 

@@ -1,6 +1,7 @@
 //! A request thread of a worker: it takes requests from the queue, and serves them.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{Pid, gettid};
 use wsgi::codes;
 use wsgi::process::control::{Cause, WorkerMessage};
 
@@ -24,7 +25,8 @@ impl Shared {
             spec: &self.spec,
         };
         let most = self.spec.group.limits.maximum_requests;
-        while let Some((taken, serving)) = self.next_request() {
+        let thread = gettid();
+        while let Some((taken, serving)) = self.next_request(thread) {
             if most > 0 && serving.count() >= most {
                 self.shutdown.request(Cause::MaximumRequests);
             }
@@ -33,10 +35,11 @@ impl Shared {
             {
                 self.tell(WorkerMessage::Busy);
             }
+            let admitted = self.engine.admission().begin();
             if let Err(panic) = caught(|| service.serve(taken, &serving)) {
                 self.log.report(codes::internal_error("serving a request", &panic));
             }
-            drop(serving);
+            drop((admitted, serving));
             self.after_request();
         }
     }
@@ -56,13 +59,15 @@ impl Shared {
     }
 
     /// The next request, counted; `None` if the process is to end.
-    fn next_request(&self) -> Option<(Taken, Serving<'_>)> {
+    fn next_request(&self, thread: Pid) -> Option<(Taken, Serving<'_>)> {
+        let most = self.spec.group.limits.maximum_requests;
         loop {
             let level = self.requests.occupy_level(self.levels.count());
             self.levels.wait(level);
+            self.engine.admission().wait(|| self.shutdown.cause().is_some());
             // A request is counted before it is taken: the main thread, which does not end the
             // process while one is counted, overlooks none.
-            let reserved = self.requests.reserve(level, self.spec.group.limits.maximum_requests);
+            let reserved = self.requests.reserve(thread, level, most);
             if self.shutdown.cause().is_some() {
                 self.pass_on();
                 return None;

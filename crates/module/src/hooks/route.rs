@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
 use httpd::Request;
 use wsgi::config::hook_script::HookScript;
 
@@ -16,7 +18,7 @@ use crate::request::target::inside;
 #[derive(Debug)]
 pub(super) struct HookTarget {
     pub(super) group: String,
-    pub(super) route: Route,
+    pub(super) route: Arc<Route>,
 }
 
 impl HookTarget {

@@ -167,7 +167,7 @@ fn routes(main: Server<'_>, queues: &[Arc<Queue>]) -> Routes {
                 owner: definition.owner(),
                 only_script: scripts.get(&name).and_then(Scripts::only).map(str::to_owned),
             };
-            (name, route)
+            (name, Arc::new(route))
         })
         .collect()
 }
@@ -271,7 +271,7 @@ impl Drop for LetGo {
 }
 
 /// The route to a group, lent to `with`; `None` if the configuration does not define the group.
-pub(crate) fn with_route<R>(group: &str, with: impl FnOnce(&Route) -> R) -> Option<R> {
+pub(crate) fn with_route<R>(group: &str, with: impl FnOnce(&Arc<Route>) -> R) -> Option<R> {
     main_config(|config| {
         let generation = config.runtime.generation.get()?;
         generation.routes.get(group).map(with)

@@ -34,4 +34,4 @@ pub(crate) struct Route {
 }
 
 /// All process groups by name.
-pub(crate) type Routes = HashMap<String, Route>;
+pub(crate) type Routes = HashMap<String, Arc<Route>>;

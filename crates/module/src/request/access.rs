@@ -4,6 +4,7 @@
 //! The configuration is held to the same rule between virtual hosts when it is read (`check`).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use httpd::Request;
 use wsgi::config::group_name;
@@ -16,7 +17,10 @@ use crate::request::rejection::{self, Rejection};
 use crate::request::target::{Names, Target};
 
 /// The way to where the request runs: to a process group, or `None` for embedded mode.
-pub(crate) fn way_to(request: &Request<'_>, target: &Target) -> Result<Option<Route>, Rejection> {
+pub(crate) fn way_to(
+    request: &Request<'_>,
+    target: &Target,
+) -> Result<Option<Arc<Route>>, Rejection> {
     if !request.dir_config::<Wsgi>().allows_process(&target.group) {
         return Err(rejection::not_permitted(target));
     }
@@ -38,8 +42,8 @@ pub(crate) fn process_group<'s>(
     request: &Request<'_>,
     group: &str,
     script: impl FnOnce(&Route) -> Cow<'s, [u8]>,
-) -> Result<Route, Rejection> {
-    let route = with_route(group, Clone::clone);
+) -> Result<Arc<Route>, Rejection> {
+    let route = with_route(group, Arc::clone);
     let route = route.ok_or_else(|| rejection::unknown_group(group))?;
     if let Some(owner) = &route.owner
         && !may_use(request.server(), Some(owner))

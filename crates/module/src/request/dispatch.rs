@@ -96,7 +96,7 @@ pub(crate) fn handle(request: &mut Request<'_>) -> Status {
     let Some(target) = target else { return Status::Http(500) };
     match way_to(request, &target) {
         Ok(None) => {
-            let (payload, _) = payload(request, &target, 0, || 0);
+            let (payload, _) = payload(request, &target, 0, 0, || 0);
             embedded::serve(request, &payload)
         }
         Ok(Some(route)) => relay(request, target, &route),
@@ -118,13 +118,10 @@ fn relay(request: &mut Request<'_>, target: Target, route: &Route) -> Status {
         0 => DEFAULT_REQUEST_BUFFER,
         bytes => bytes,
     };
-    let (payload, body) = payload(request, &target, buffer, now_micros);
-    if payload.len() > MAX_REQUEST {
+    let (mut frame, body) = payload(request, &target, frame::HEADER, buffer, now_micros);
+    if frame.len() > MAX_REQUEST {
         return Rejection::new(413, codes::head_too_long(MAX_REQUEST)).answer(request);
     }
-    let mut frame = Vec::with_capacity(payload.len() + frame::HEADER);
-    frame::write(&mut frame, FrameType::RequestHead, |buffer| buffer.extend_from_slice(&payload));
-    // Only the frame is kept until the answer comes.
-    drop(payload);
+    frame::complete(&mut frame, FrameType::RequestHead);
     relay::serve(request, &target.group, route, &mut frame, body)
 }

@@ -13,13 +13,15 @@ use crate::request::environ::Choices;
 use crate::request::target::{ApplicationGroup, Target};
 use crate::sys;
 
-/// The payload of the request's frame, with the body if it is short. Of a longer one as much as
-/// `buffer` bytes is read into the spool, so that a slow client keeps no worker waiting.
+/// The payload of the request's frame, with the body if it is short, behind `room` bytes. Of a
+/// longer one as much as `buffer` bytes is read into the spool, so that a slow client keeps no
+/// worker waiting.
 /// `queue_start` gives the moment at which the request begins to wait in a queue, and is asked when
 /// the body was read: a slow client is no queue.
 pub(crate) fn payload(
     request: &mut Request<'_>,
     target: &Target,
+    room: usize,
     buffer: u64,
     queue_start: impl FnOnce() -> u64,
 ) -> (Vec<u8>, BodyRead) {
@@ -37,6 +39,7 @@ pub(crate) fn payload(
         main_interpreter: target.interpreter == ApplicationGroup::Main,
         callable: target.callable.as_bytes(),
         script_reloading: target.script_reloading,
+        script_modified: if target.is_handler_script { 0 } else { request.file_modified() },
         ignore_activity: dir.ignore_activity.unwrap_or(false),
         log_level: request.log_level(sys::record().index()),
         request_start: request.time(),
@@ -45,7 +48,8 @@ pub(crate) fn payload(
         body: &body,
         body_rest,
     };
-    let mut payload = Vec::with_capacity(2048 + body.len());
+    let mut payload = Vec::with_capacity(room + 2048 + body.len());
+    payload.resize(room, 0);
     head.encode(environ.iter(), &mut payload);
     (payload, read)
 }

@@ -54,6 +54,18 @@ impl<'py> Object<'py> {
         Ok(Self { pointer, py: PhantomData })
     }
 
+    /// Takes over a reference.
+    ///
+    /// # Safety
+    /// The reference is the caller's, to an object of the interpreter that the thread is attached
+    /// to.
+    pub(crate) unsafe fn owned_pointer(
+        _py: Attached<'py>,
+        pointer: NonNull<ffi::PyObject>,
+    ) -> Self {
+        Self { pointer, py: PhantomData }
+    }
+
     /// Takes a new reference to a borrowed object.
     ///
     /// # Safety
@@ -111,11 +123,29 @@ impl<'py> Object<'py> {
         }
     }
 
+    /// `self.get(key)` of a dict; `None` if there is no such key.
+    pub fn entry(&self, key: &Object<'py>) -> Result<'py, Option<Object<'py>>> {
+        let py = self.py();
+        // SAFETY: both objects are alive, and the thread is attached; what is no dict is refused.
+        let found = unsafe { ffi::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr()) };
+        match NonNull::new(found) {
+            // SAFETY: the dict holds it, and nothing else has run meanwhile.
+            Some(found) => Ok(Some(unsafe { Self::borrowed(py, found) })),
+            None => Error::take(py).map_or(Ok(None), Err),
+        }
+    }
+
     /// `self[key] = value`.
     pub fn set_item(&self, key: &Object<'py>, value: &Object<'py>) -> Result<'py, ()> {
         // SAFETY: all objects are alive, and the thread is attached.
         let done = unsafe { ffi::PyObject_SetItem(self.as_ptr(), key.as_ptr(), value.as_ptr()) };
         self.checked(done)
+    }
+
+    /// `self.copy()` of a dict, without what a derived class may make of it.
+    pub fn copy_dict(&self) -> Result<'py, Object<'py>> {
+        // SAFETY: the object is alive, and the thread is attached; what is no dict is refused.
+        unsafe { Self::owned(self.py(), ffi::PyDict_Copy(self.as_ptr())) }
     }
 
     /// `self.update(other)` of two dicts.

@@ -8,7 +8,7 @@
 use crate::protocol::codec::{CodecError, Reader, Writer};
 
 /// The version of the protocol; both ends come from one build, and this finds out if they don't.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// Bytes of a frame in front of its payload.
 pub const HEADER: usize = 5;
@@ -51,18 +51,19 @@ pub enum FrameType {
     /// Worker → child: a line for the request's error log, a
     /// [`crate::protocol::log_line::LogLine`].
     Log = 20,
-    /// Worker → child: the response is complete.
+    /// Worker → child: the response is complete. The stream's end may come along.
     End = 21,
     /// Worker → child: the response is cut short, and the client must see that.
     Abort = 22,
     /// Worker → child: the application failed before its head was sent; the status for the client
-    /// (a `u16`), whose error document is Apache's.
+    /// (a `u16`), whose error document is Apache's. The stream's end may come along.
     Fail = 23,
     /// Worker → child: nothing was consumed; ask another worker (this one is being replaced).
     Decline = 24,
     /// Worker → child: send what the scoreboard says.
     WantServer = 25,
-    /// Worker → child: the [`crate::protocol::hook::Answer`] to the question; nothing follows.
+    /// Worker → child: the [`crate::protocol::hook::Answer`] to the question; nothing follows. The
+    /// stream's end may come along.
     Answer = 26,
     /// Worker → child: send the value of the variable of mod_ssl's with this name.
     WantVariable = 27,
@@ -183,8 +184,16 @@ pub fn write(buffer: &mut Vec<u8>, kind: FrameType, payload: impl FnOnce(&mut Ve
     let start = buffer.len();
     buffer.extend_from_slice(&[0; HEADER]);
     payload(buffer);
-    let header = Header { kind, length: buffer.len() - start - HEADER }.encode();
-    buffer[start..start + HEADER].copy_from_slice(&header);
+    complete(&mut buffer[start..], kind);
+}
+
+/// Writes the header of a frame whose payload is there already, behind room for the header.
+///
+/// # Panics
+/// If there is no such room, or the payload is longer than [`FrameType`] allows.
+pub fn complete(frame: &mut [u8], kind: FrameType) {
+    let header = Header { kind, length: frame.len() - HEADER }.encode();
+    frame[..HEADER].copy_from_slice(&header);
 }
 
 /// Why a request body could not be read to its end.

@@ -56,6 +56,9 @@ pub struct RequestHead<'a> {
     pub callable: &'a [u8],
     /// Whether a changed script file is loaded anew (`WSGIScriptReloading`).
     pub script_reloading: bool,
+    /// When the script file was changed, in microseconds of the epoch, as httpd has just seen it; 0
+    /// where it has not looked.
+    pub script_modified: i64,
     /// Whether the request does not count as activity of its process (`WSGIIgnoreActivity`).
     pub ignore_activity: bool,
     /// The most talkative level that is logged of this request (httpd's number).
@@ -90,6 +93,7 @@ impl<'a> RequestHead<'a> {
             .u8(u8::from(self.main_interpreter))
             .bytes(self.callable)
             .u8(u8::from(self.script_reloading))
+            .u64(self.script_modified.cast_unsigned())
             .u8(u8::from(self.ignore_activity))
             .u8(self.log_level)
             .u64(self.request_start)
@@ -132,6 +136,7 @@ impl<'a> RequestHead<'a> {
             main_interpreter: flag(reader, "main interpreter")?,
             callable: reader.bytes()?,
             script_reloading: flag(reader, "script reloading")?,
+            script_modified: reader.u64()?.cast_signed(),
             ignore_activity: flag(reader, "ignore activity")?,
             log_level: reader.u8()?,
             request_start: reader.u64()?,
@@ -161,6 +166,7 @@ pub(crate) mod tests {
             main_interpreter: true,
             callable: b"application",
             script_reloading: true,
+            script_modified: -5,
             ignore_activity: false,
             log_level: 4,
             request_start: 7,
@@ -182,7 +188,7 @@ pub(crate) mod tests {
         assert_eq!(request.script, b"/srv/app.wsgi");
         assert_eq!(request.application_group, b"www|/");
         assert!(request.main_interpreter && request.script_reloading);
-        assert_eq!(request.log_level, 4);
+        assert_eq!((request.script_modified, request.log_level), (-5, 4));
         assert_eq!((request.request_start, request.queue_start), (7, 8));
         assert_eq!((request.body, request.body_rest), (b"a=1".as_slice(), BodyRest::Pull));
         let environ: Vec<_> = request.environ.collect();

@@ -120,8 +120,11 @@ fn after_something_was_sent() {
             .run();
     assert_eq!((reply.outcome, reply.body().as_str()), (Outcome::Aborted, "one"));
     assert!(reply.logged("ValueError: mid stream"));
+    let reply = Ask::of(&app("start_response('200 OK', [])\nreturn [b'1' * 20000, 'two']")).run();
+    assert_eq!((reply.outcome, reply.body()), (Outcome::Aborted, "1".repeat(20000)));
+    // A short response leaves when it is complete, so that nothing of this one has left.
     let reply = Ask::of(&app("start_response('200 OK', [])\nreturn [b'one', 'two']")).run();
-    assert_eq!((reply.outcome, reply.body().as_str()), (Outcome::Aborted, "one"));
+    assert_eq!((reply.outcome, reply.body().as_str()), (Outcome::Failed(500), ""));
 }
 
 #[test]

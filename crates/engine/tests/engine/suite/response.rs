@@ -22,7 +22,7 @@ fn heads_and_pieces() {
     assert_eq!(reply.seen.status, "200 OK");
     let header = |value: &str| ("X-A".to_owned(), value.to_owned());
     assert_eq!(reply.seen.headers, [header("1"), header("ä")]);
-    assert_eq!(reply.seen.pieces, [b"one", b"two"]);
+    assert_eq!(reply.seen.pieces, [b"onetwo"], "the pieces of a list leave together");
     let reply = Ask::of(&app("start_response('204', [])\nreturn []")).run();
     assert_eq!((reply.outcome, reply.seen.status.as_str()), (Outcome::Complete, "204"));
 }
@@ -191,4 +191,23 @@ class Mine(mod_wsgi.FileWrapper):
     assert_eq!(raised("w(io.BytesIO(), blksize=-1)"), "ValueError");
     assert_eq!(raised("w()"), "TypeError");
     assert_eq!(raised("list(w(filelike=io.BytesIO(b'abcde'), blksize=2))"), "[b'ab', b'cd', b'e']");
+}
+
+#[test]
+fn short_pieces_of_a_list_leave_in_front_of_a_long_one() {
+    let source = "start_response('200 OK', [])\nreturn (b'a', b'b' * 20000, b'c', b'd')";
+    let reply = Ask::of(&app(source)).run();
+    assert_eq!(reply.text(), "a".to_owned() + &"b".repeat(20000) + "cd");
+    let lengths: Vec<_> = reply.seen.pieces.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [1, 20000, 2]);
+}
+
+#[test]
+fn a_list_is_cut_at_its_content_length() {
+    let source = "start_response('200 OK', [('Content-Length', '3')])\nreturn [b'ab', b'cd', b'e']";
+    let reply = Ask::of(&app(source)).run();
+    assert_eq!((reply.outcome, reply.text().as_str()), (Outcome::Complete, "abc"));
+    let source = "start_response('200 OK', [('Content-Length', 'x')])\nreturn [b'ab']";
+    let reply = Ask::of(&app(source)).run();
+    assert_eq!((reply.outcome, reply.body().as_str()), (Outcome::Failed(500), ""));
 }

@@ -44,6 +44,18 @@ impl<'py> Object<'py> {
         unsafe { ffi::PyTuple_Check(self.as_ptr()) != 0 }
     }
 
+    /// A `list`, and not one of a class derived from it.
+    pub fn is_exact_list(&self) -> bool {
+        // SAFETY: the object is alive.
+        unsafe { ffi::PyList_CheckExact(self.as_ptr()) != 0 }
+    }
+
+    /// A `tuple`, and not one of a class derived from it.
+    pub fn is_exact_tuple(&self) -> bool {
+        // SAFETY: the object is alive.
+        unsafe { ffi::PyTuple_CheckExact(self.as_ptr()) != 0 }
+    }
+
     /// An instance of `dict`.
     pub fn is_dict(&self) -> bool {
         // SAFETY: the object is alive.
@@ -99,10 +111,36 @@ impl<'py> Object<'py> {
 
     /// A `str` in latin-1; other characters are a `UnicodeEncodeError`.
     pub fn latin1(&self) -> Result<'py, Vec<u8>> {
+        if let Some(bytes) = self.ascii() {
+            return Ok(bytes.to_vec());
+        }
         // SAFETY: the object is alive; what is no `str` is refused.
         let bytes =
             unsafe { Self::owned(self.py(), ffi::PyUnicode_AsLatin1String(self.as_ptr()))? };
         Ok(bytes.as_bytes()?.to_vec())
+    }
+
+    /// The characters of a `str` that has none but ASCII: CPython keeps those as bytes, and nothing
+    /// is made.
+    fn ascii(&self) -> Option<&[u8]> {
+        if !self.is_str() {
+            return None;
+        }
+        // SAFETY: a `str`.
+        let characters = unsafe { ffi::PyUnicode_GetLength(self.as_ptr()) };
+        let mut length = 0;
+        // SAFETY: as above; the bytes are owned by the object, which `self` keeps, and never
+        // change.
+        unsafe {
+            let start = ffi::PyUnicode_AsUTF8AndSize(self.as_ptr(), &raw mut length);
+            if start.is_null() {
+                ffi::PyErr_Clear();
+                return None;
+            }
+            // Others have two bytes or more.
+            let is_ascii = length == characters;
+            is_ascii.then(|| std::slice::from_raw_parts(start.cast(), length.unsigned_abs()))
+        }
     }
 
     /// `str(self)`, with `\` escapes for what is not Unicode; never fails.
