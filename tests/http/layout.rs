@@ -52,6 +52,7 @@ const FLOORS: [(&str, Floors); 5] = [
     (
         "engine",
         &[
+            "admission",
             "clock",
             "exchange",
             "records",

@@ -13,6 +13,7 @@ use wsgi::protocol::hook::{Answer, Question};
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::RequestHead;
 
+use crate::admission::Admission;
 use crate::clock::now;
 use crate::control::Control;
 use crate::events::subscribers;
@@ -46,6 +47,7 @@ pub struct Engine {
     recorder: Arc<Recorder>,
     preloaded: Preloaded,
     known_scripts: KnownScripts,
+    admission: Admission,
     /// Subscribers have been told that the process stops.
     stopping: AtomicBool,
     /// An application was loaded.
@@ -80,6 +82,8 @@ impl Engine {
                 EngineError::SetUp(codes::interpreter_not_set_up(&error.lines().join("\n")))
             })?;
         py.detach(|| log_server(&settings, &records));
+        let admission =
+            Admission::new(!Interpreter::has_gil(py) || settings.interpreters.give_own_gil());
         Ok(Arc::new(Self {
             settings,
             main: Arc::new(main),
@@ -88,6 +92,7 @@ impl Engine {
             recorder,
             preloaded: Preloaded::default(),
             known_scripts: KnownScripts::default(),
+            admission,
             stopping: AtomicBool::new(false),
             loaded: AtomicBool::new(false),
         }))
@@ -152,6 +157,11 @@ impl Engine {
     /// Whether an application was loaded in this process.
     pub fn has_loaded(&self) -> bool {
         self.loaded.load(Ordering::Relaxed)
+    }
+
+    /// When requests begin.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Takes hold of the GIL of each interpreter in turn, and so takes as long as a thread keeps

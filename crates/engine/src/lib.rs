@@ -19,6 +19,7 @@
 //!   outside.
 #![forbid(unsafe_code)]
 
+pub mod admission;
 mod call;
 mod clock;
 mod control;

@@ -165,11 +165,14 @@ pub(crate) fn handle(host: HostCalls, payload: &[u8]) -> Outcome {
             return Outcome::Failed(500);
         }
     };
-    caught(|| engine.handle(&request, Box::new(InHttpd(host)), &Control::default()).0)
-        .unwrap_or_else(|panic| {
-            complain(host, &codes::internal_error("serving the request", &panic));
-            Outcome::Failed(500)
-        })
+    caught(|| {
+        let _admitted = engine.admission().enter();
+        engine.handle(&request, Box::new(InHttpd(host)), &Control::default()).0
+    })
+    .unwrap_or_else(|panic| {
+        complain(host, &codes::internal_error("serving the request", &panic));
+        Outcome::Failed(500)
+    })
 }
 
 /// Asks a hook; `payload` is that of a question frame. Gives the payload of an answer frame, or
@@ -183,7 +186,11 @@ pub(crate) fn ask(host: HostCalls, payload: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
     };
-    match caught(|| engine.ask(&question, Box::new(InHttpd(host)), &Control::default()).0) {
+    let answer = caught(|| {
+        let _admitted = engine.admission().enter();
+        engine.ask(&question, Box::new(InHttpd(host)), &Control::default()).0
+    });
+    match answer {
         Ok(answer) => {
             let mut payload = Vec::new();
             answer.ok()?.encode(&mut payload);

@@ -177,6 +177,16 @@ impl Interpreter {
         Ok(Self(shared))
     }
 
+    /// Whether threads of this process run Python code one at a time: builds without a GIL, where
+    /// nothing has switched it on again, run it at the same time.
+    pub fn has_gil(py: Attached<'_>) -> bool {
+        let asked = || {
+            let asked = py.import(c"sys")?.attr_opt(c"_is_gil_enabled")?;
+            asked.map_or(Ok(true), |asked| asked.call(&[])?.is_true())
+        };
+        asked().unwrap_or(true)
+    }
+
     /// Which interpreter this is.
     pub fn id(&self) -> InterpreterId {
         self.0.id

@@ -77,6 +77,13 @@ pub struct Rules {
 }
 
 impl InterpreterRules {
+    /// Whether the rules give any interpreter a GIL of its own.
+    #[must_use]
+    pub fn give_own_gil(&self) -> bool {
+        let all = self.blocks.iter().map(|block| &block.options).chain([&self.general]);
+        all.into_iter().any(|options| options.own_gil == Some(true))
+    }
+
     /// The rules for the interpreter of an application group (empty for the main one) in a process
     /// group (empty for embedded mode). `WSGIPythonPath` outside of sections is for embedded mode
     /// only, and is left to the caller.

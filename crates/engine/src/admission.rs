@@ -1,0 +1,216 @@
+//! When a process begins another request, while it serves some.
+//!
+//! Only one thread of a process runs Python code at a time, the one that holds the GIL. Several
+//! requests that all compute take turns with it every few milliseconds, and all of them end late,
+//! with caches that are never warm. So a request begins only when none of those that the process
+//! serves computes: they wait for a database, say. Meanwhile it waits where another process can take
+//! it, or, in embedded mode, in the order in which requests have come.
+//!
+//! Whether a thread computes is its state in the kernel. What is read is a hint: at worst a request
+//! begins a little earlier or later. One that computes for longer than [`LONG`] does not keep others
+//! from beginning, and where requests are done faster than a thread could be woken for the next one,
+//! they wait for the GIL alone.
+
+use std::cell::OnceCell;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use wsgi::lock::lock;
+
+/// A request that has just begun computes, which is not looked at. Where most requests end sooner,
+/// it keeps no other one from beginning.
+const YOUNG: Duration = Duration::from_micros(300);
+/// A request that has run for so long does not keep others from beginning.
+const LONG: Duration = Duration::from_millis(50);
+/// Between two looks: the first pause, and the longest one. Each is twice the one before, so that
+/// nothing waits for much longer than it has to.
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
+const LONGEST_PAUSE: Duration = Duration::from_millis(4);
+/// How often a thread looks that waits behind others, in case that it was not woken.
+const SELDOM: Duration = Duration::from_millis(20);
+/// The most requests that are looked at, the youngest ones.
+const MOST_LOOKS: usize = 4;
+
+thread_local! {
+    /// Where the kernel says what this thread does; `None` without `/proc`.
+    static STATE: OnceCell<Option<Arc<File>>> = const { OnceCell::new() };
+}
+
+/// The requests of a process that run.
+#[derive(Debug, Default)]
+pub struct Admission {
+    /// Threads never wait for each other.
+    is_off: bool,
+    state: Mutex<State>,
+    /// How long requests have taken lately, in nanoseconds.
+    usual: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Vec<Running>,
+    next: u64,
+    /// The threads that wait, in the order in which they came. The first of them looks.
+    waiting: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    /// It has a request that is to begin.
+    has_request: bool,
+    thread: Thread,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    number: u64,
+    since: Instant,
+    /// See [`STATE`].
+    thread: Option<Arc<File>>,
+}
+
+/// A request that runs until this is dropped.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    admission: &'a Admission,
+    number: u64,
+}
+
+impl Admission {
+    /// Of a process whose threads run Python code one at a time, or, if `is_off`, at the same time:
+    /// then nothing ever waits.
+    pub(crate) fn new(is_off: bool) -> Self {
+        Self { is_off, ..Self::default() }
+    }
+
+    /// Waits until a request may begin, or `is_over` says that the caller does not want to wait any
+    /// more. For a thread that has none yet: the one that has just ended a request is not in need of
+    /// its help, and does not wake it. The calling thread is not attached.
+    pub fn wait(&self, is_over: impl Fn() -> bool) {
+        drop(self.in_turn(false, is_over));
+    }
+
+    /// Begins a request on the calling thread, whatever others do.
+    pub fn begin(&self) -> Admitted<'_> {
+        self.add(&mut self.lock())
+    }
+
+    /// Begins the request of the calling thread when none computes, and when those that came earlier
+    /// have begun. The thread is not attached.
+    pub fn enter(&self) -> Admitted<'_> {
+        self.add(&mut self.in_turn(true, || false))
+    }
+
+    /// Waits for the caller's turn.
+    fn in_turn(&self, has_request: bool, is_over: impl Fn() -> bool) -> MutexGuard<'_, State> {
+        // A thread that is awake takes a request before those that would have to wake up for it.
+        let may_pass = !has_request || self.lock().waiting.is_empty();
+        if may_pass && self.is_open() {
+            return self.lock();
+        }
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        state.waiting.push_back(Waiting { number, has_request, thread: thread::current() });
+        drop(state);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let is_first = self.lock().waiting.front().is_some_and(|first| first.number == number);
+            if is_over() || (is_first && self.is_open()) {
+                let mut state = self.lock();
+                state.waiting.retain(|waiting| waiting.number != number);
+                // The next one looks from now on.
+                state.waiting.front().inspect(|next| next.thread.unpark());
+                return state;
+            }
+            if is_first {
+                thread::park_timeout(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            } else {
+                thread::park_timeout(SELDOM);
+            }
+        }
+    }
+
+    fn add(&self, state: &mut State) -> Admitted<'_> {
+        let number = state.next;
+        state.next += 1;
+        let running = Running { number, since: Instant::now(), thread: own_state() };
+        state.running.push(running);
+        Admitted { admission: self, number }
+    }
+
+    /// Whether no request computes.
+    fn is_open(&self) -> bool {
+        if self.is_off {
+            return true;
+        }
+        let are_short = self.usual.load(Ordering::Relaxed) < nanoseconds(YOUNG);
+        let state = self.lock();
+        let youngest = state.running.iter().rev().take(MOST_LOOKS);
+        let mut looks = Vec::new();
+        for running in youngest {
+            match running.since.elapsed() {
+                age if age < YOUNG && are_short => {}
+                age if age < YOUNG => return false,
+                age if age < LONG => looks.extend(running.thread.clone()),
+                _ => {}
+            }
+        }
+        drop(state);
+        !looks.iter().any(|stat| is_runnable(stat))
+    }
+
+    /// A request has taken so long.
+    fn note(&self, took: Duration) {
+        let usual = self.usual.load(Ordering::Relaxed);
+        // An eighth of the new and seven of the old; an update that is lost does no harm.
+        self.usual.store(usual - usual / 8 + nanoseconds(took) / 8, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that panics is done under the lock.
+        lock(&self.state)
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        let mut state = self.admission.lock();
+        let place = state.running.iter().position(|running| running.number == self.number);
+        if let Some(place) = place {
+            self.admission.note(state.running.remove(place).since.elapsed());
+        }
+        let next = state.waiting.front().filter(|next| next.has_request);
+        let next = next.map(|next| next.thread.clone());
+        drop(state);
+        if let Some(next) = next {
+            next.unpark();
+        }
+    }
+}
+
+/// Whether a thread is in the state `R`: the first field behind the name, which ends with the last
+/// parenthesis (proc_pid_stat(5)).
+fn is_runnable(stat: &File) -> bool {
+    // The number and the longest name fit in front of it.
+    let mut text = [0; 64];
+    let Ok(count) = stat.read_at(&mut text, 0) else { return false };
+    let end = text[..count].iter().rposition(|byte| *byte == b')');
+    end.and_then(|end| text.get(end + 2)) == Some(&b'R')
+}
+
+fn own_state() -> Option<Arc<File>> {
+    let open = || File::open("/proc/thread-self/stat").ok().map(Arc::new);
+    STATE.try_with(|state| state.get_or_init(open).clone()).ok().flatten()
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
