@@ -152,6 +152,7 @@ const VARIABLES: &[&str] = &[
     "APLOG_.*",
     "OPT_EXECCGI",
     "APR_FINFO_MTIME",
+    "EAGAIN",
     "APR_OC_REASON_.*",
     "DEFAULT_.*",
     "AP_MAX_.*",

@@ -14,11 +14,13 @@ pub(crate) struct Input {
     failed: bool,
     /// A byte that was read although there was no room for it.
     ahead: Option<u8>,
+    /// A fault that is still to be told.
+    later: Option<ReadError>,
 }
 
 impl Default for Input {
     fn default() -> Self {
-        Self { brigade: ptr::null_mut(), ended: false, failed: false, ahead: None }
+        Self { brigade: ptr::null_mut(), ended: false, failed: false, ahead: None, later: None }
     }
 }
 
@@ -63,6 +65,9 @@ impl ReadError {
     }
 }
 
+/// `APR_EAGAIN` on Linux: there is nothing to be read now.
+const EAGAIN: sys::apr_status_t = sys::EAGAIN.cast_signed();
+
 /// `APR_EGENERAL`: what httpd's HTTP filter answers to a body that it cannot parse.
 const APR_EGENERAL: sys::apr_status_t = sys::APR_OS_START_ERROR.cast_signed() + 14;
 
@@ -83,16 +88,15 @@ impl Request<'_> {
             buffer[0] = byte;
             return Ok(1);
         }
+        if let Some(fault) = self.input.later.take() {
+            return Err(fault);
+        }
         if self.input.failed {
             return Err(ReadError::Broken("the body could not be read before".into()));
         }
         while !self.input.ended {
-            let count = self.read_once(buffer).map_err(|status| {
-                self.input.failed = true;
-                // SAFETY: the connection is live.
-                unsafe { (*(*self.as_ptr()).connection).keepalive = sys::AP_CONN_CLOSE };
-                ReadError::from_status(status)
-            })?;
+            let read = self.read_once(buffer, sys::APR_BLOCK_READ);
+            let count = read.map_err(|status| self.fault(status))?;
             if count > 0 {
                 return Ok(count);
             }
@@ -100,8 +104,39 @@ impl Request<'_> {
         Ok(0)
     }
 
+    /// Reads as [`Request::read`] does, and then what else has come, without waiting for it. A fault
+    /// that is met behind bytes is the answer to the next read.
+    pub fn read_available(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        let mut filled = self.read(buffer)?;
+        while filled > 0 && filled < buffer.len() && !self.input.ended {
+            match self.read_once(&mut buffer[filled..], sys::APR_NONBLOCK_READ) {
+                // The filters have nothing, or a part that makes no bytes yet.
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(status) if status == EAGAIN => break,
+                Err(status) => {
+                    self.input.later = Some(self.fault(status));
+                    break;
+                }
+            }
+        }
+        Ok(filled)
+    }
+
+    /// The body cannot be read on: the connection is not kept alive.
+    fn fault(&mut self, status: sys::apr_status_t) -> ReadError {
+        self.input.failed = true;
+        // SAFETY: the connection is live.
+        unsafe { (*(*self.as_ptr()).connection).keepalive = sys::AP_CONN_CLOSE };
+        ReadError::from_status(status)
+    }
+
     /// One brigade from the filters, copied into `buffer`; notes the end of the body.
-    fn read_once(&mut self, buffer: &mut [u8]) -> Result<usize, sys::apr_status_t> {
+    fn read_once(
+        &mut self,
+        buffer: &mut [u8],
+        block: sys::apr_read_type_e,
+    ) -> Result<usize, sys::apr_status_t> {
         let request = self.as_ptr();
         // SAFETY: the request, its pool, its connection and its filters are live; the brigade
         // lives in the request's pool and is emptied before this function returns.
@@ -115,7 +150,7 @@ impl Request<'_> {
                 (*request).input_filters,
                 brigade,
                 sys::AP_MODE_READBYTES,
-                sys::APR_BLOCK_READ,
+                block,
                 sys::apr_off_t::try_from(buffer.len()).unwrap_or(sys::apr_off_t::MAX),
             );
             let result = if status == sys::APR_SUCCESS {

@@ -4,7 +4,7 @@
 
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use python::{
     Arguments, Attached, BytesBuffer, Class, Error, Exception, Members, Method, Next, Object,
@@ -14,6 +14,9 @@ use python::{
 use crate::exchange::BodyError;
 use crate::request::body::STEP;
 use crate::request::lease::{Lease, Live};
+
+/// Where it is not known how much comes, there is room for so many bytes at first.
+const FIRST: usize = 8 << 10;
 
 /// The Python class `mod_wsgi.Input`.
 pub(crate) struct Input(Arc<Lease>);
@@ -51,27 +54,53 @@ impl Input {
         self.part(py, true, Vec::len, read)
     }
 
-    /// Reads `limit` bytes, or fewer at the end; without a limit all that is left. A large body is
-    /// read straight into the object, so that it is in memory once.
+    /// Reads `limit` bytes, or fewer at the end; without a limit all that is left. The bytes are
+    /// received in the object that the application gets, so that they are in memory once.
     fn read<'py>(&self, py: Attached<'py>, limit: Option<usize>) -> Result<'py, Object<'py>> {
         let limit = limit.unwrap_or(usize::MAX);
-        let small = limit.min(STEP);
-        let first = self.bytes(py, move |live| live.body.read(&mut *live.exchange, small))?;
-        if first.len() < small || small == limit {
-            return py.bytes(&first);
+        let (whole, expected) = self.0.quick(py, move |live| {
+            let whole = live.body.read_whole(limit);
+            if let (Some(meter), Some(whole)) = (&mut live.meter, &whole) {
+                meter.input.add(whole.len(), Duration::ZERO);
+            }
+            (whole, live.body.expected())
+        })?;
+        if let Some(whole) = whole {
+            py.bytes(&whole)
+        } else if limit == 0 {
+            self.part(py, true, |()| 0, |live| live.body.begin(&mut *live.exchange))?;
+            py.bytes(&[])
+        } else {
+            self.read_large(py, limit, expected)
         }
-        let mut bytes = BytesBuffer::new(py, &first)?;
-        drop(first);
+    }
+
+    /// What there is room for grows with what arrives, and by no more than [`STEP`] at a time beyond
+    /// that: the client may promise what it likes.
+    fn read_large<'py>(
+        &self,
+        py: Attached<'py>,
+        limit: usize,
+        expected: Option<usize>,
+    ) -> Result<'py, Object<'py>> {
+        let mut bytes = BytesBuffer::new(py, &[])?;
+        let mut is_first = true;
         while bytes.length() < limit {
-            let step = STEP.min(limit - bytes.length());
+            let filled = bytes.length();
+            let promised = expected.unwrap_or(0).saturating_sub(filled);
+            let usual = if promised > 0 { promised } else { filled.max(FIRST) };
+            let step = usual.min(STEP).min(limit - filled);
             bytes = bytes.with_room(step)?;
             let room = bytes.rest(step);
             let read = |live: &mut Live| live.body.read_into(&mut *live.exchange, room);
-            let count = self.part(py, false, |count| *count, read)?;
+            let count = self.part(py, is_first, |count| *count, read)?;
             bytes.fill(count);
-            if count < step {
+            let is_all = promised == count && bytes.length() < limit;
+            let at_end = |live: &mut Live| live.body.is_at_end(&mut *live.exchange);
+            if count < step || (is_all && self.part(py, false, |_| 0, at_end)?) {
                 break;
             }
+            is_first = false;
         }
         bytes.finish()
     }

@@ -18,36 +18,50 @@ pub(crate) struct Body {
     start: usize,
     /// More may come from the exchange.
     more: bool,
+    /// How much of that, as far as the client has said so.
+    left: Option<u64>,
     /// The exchange has been asked once.
     begun: bool,
     error: Option<BodyError>,
 }
 
 impl Body {
-    /// A body whose first bytes have come with the request.
-    pub(crate) fn new(first: &[u8], more: bool) -> Self {
-        Self { buffer: first.to_vec(), start: 0, more, begun: !first.is_empty(), error: None }
+    /// A body whose first bytes have come with the request. `left` is how much more there is, or
+    /// `None` if that is not known.
+    pub(crate) fn new(first: &[u8], left: Option<u64>) -> Self {
+        let (more, begun) = (left != Some(0), !first.is_empty());
+        Self { buffer: first.to_vec(), start: 0, more, left, begun, error: None }
     }
 
-    /// Reads `limit` bytes, or fewer at the end.
-    pub(crate) fn read(
-        &mut self,
-        exchange: &mut dyn Exchange,
-        limit: usize,
-    ) -> Result<Vec<u8>, BodyError> {
+    /// All that is left, or as much as `limit`, if no more has to come for that.
+    pub(crate) fn read_whole(&mut self, limit: usize) -> Option<Vec<u8>> {
+        let waiting = self.buffer.len() - self.start;
+        let is_whole = self.error.is_none() && (waiting >= limit || !self.more) && limit > 0;
+        is_whole.then(|| self.take(limit))
+    }
+
+    /// How much there is probably to be read, if the client has said so.
+    pub(crate) fn expected(&self) -> Option<usize> {
+        let waiting = (self.buffer.len() - self.start) as u64;
+        self.left.map(|left| usize::try_from(left.saturating_add(waiting)).unwrap_or(usize::MAX))
+    }
+
+    /// Whether there is no more to be read, which is found out if it is not known.
+    pub(crate) fn is_at_end(&mut self, exchange: &mut dyn Exchange) -> Result<bool, BodyError> {
         self.check()?;
-        if limit == 0 && !self.begun && self.more {
+        if self.start == self.buffer.len() && self.more {
+            self.fill(exchange)?;
+        }
+        Ok(self.start == self.buffer.len())
+    }
+
+    /// The first read of an application that reads nothing: it lets the client send the body.
+    pub(crate) fn begin(&mut self, exchange: &mut dyn Exchange) -> Result<(), BodyError> {
+        self.check()?;
+        if !self.begun && self.more {
             self.ask(exchange, &mut [])?;
         }
-        let mut bytes = self.take(limit);
-        while bytes.len() < limit && self.more {
-            let length = bytes.len();
-            let step = (limit - length).min(length.clamp(CHUNK, STEP));
-            bytes.resize(length + step, 0);
-            let count = self.read_into(exchange, &mut bytes[length..])?;
-            bytes.truncate(length + count);
-        }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Fills `room`, or less of it at the end; the number of bytes is returned.
@@ -60,14 +74,18 @@ impl Body {
         let mut filled = 0;
         loop {
             let rest = &mut room[filled..];
-            let waiting = self.take(rest.len());
-            rest[..waiting.len()].copy_from_slice(&waiting);
-            filled += waiting.len();
+            let waiting = &self.buffer[self.start..];
+            let count = waiting.len().min(rest.len());
+            rest[..count].copy_from_slice(&waiting[..count]);
+            self.advance(count);
+            filled += count;
             let rest = &mut room[filled..];
             if rest.is_empty() || !self.more {
                 return Ok(filled);
             }
-            if rest.len() < CHUNK {
+            // What is known to be all needs no room beside it.
+            let is_rest = self.left.is_some_and(|left| left <= rest.len() as u64);
+            if rest.len() < CHUNK && !is_rest {
                 self.fill(exchange)?;
             } else {
                 filled += self.ask(exchange, rest)?;
@@ -108,13 +126,20 @@ impl Body {
 
     fn take(&mut self, limit: usize) -> Vec<u8> {
         let end = self.buffer.len().min(self.start.saturating_add(limit));
-        let bytes = self.buffer[self.start..end].to_vec();
-        self.start = end;
-        if self.start == self.buffer.len() {
-            self.buffer = Vec::new();
-            self.start = 0;
+        if (self.start, end) == (0, self.buffer.len()) {
+            return std::mem::take(&mut self.buffer);
         }
+        let bytes = self.buffer[self.start..end].to_vec();
+        self.advance(bytes.len());
         bytes
+    }
+
+    /// So many bytes of the buffer were read.
+    fn advance(&mut self, count: usize) {
+        self.start += count;
+        if self.start == self.buffer.len() {
+            (self.buffer, self.start) = (Vec::new(), 0);
+        }
     }
 
     /// Adds what the exchange has to the buffer.
@@ -134,6 +159,8 @@ impl Body {
         match exchange.read(to) {
             Ok(count) => {
                 self.more &= count > 0 || to.is_empty();
+                // A client may say too little where filters make more of it.
+                self.left = self.left.map(|left| left.saturating_sub(count as u64));
                 Ok(count)
             }
             Err(error) => {

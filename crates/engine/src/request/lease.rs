@@ -15,7 +15,7 @@ use python::{Attached, Error, Exception, Result};
 use wsgi::codes::Message;
 use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
-use wsgi::protocol::request::{BodyRest, RequestHead};
+use wsgi::protocol::request::RequestHead;
 
 use crate::events::request_events::RequestEvents;
 use crate::exchange::ClosedExchange;
@@ -59,7 +59,7 @@ impl Lease {
     pub(crate) fn new(request: &RequestHead<'_>, exchange: Box<dyn Exchange>) -> Self {
         let live = Live {
             exchange,
-            body: Body::new(request.body, request.body_rest == BodyRest::Pull),
+            body: Body::new(request.body, request.body_left()),
             response: Response::default(),
             errors: Lines::default(),
             meter: None,

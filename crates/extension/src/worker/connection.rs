@@ -23,6 +23,7 @@ use wsgi::protocol::scoreboard::ScoreboardSnapshot;
 use crate::log::ProcessLog;
 use crate::sys;
 use crate::worker::in_flight::InFlight;
+use crate::worker::request_body::{Piece, RequestBody};
 
 /// A body piece up to this length is copied behind its header, so that both leave in one call.
 const SMALL: usize = 16 * 1024;
@@ -69,6 +70,7 @@ pub(crate) struct ChildConnection {
     decoder: FrameDecoder,
     /// Frames that were made and not yet sent.
     output: Vec<u8>,
+    body: RequestBody,
     /// The child has closed its end.
     gone: bool,
     /// The number of this process's forks when it took the request.
@@ -84,16 +86,27 @@ pub(crate) struct ChildConnection {
 const LONG_WAIT: Duration = Duration::from_millis(500);
 
 impl ChildConnection {
-    /// The way of a request to its child: its stream, and what has come on that. Lines that cannot
-    /// reach the child go to `log`; activity is noted in `activity`, if it counts.
+    /// The way of a request to its child: its stream, what has come on that, and its body. Lines
+    /// that cannot reach the child go to `log`; activity is noted in `activity`, if it counts.
     pub(crate) fn new(
         stream: UnixStream,
         decoder: FrameDecoder,
+        body: RequestBody,
         log: Arc<ProcessLog>,
         activity: Option<Arc<InFlight>>,
     ) -> Self {
         let (output, forks) = (Vec::new(), sys::forks());
-        Self { stream, decoder, output, gone: false, forks, is_given_up: false, log, activity }
+        Self {
+            stream,
+            decoder,
+            output,
+            body,
+            gone: false,
+            forks,
+            is_given_up: false,
+            log,
+            activity,
+        }
     }
 
     /// Whether the child has given the request up while it waited in the queue, for so long:
@@ -132,7 +145,8 @@ impl ChildConnection {
     /// that the child can use the stream again. It is kept where another process may hold it, too,
     /// or where the child could not rely on its being empty.
     fn send_last(&mut self) {
-        let is_clean = !self.gone && !self.is_given_up && self.decoder.is_empty();
+        let is_read = self.decoder.is_empty() && !self.body.is_within_piece();
+        let is_clean = !self.gone && !self.is_given_up && is_read;
         if is_clean && self.forks == sys::forks() && !self.output.is_empty() {
             self.end_if_forked();
             let files = [self.stream.as_raw_fd()];
@@ -178,15 +192,17 @@ impl ChildConnection {
         self.note(sent.is_ok())
     }
 
-    /// Asks for a piece of the request's body.
-    fn ask(&mut self, wanted: usize) -> Result<ReceivedFrame, BodyError> {
-        let wanted = u32::try_from(wanted.min(MAX_PAYLOAD)).expect("a payload's length");
+    /// Receives the next part of the request's body that the child has.
+    fn receive_body(&mut self, place: &mut [u8]) -> Result<Piece, ReceiveError> {
+        if self.body.is_within_piece() {
+            return self.body.read_on(&self.stream, place).map(Piece::Received);
+        }
+        let wanted = u32::try_from(place.len().min(MAX_PAYLOAD)).expect("a payload's length");
         self.put(FrameType::WantBody, |payload| {
             Writer::new(payload).u32(wanted);
         });
-        let sent = self.send().map_err(|Gone| ReceiveError::Closed);
-        let answer = sent.and_then(|()| self.answer_frame());
-        answer.map_err(|error| BodyError { fault: BodyFault::Gone, text: error.to_string() })
+        self.send().map_err(|Gone| ReceiveError::Closed)?;
+        self.body.receive_piece(&self.stream, place)
     }
 
     /// The frame that the child answers with.
@@ -215,27 +231,26 @@ fn write_both(mut stream: &UnixStream, first: &[u8], second: &[u8]) -> std::io::
 impl Exchange for ChildConnection {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
         self.note_activity();
-        let (kind, payload) = self.ask(buffer.len())?;
-        match kind {
-            FrameType::Body => {
-                let room = buffer.get_mut(..payload.len()).ok_or_else(|| BodyError {
-                    fault: BodyFault::Broken,
-                    text: "httpd sent more than was asked for".into(),
-                })?;
-                room.copy_from_slice(&payload);
-                Ok(payload.len())
-            }
-            FrameType::BodyFailed => Err(match BodyFault::decode(&payload) {
+        if !self.body.may_be_asked() {
+            return Ok(0);
+        }
+        let piece = self.receive_body(buffer).map_err(|error| {
+            self.gone = true;
+            BodyError { fault: BodyFault::Gone, text: error.to_string() }
+        })?;
+        Err(match piece {
+            Piece::Received(count) => return Ok(count),
+            Piece::Other(FrameType::BodyFailed, payload) => match BodyFault::decode(&payload) {
                 Ok((fault, text)) => {
                     BodyError { fault, text: String::from_utf8_lossy(text).into_owned() }
                 }
                 Err(error) => BodyError { fault: BodyFault::Broken, text: error.to_string() },
-            }),
-            kind => {
+            },
+            Piece::Other(kind, _) => {
                 let text = frame::FrameError::Turn(kind).to_string();
-                Err(BodyError { fault: BodyFault::Broken, text })
+                BodyError { fault: BodyFault::Broken, text }
             }
-        }
+        })
     }
 
     fn set_nonblocking(&mut self) {

@@ -21,6 +21,7 @@ use crate::log::ProcessLog;
 use crate::queue::Taken;
 use crate::worker::connection::{ChildConnection, receive};
 use crate::worker::in_flight::{InFlight, RequestInfo, Serving};
+use crate::worker::request_body::RequestBody;
 use crate::worker::shutdown::Shutdown;
 
 /// The task that an httpd child sends.
@@ -84,7 +85,9 @@ impl Service<'_> {
         let is_activity = !request.ignore_activity;
         serving.set_info(RequestInfo::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
         let activity = is_activity.then(|| Arc::clone(self.requests));
-        let mut connection = ChildConnection::new(stream, decoder, self.log.clone(), activity);
+        let body = RequestBody::of(request);
+        let mut connection =
+            ChildConnection::new(stream, decoder, body, self.log.clone(), activity);
         if connection.was_abandoned(waited(request)) {
             return Ok(());
         }

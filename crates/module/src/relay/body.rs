@@ -6,16 +6,19 @@ use crate::request::body::body_fault;
 
 use super::{Relay, RelayError, WorkerConnection};
 
+/// The most that is sent at a time, so that few questions are needed. A stream has room for so much.
+const PIECE: usize = 128 * 1024;
+
 impl Relay<'_, '_> {
-    /// Answers a `WantBody`: with what was read before, as long as there is some.
+    /// Answers a `WantBody` with what was read before, as long as there is some, and then with what
+    /// the client has sent: it is waited for, but not for more than there is then.
     pub(super) fn send_body(
         &mut self,
         connection: &WorkerConnection<'_>,
         wanted: usize,
     ) -> Result<(), RelayError> {
         self.body_taken = true;
-        let mut piece = vec![0; wanted.min(MAX_PAYLOAD)];
-        let mut answer = Vec::new();
+        let mut piece = vec![0; wanted.min(PIECE).min(MAX_PAYLOAD)];
         let read = if !self.body.spool.is_empty() {
             Ok(self.body.spool.take(&mut piece).map_err(RelayError::Spool)?)
         } else if !self.body.beyond.is_empty() {
@@ -26,20 +29,17 @@ impl Relay<'_, '_> {
         } else if let Some(fault) = self.body.fault.take() {
             Err(fault)
         } else {
-            self.request.read(&mut piece).inspect(|read| self.body.note_read(*read))
+            self.request.read_available(&mut piece).inspect(|read| self.body.note_read(*read))
         };
-        let read = match read {
-            Ok(read) => read,
+        match read {
+            Ok(count) => connection.answer_with(FrameType::Body, &piece[..count]),
             Err(error) => {
+                let mut answer = Vec::new();
                 frame::write(&mut answer, FrameType::BodyFailed, |payload| {
                     body_fault(&error).encode(error.text().as_bytes(), payload);
                 });
-                return connection.answer(&answer);
+                connection.answer(&answer)
             }
-        };
-        frame::write(&mut answer, FrameType::Body, |payload| {
-            payload.extend_from_slice(&piece[..read]);
-        });
-        connection.answer(&answer)
+        }
     }
 }

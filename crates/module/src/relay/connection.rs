@@ -1,11 +1,13 @@
 //! The connection of a child of httpd to a worker: the stream that goes along with a request.
 
+use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use httpd::Request;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, send, sendmsg};
+use wsgi::protocol::frame::{FrameType, HEADER, Header};
 use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::queue::{GroupState, split};
 
@@ -166,6 +168,22 @@ impl<'r> WorkerConnection<'r> {
     /// Sends frames that answer the worker.
     pub(crate) fn answer(&self, frames: &[u8]) -> Result<(), RelayError> {
         self.write(frames).map_err(RelayError::Lost)
+    }
+
+    /// Sends a frame whose payload lies elsewhere.
+    pub(crate) fn answer_with(&self, kind: FrameType, payload: &[u8]) -> Result<(), RelayError> {
+        let header = Header { kind, length: payload.len() }.encode();
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let parts = [IoSlice::new(&header), IoSlice::new(payload)];
+        let sent = sendmsg::<()>(self.stream.socket.as_raw_fd(), &parts, &[], flags, None);
+        let sent = match sent {
+            Ok(count) => count,
+            Err(nix::Error::EINTR | nix::Error::EAGAIN) => 0,
+            Err(error) => return Err(RelayError::Lost(error)),
+        };
+        let header_left = header.get(sent..).unwrap_or_default();
+        let payload_left = &payload[sent.saturating_sub(HEADER)..];
+        self.answer(header_left).and_then(|()| self.answer(payload_left))
     }
 
     /// Writes everything. A write that has to wait does so no longer than the worker may be silent.

@@ -1,10 +1,18 @@
 //! The body of a request, as far as it is read before a worker is asked for.
 
+use std::time::{Duration, Instant};
+
 use httpd::{ReadError, Request};
 use wsgi::protocol::frame::BodyFault;
 use wsgi::protocol::request::BodyRest;
 
 use crate::request::spool::Spool;
+
+/// A longer body is read in pieces of so many bytes.
+const PIECE: usize = 64 * 1024;
+
+/// A client that will have sent the rest of its body so soon does not keep a worker for long.
+const SOON: Duration = Duration::from_millis(100);
 
 /// A body up to this length travels with the request's head.
 const SMALL_BODY: usize = 64 * 1024;
@@ -61,7 +69,7 @@ pub(crate) fn first_of_body(
     match usize::try_from(length) {
         Ok(length) if length <= SMALL_BODY => short_body(request, length),
         _ => {
-            let mut read = long_body(request, length.min(buffer));
+            let mut read = long_body(request, length, length.min(buffer));
             read.left = length.saturating_sub(read.spool.len() + read.beyond.len() as u64);
             (Vec::new(), BodyRest::Pull, read)
         }
@@ -91,18 +99,24 @@ fn short_body(request: &mut Request<'_>, length: usize) -> (Vec<u8>, BodyRest, B
     (body, rest, read)
 }
 
-/// Reads up to `length` bytes of a body, as long as there is room for them.
-fn long_body(request: &mut Request<'_>, length: u64) -> BodyRead {
+/// Of a body of `length` bytes reads up to `most`, as long as there is room for them. A client that
+/// will soon have sent all is not waited for any longer.
+fn long_body(request: &mut Request<'_>, length: u64, most: u64) -> BodyRead {
     let mut read = BodyRead::default();
-    if length == 0 {
+    if most == 0 {
         return read;
     }
     // Not on the stack: each thread of a child would keep its pages.
-    let mut piece = vec![0; 16 * 1024];
-    while read.spool.len() < length {
-        let left = usize::try_from(length - read.spool.len()).unwrap_or(usize::MAX);
+    let mut piece = vec![0; PIECE];
+    let began = Instant::now();
+    while read.spool.len() < most {
+        let got = read.spool.len();
+        if got >= PIECE as u64 && rest_will_take(began.elapsed(), got, length - got) < SOON {
+            break;
+        }
+        let left = usize::try_from(most - got).unwrap_or(usize::MAX);
         let room = left.min(piece.len());
-        match request.read(&mut piece[..room]) {
+        match request.read_available(&mut piece[..room]) {
             Ok(0) => break,
             Ok(count) => {
                 if read.spool.push(&piece[..count]).is_err() {
@@ -118,6 +132,11 @@ fn long_body(request: &mut Request<'_>, length: u64) -> BodyRead {
         }
     }
     read
+}
+
+/// How long the rest of a body will take, if it comes as fast as the part before it.
+fn rest_will_take(took: Duration, got: u64, left: u64) -> Duration {
+    took.mul_f64(left as f64 / got as f64)
 }
 
 /// The fault in the terms of the frames.

@@ -6,6 +6,7 @@
 
 use crate::protocol::codec::{CodecError, Pairs, Reader, Writer, flag};
 use crate::protocol::frame::{FrameError, VERSION};
+use crate::protocol::response::content_length;
 
 /// Where the rest of the request's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,16 @@ impl<'a> RequestHead<'a> {
             .pairs(environ)
             .bytes(self.body)
             .u8(self.body_rest as u8);
+    }
+
+    /// How much of the body may come behind its first bytes, as far as that is known.
+    #[must_use]
+    pub fn body_left(&self) -> Option<u64> {
+        if self.body_rest == BodyRest::None {
+            return Some(0);
+        }
+        let (_, length) = self.environ.clone().find(|(name, _)| *name == b"CONTENT_LENGTH")?;
+        content_length(length)?.checked_sub(self.body.len() as u64)
     }
 
     /// Method and URI, as the access log shows them, for messages.
