@@ -9,7 +9,7 @@ use testkit::installation;
 use crate::report::list;
 
 /// Those packages whose versions matter.
-const PACKAGES: [&str; 4] = ["Django", "gunicorn", "mod_wsgi", "uWSGI"];
+const PACKAGES: [&str; 5] = ["Django", "granian", "gunicorn", "mod_wsgi", "uWSGI"];
 
 /// A list in Markdown.
 pub(crate) fn describe() -> Result<String> {

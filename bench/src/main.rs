@@ -17,6 +17,7 @@ mod report;
 mod scenario;
 mod server;
 mod server_kind;
+mod speed;
 mod wait;
 mod workdir;
 
@@ -39,6 +40,8 @@ enum Command {
     Memory(memory::Options),
     /// The outcome of requests in restarts, kills and shortages.
     Reliability(reliability::Options),
+    /// Requests in a second, processor time and latencies, of all servers in one run.
+    Speed(speed::Options),
     /// The resources that many requests leave behind in each process.
     Leaks(leaks::Options),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Memory(options) => memory::run(&options),
         Command::Reliability(options) => reliability::run(&options),
         Command::Leaks(options) => leaks::run(&options),
+        Command::Speed(options) => speed::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -14,28 +14,46 @@ pub(crate) struct Findings {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Verdict {
     what: String,
-    limit: f64,
+    limit: Limit,
     unit: &'static str,
     /// `None` where it could not be measured, which counts as missed.
     found: Option<f64>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
 impl Verdict {
     /// A figure that may be at most the limit.
     pub(crate) fn at_most(what: &str, limit: f64, unit: &'static str, found: Option<f64>) -> Self {
-        Self { what: what.to_owned(), limit, unit, found }
+        Self { what: what.to_owned(), limit: Limit::AtMost(limit), unit, found }
+    }
+
+    /// A figure that has to be at least the limit.
+    pub(crate) fn at_least(what: &str, limit: f64, unit: &'static str, found: Option<f64>) -> Self {
+        Self { what: what.to_owned(), limit: Limit::AtLeast(limit), unit, found }
     }
 
     /// Whether it was reached.
     pub(crate) fn is_met(&self) -> bool {
-        self.found.is_some_and(|found| found <= self.limit)
+        self.found.is_some_and(|found| match self.limit {
+            Limit::AtMost(limit) => found <= limit,
+            Limit::AtLeast(limit) => found >= limit,
+        })
     }
 
     fn row(&self) -> Vec<String> {
         let Self { what, limit, unit, found } = self;
         let found = found.map_or("not measured".to_owned(), |found| format!("{found:.3} {unit}"));
         let met = if self.is_met() { "reached" } else { "**missed**" };
-        vec![what.clone(), format!("≤ {limit} {unit}"), found, met.to_owned()]
+        let limit = match limit {
+            Limit::AtMost(limit) => format!("≤ {limit:.3} {unit}"),
+            Limit::AtLeast(limit) => format!("≥ {limit:.3} {unit}"),
+        };
+        vec![what.clone(), limit, found, met.to_owned()]
     }
 }
 
@@ -124,6 +142,8 @@ mod tests {
         assert!(verdict(Some(1.0)).is_met());
         assert!(!verdict(Some(1.01)).is_met());
         assert!(!verdict(None).is_met());
+        assert!(Verdict::at_least("x", 1.0, "", Some(1.0)).is_met());
+        assert!(!Verdict::at_least("x", 1.0, "", Some(0.99)).is_met());
         assert!(verdicts(&[verdict(None)]).contains("| not measured | **missed** |"));
     }
 

@@ -104,7 +104,7 @@ fn each<T>(kinds: &[ServerKind], measure: impl Fn(ServerKind) -> Result<T>) -> V
 /// uses would be private to it, or not, as other servers on the machine come and go; now they never
 /// are.
 fn accompanied<T>(bench: &Bench, measure: impl FnOnce() -> T) -> T {
-    let shape = Shape { app: App::Hello, mode: Mode::Daemon(1) };
+    let shape = Shape::new(App::Hello, Mode::Daemon(1));
     let companion = ServerKind::Plain.start(&bench.workdir, shape);
     if let Err(error) = &companion {
         eprintln!("note: measured without another httpd: {error:#}");

@@ -120,6 +120,11 @@ impl Server {
         self.snapshot().with(role).map(|member| member.pid).collect()
     }
 
+    /// The ids of all its processes.
+    pub(crate) fn all_pids(&mut self) -> Vec<i32> {
+        self.processes().iter().map(|process| process.pid).collect()
+    }
+
     fn processes(&mut self) -> Vec<Process> {
         let mut all = self.httpd.as_ref().map(Httpd::processes).unwrap_or_default();
         all.extend(self.program.as_mut().map(Program::processes).unwrap_or_default());

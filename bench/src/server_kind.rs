@@ -29,6 +29,8 @@ pub(crate) enum ServerKind {
     Gunicorn { preload: bool },
     /// uWSGI, which loads the application before it forks, behind `mod_proxy_uwsgi`.
     Uwsgi,
+    /// granian by itself.
+    Granian,
 }
 
 /// An application, and how it is to be served.
@@ -36,6 +38,17 @@ pub(crate) enum ServerKind {
 pub(crate) struct Shape {
     pub(crate) app: App,
     pub(crate) mode: Mode,
+    /// Threads of a process that runs the application, but for embedded mode.
+    pub(crate) threads: u32,
+    /// Lines at the end of httpd's configuration.
+    pub(crate) lines: &'static str,
+}
+
+impl Shape {
+    /// As most are.
+    pub(crate) fn new(app: App, mode: Mode) -> Self {
+        Self { app, mode, threads: THREADS, lines: "" }
+    }
 }
 
 /// Where the application runs.
@@ -73,6 +86,7 @@ impl ServerKind {
             Self::Gunicorn { preload: false } => "gunicorn".to_owned(),
             Self::Gunicorn { preload: true } => "gunicorn `--preload`".to_owned(),
             Self::Uwsgi => "uWSGI".to_owned(),
+            Self::Granian => "granian".to_owned(),
         }
     }
 
@@ -84,13 +98,11 @@ impl ServerKind {
     /// Starts it. The error explains what it does not accept.
     pub(crate) fn start(self, workdir: &Workdir, shape: Shape) -> Result<Server> {
         let started = match self {
-            Self::Plain => {
-                serve(setup(shape.mode).without_wsgi().file("htdocs/index.html", "Hello!\n"))
-            }
+            Self::Plain => serve(setup(shape).without_wsgi().file("htdocs/index.html", "Hello!\n")),
             Self::Dormouse(options) => {
                 let lines =
                     format!("LogLevel notice wsgi:notice\n{}", wsgi(workdir, shape, options)?);
-                serve(setup(shape.mode).conf(&lines))
+                serve(setup(shape).conf(&lines))
             }
             Self::ModWsgi(directives) => {
                 let lines = wsgi(workdir, shape, "")?;
@@ -99,10 +111,11 @@ impl ServerKind {
                      {directives}\n{lines}",
                     module()?
                 );
-                serve(setup(shape.mode).without_wsgi().conf(&lines))
+                serve(setup(shape).without_wsgi().conf(&lines))
             }
             Self::Gunicorn { preload } => gunicorn(workdir, shape, preload),
             Self::Uwsgi => uwsgi(workdir, shape),
+            Self::Granian => granian(workdir, shape),
         };
         started.with_context(|| self.name())
     }
@@ -110,15 +123,15 @@ impl ServerKind {
 
 /// Two children of httpd, and room for those of the generation before, which a graceful restart
 /// needs.
-fn setup(mode: Mode) -> Setup {
-    let threads = if mode == Mode::Embedded { THREADS } else { CHILD_THREADS };
+fn setup(shape: Shape) -> Setup {
+    let threads = if shape.mode == Mode::Embedded { THREADS } else { CHILD_THREADS };
     let sizes = format!(
         "StartServers 2\nServerLimit 4\nThreadsPerChild {threads}\nMaxRequestWorkers {}\n\
          MinSpareThreads 1\nMaxSpareThreads 100\nLogLevel notice\n",
         2 * threads
     );
     // A measurement judges figures; what is logged meanwhile is for people.
-    Httpd::new("bench").mpm(Mpm::Event).conf(&sizes).allow_log("")
+    Httpd::new("bench").mpm(Mpm::Event).conf(&sizes).conf(shape.lines).allow_log("")
 }
 
 fn serve(setup: Setup) -> Result<Server> {
@@ -133,8 +146,9 @@ fn wsgi(workdir: &Workdir, shape: Shape, options: &str) -> Result<String> {
     let script = script.display();
     let group = |name: &str, processes: &str| {
         format!(
-            "WSGIDaemonProcess {name} {processes} threads={THREADS} display-name=%{{GROUP}} \
-             python-home=\"{home}\" python-path=\"{path}\" {options}\n"
+            "WSGIDaemonProcess {name} {processes} threads={} display-name=%{{GROUP}} \
+             python-home=\"{home}\" python-path=\"{path}\" {options}\n",
+            shape.threads
         )
     };
     let mut lines = String::from("WSGIApplicationGroup %{GLOBAL}\n");
@@ -181,7 +195,7 @@ fn gunicorn(workdir: &Workdir, shape: Shape, preload: bool) -> Result<Server> {
     let mut command = Command::new(installation::venv()?.join("bin/gunicorn"));
     command.args(["--bind", &address.to_string(), "--no-control-socket", "--log-level", "warning"]);
     command.args(["--workers", &processes(shape)?.to_string()]);
-    command.args(["--threads", &THREADS.to_string()]);
+    command.args(["--threads", &shape.threads.to_string()]);
     if preload {
         command.arg("--preload");
     }
@@ -206,15 +220,32 @@ fn uwsgi(workdir: &Workdir, shape: Shape) -> Result<Server> {
     command.arg("--home").arg(installation::venv()?);
     command.arg("--socket").arg(&socket).arg("--chmod-socket=666");
     command.args(["--processes", &processes(shape)?.to_string()]);
-    command.args(["--enable-threads", "--threads", &THREADS.to_string()]);
+    command.args(["--enable-threads", "--threads", &shape.threads.to_string()]);
     if let Some(user) = user {
         command.args(["--uid", &user.uid.to_string(), "--gid", &user.gid.to_string()]);
     }
     command.arg("--chdir").arg(workdir.path());
     command.arg("--module").arg(entry_point(shape.app));
     let program = Program::start(directory, &command)?;
-    let proxy = setup(shape.mode).without_wsgi().module("proxy").module("proxy_uwsgi");
+    let proxy = setup(shape).without_wsgi().module("proxy").module("proxy_uwsgi");
     Server::of_both(proxy.conf(&proxied(&socket)).try_start()?, program)
+}
+
+/// With its own defaults for all that is not asked for here.
+fn granian(workdir: &Workdir, shape: Shape) -> Result<Server> {
+    let address = testkit::free_address()?;
+    let mut command = Command::new("setpriv");
+    if let Some(user) = web_user()? {
+        command.args(["--reuid", &user.uid.to_string(), "--regid", &user.gid.to_string()]);
+        command.arg("--clear-groups");
+    }
+    command.arg("--").arg(installation::venv()?.join("bin/granian"));
+    command.args(["--interface", "wsgi", "--log-level", "warning"]);
+    command.args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()]);
+    command.args(["--workers", &processes(shape)?.to_string()]);
+    command.args(["--blocking-threads", &shape.threads.to_string()]);
+    command.arg("--working-dir").arg(workdir.path()).arg(entry_point(shape.app));
+    Server::of_program(Program::start(open_directory("dm-")?, &command)?, address)
 }
 
 fn proxied(socket: &Path) -> String {
@@ -226,6 +257,7 @@ fn entry_point(app: App) -> &'static str {
         App::Hello => "hello:application",
         App::Polls => "polls.wsgi:application",
         App::Library => "library.wsgi:application",
+        App::Traffic => "traffic:application",
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum App {
     Polls,
     /// A Django project that does more for each request.
     Library,
+    /// Short and long answers, bodies, a file.
+    Traffic,
 }
 
 impl App {
@@ -28,6 +30,7 @@ impl App {
             Self::Hello => "hello.py",
             Self::Polls => "polls/wsgi.py",
             Self::Library => "library/wsgi.py",
+            Self::Traffic => "traffic.py",
         }
     }
 
@@ -35,6 +38,7 @@ impl App {
     pub(crate) fn targets(self) -> &'static [&'static str] {
         match self {
             Self::Hello => &["/"],
+            Self::Traffic => &["/hello"],
             Self::Polls => &["/", "/3/", "/3/results/", "/admin/login/", "/7/", "/7/results/"],
             Self::Library => &[
                 "/",

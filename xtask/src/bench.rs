@@ -29,6 +29,8 @@ enum What {
     Reliability(Reliability),
     /// The resources that many requests leave behind in each process; fails if something grows.
     Leaks(Leaks),
+    /// Speed of Dormouse, mod_wsgi, uWSGI, granian and plain httpd; fails if a target is missed.
+    Speed(Speed),
 }
 
 #[derive(Args)]
@@ -83,6 +85,29 @@ struct Leaks {
     requests: Option<u32>,
 }
 
+#[derive(Args)]
+struct Speed {
+    /// The Python of all servers, a path or a version (3.13, else the system's).
+    #[arg(long)]
+    python: Option<String>,
+    /// Only these scenarios: hello, ten, pieces, echo, upload, django, file, alone, latency,
+    /// connections, shapes, groups, calls.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Fewer and shorter rounds: less than five minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Only Dormouse and mod_wsgi's daemon mode; targets that others are part of are missed.
+    #[arg(long)]
+    ours: bool,
+    /// Rounds of each workload (7; 3 with --quick).
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// Seconds of each server in a round (2; 0.4 with --quick).
+    #[arg(long)]
+    seconds: Option<f64>,
+}
+
 /// The Python that the targets are meant for.
 const USUAL: &str = "3.13";
 
@@ -96,6 +121,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             measure(reliability.python.as_deref(), None, reliability.arguments())
         }
         What::Leaks(leaks) => measure(leaks.python.as_deref(), None, leaks.arguments()),
+        What::Speed(speed) => {
+            measure(speed.python.as_deref(), Some(&venv::BENCH), speed.arguments())
+        }
     }
 }
 
@@ -127,6 +155,24 @@ impl Leaks {
         words.extend(list("--only", &self.only));
         words.extend(list("--place", &self.place));
         words.extend(number("--requests", self.requests));
+        words
+    }
+}
+
+impl Speed {
+    fn arguments(&self) -> Vec<String> {
+        let mut words = vec!["speed".to_owned()];
+        words.extend(list("--only", &self.only));
+        words.extend(number("--rounds", self.rounds));
+        for (name, wanted) in [("--quick", self.quick), ("--ours", self.ours)] {
+            words.extend(wanted.then(|| name.to_owned()));
+        }
+        words.extend(
+            self.seconds
+                .map(|seconds| ["--seconds".to_owned(), seconds.to_string()])
+                .into_iter()
+                .flatten(),
+        );
         words
     }
 }

@@ -54,6 +54,7 @@ pub(crate) const BENCH: &[Package] = &[
     Package { name: "gcc", why: "compiles mod_wsgi and uWSGI" },
     Package { name: "libpython3-dev", why: "what the two are linked with for the system's Python" },
     Package { name: "python3-venv", why: "the environment of the other servers" },
+    Package { name: "strace", why: "counts system calls" },
 ];
 
 /// Installs those packages that are missing, or says which command would.

@@ -14,6 +14,10 @@ def books(request):
     return render(request, "library/books.html", {"page": page})
 
 
+def titles(request):
+    return render(request, "library/titles.html", {"books": Book.objects.all()[:20]})
+
+
 def book(request, number):
     found = get_object_or_404(Book.objects.select_related("author"), pk=number)
     others = found.author.books.exclude(pk=number)

@@ -18,7 +18,7 @@ const SERVER_KINDS: [ServerKind; 4] = [
 
 /// Measures with one group of one process.
 pub(super) fn run(bench: &Bench) -> Findings {
-    let shape = Shape { app: App::Hello, mode: Mode::Daemon(1) };
+    let shape = Shape::new(App::Hello, Mode::Daemon(1));
     let entries =
         accompanied(bench, || each(&SERVER_KINDS, |kind| Lifecycle::run(bench, kind, shape)));
     let plain = of(&entries, ServerKind::Plain);

@@ -71,7 +71,7 @@ impl Rival {
         let workdir = Workdir::make()?;
         let path = workdir.script(App::Polls);
         let script = File::options().append(true).open(path).context("cannot open the script")?;
-        let shape = Shape { app: App::Polls, mode: Mode::Daemon(1) };
+        let shape = Shape::new(App::Polls, Mode::Daemon(1));
         let server = kind.start(&workdir, shape)?;
         Ok(Self { server, script, killed: Vec::new(), touched: Vec::new(), _workdir: workdir })
     }

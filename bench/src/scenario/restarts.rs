@@ -64,7 +64,7 @@ pub(super) fn run(bench: &Bench) -> Findings {
 }
 
 fn looks(bench: &Bench, kind: ServerKind) -> Result<Looks> {
-    let shape = Shape { app: App::Hello, mode: Mode::Daemon(1) };
+    let shape = Shape::new(App::Hello, Mode::Daemon(1));
     let mut server = kind.start(&bench.workdir, shape)?;
     for _ in 0..EARLIER {
         server.restart()?;

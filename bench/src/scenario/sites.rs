@@ -46,7 +46,7 @@ pub(super) fn run(bench: &Bench) -> Findings {
 }
 
 fn idle(bench: &Bench, kind: ServerKind) -> Result<ProcessSnapshot> {
-    let shape = Shape { app: App::Hello, mode: Mode::Sites(SITES) };
+    let shape = Shape::new(App::Hello, Mode::Sites(SITES));
     let mut server = kind.start(&bench.workdir, shape)?;
     for site in 0..SITES {
         if kind.runs_python() {

@@ -26,7 +26,7 @@ const OTHERS: [ServerKind; 4] = [
 
 /// Hello in 4 processes.
 pub(super) fn hello(bench: &Bench) -> Findings {
-    let shape = Shape { app: App::Hello, mode: Mode::Daemon(4) };
+    let shape = Shape::new(App::Hello, Mode::Daemon(4));
     let entries = measure(bench, HELLO_TEMPLATE, shape);
     let verdicts = vec![tree(&entries, HELLO_TEMPLATE, "hello, 4 processes: PSS of all", 18.0)];
     Findings { text: text(bench, &entries, HELLO_TEMPLATE), verdicts }
@@ -34,7 +34,7 @@ pub(super) fn hello(bench: &Bench) -> Findings {
 
 /// Django in 4 processes.
 pub(super) fn django(bench: &Bench) -> Findings {
-    let shape = Shape { app: App::Polls, mode: Mode::Daemon(4) };
+    let shape = Shape::new(App::Polls, Mode::Daemon(4));
     let entries = measure(bench, TEMPLATE, shape);
     let worker =
         of(&entries, TEMPLATE).and_then(|lifecycle| lifecycle.loaded().private(Role::Worker));
@@ -47,7 +47,7 @@ pub(super) fn django(bench: &Bench) -> Findings {
 
 /// Django in 16 processes.
 pub(super) fn django16(bench: &Bench) -> Findings {
-    let shape = Shape { app: App::Polls, mode: Mode::Daemon(16) };
+    let shape = Shape::new(App::Polls, Mode::Daemon(16));
     let entries = measure(bench, TEMPLATE, shape);
     let verdicts = vec![tree(&entries, TEMPLATE, "Django, 16 processes: PSS of all", 130.0)];
     Findings { text: text(bench, &entries, TEMPLATE), verdicts }
@@ -56,7 +56,7 @@ pub(super) fn django16(bench: &Bench) -> Findings {
 /// The larger Django project in 4 processes. No figure is given that it has to reach, only that it
 /// must cost no more than half of mod_wsgi.
 pub(super) fn library(bench: &Bench) -> Findings {
-    let shape = Shape { app: App::Library, mode: Mode::Daemon(4) };
+    let shape = Shape::new(App::Library, Mode::Daemon(4));
     let entries = measure(bench, LIBRARY_TEMPLATE, shape);
     let what = "a larger Django project: PSS of all, part of mod_wsgi's";
     let verdicts = vec![Verdict::at_most(what, 0.5, "", part(&entries, LIBRARY_TEMPLATE))];
@@ -66,7 +66,7 @@ pub(super) fn library(bench: &Bench) -> Findings {
 /// Django in httpd's children. Each has the application to itself, by whichever server it is
 /// loaded, so no more can be asked than to cost what mod_wsgi costs.
 pub(super) fn embedded(bench: &Bench) -> Findings {
-    let shape = Shape { app: App::Polls, mode: Mode::Embedded };
+    let shape = Shape::new(App::Polls, Mode::Embedded);
     let (dormouse, mod_wsgi) = (ServerKind::Dormouse(""), ServerKind::ModWsgi(""));
     let entries = each(&[dormouse, mod_wsgi], |kind| Lifecycle::run(bench, kind, shape));
     let what = "Django embedded, 2 children: PSS of all, part of mod_wsgi's";
