@@ -2,31 +2,35 @@
 //!
 //! Only one thread of a process runs Python code at a time, the one that holds the GIL. Several
 //! requests that all compute take turns with it every few milliseconds, and all of them end late,
-//! with caches that are never warm. So a request begins only when none of those that the process
-//! serves computes: they wait for a database, say. Meanwhile it waits where another process can take
-//! it, or, in embedded mode, in the order in which requests have come.
+//! with caches that are never warm; and so do more processes that compute than there are processors.
+//! So a request begins only when none of those that the process serves computes (they wait for a
+//! database, say), and when fewer of the group do than there are processors. Meanwhile it waits where
+//! another process can take it, or, in embedded mode, in the order in which requests have come.
 //!
 //! Whether a thread computes is its state in the kernel. What is read is a hint: at worst a request
 //! begins a little earlier or later. One that computes for longer than [`LONG`] does not keep others
 //! from beginning, and where requests are done faster than a thread could be woken for the next one,
 //! they wait for the GIL alone.
 
-use std::cell::OnceCell;
+mod siblings;
+mod thread_state;
+
 use std::collections::VecDeque;
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use nix::unistd::Pid;
+use siblings::Siblings;
+use thread_state::{RequestThread, is_runnable};
 use wsgi::lock::lock;
 
 /// A request that has just begun computes, which is not looked at. Where most requests end sooner,
 /// it keeps no other one from beginning.
 const YOUNG: Duration = Duration::from_micros(300);
 /// A request that has run for so long does not keep others from beginning.
-const LONG: Duration = Duration::from_millis(50);
+const LONG: Duration = Duration::from_millis(20);
 /// Between two looks: the first pause, and the longest one. Each is twice the one before, so that
 /// nothing waits for much longer than it has to.
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
@@ -36,11 +40,6 @@ const SELDOM: Duration = Duration::from_millis(20);
 /// The most requests that are looked at, the youngest ones.
 const MOST_LOOKS: usize = 4;
 
-thread_local! {
-    /// Where the kernel says what this thread does; `None` without `/proc`.
-    static STATE: OnceCell<Option<Arc<File>>> = const { OnceCell::new() };
-}
-
 /// The requests of a process that run.
 #[derive(Debug, Default)]
 pub struct Admission {
@@ -49,6 +48,8 @@ pub struct Admission {
     state: Mutex<State>,
     /// How long requests have taken lately, in nanoseconds.
     usual: AtomicU64,
+    /// The other processes of the group.
+    siblings: OnceLock<Siblings>,
 }
 
 #[derive(Debug, Default)]
@@ -71,8 +72,9 @@ struct Waiting {
 struct Running {
     number: u64,
     since: Instant,
-    /// See [`STATE`].
-    thread: Option<Arc<File>>,
+    thread: RequestThread,
+    /// What the siblings were told of it.
+    told: u64,
 }
 
 /// A request that runs until this is dropped.
@@ -87,6 +89,15 @@ impl Admission {
     /// then nothing ever waits.
     pub(crate) fn new(is_off: bool) -> Self {
         Self { is_off, ..Self::default() }
+    }
+
+    /// Tells the other processes of the group of requests from now on, and heeds what they tell, in
+    /// words that all of them share and that were zero at first.
+    pub fn share(&self, words: &'static [AtomicU64]) {
+        if !self.is_off && !words.is_empty() {
+            // A process has one group.
+            let _ = self.siblings.set(Siblings::new(words));
+        }
     }
 
     /// Waits until a request may begin, or `is_over` says that the caller does not want to wait any
@@ -141,12 +152,14 @@ impl Admission {
     fn add(&self, state: &mut State) -> Admitted<'_> {
         let number = state.next;
         state.next += 1;
-        let running = Running { number, since: Instant::now(), thread: own_state() };
-        state.running.push(running);
+        let thread = RequestThread::current();
+        let told = self.siblings.get().map_or(0, |siblings| siblings.begin(thread.id));
+        state.running.push(Running { number, since: Instant::now(), thread, told });
         Admitted { admission: self, number }
     }
 
-    /// Whether no request computes.
+    /// Whether no request of this process computes, and fewer of the group do than there are
+    /// processors.
     fn is_open(&self) -> bool {
         if self.is_off {
             return true;
@@ -155,16 +168,21 @@ impl Admission {
         let state = self.lock();
         let youngest = state.running.iter().rev().take(MOST_LOOKS);
         let mut looks = Vec::new();
+        let own: Vec<Pid> = state.running.iter().map(|running| running.thread.id).collect();
         for running in youngest {
             match running.since.elapsed() {
                 age if age < YOUNG && are_short => {}
                 age if age < YOUNG => return false,
-                age if age < LONG => looks.extend(running.thread.clone()),
+                age if age < LONG => looks.extend(running.thread.stat.clone()),
                 _ => {}
             }
         }
         drop(state);
-        !looks.iter().any(|stat| is_runnable(stat))
+        if looks.iter().any(|stat| is_runnable(stat)) {
+            return false;
+        }
+        let siblings = self.siblings.get().filter(|_| !are_short);
+        !siblings.is_some_and(|siblings| siblings.are_enough(&own, YOUNG, LONG))
     }
 
     /// A request has taken so long.
@@ -185,7 +203,11 @@ impl Drop for Admitted<'_> {
         let mut state = self.admission.lock();
         let place = state.running.iter().position(|running| running.number == self.number);
         if let Some(place) = place {
-            self.admission.note(state.running.remove(place).since.elapsed());
+            let ended = state.running.remove(place);
+            self.admission.note(ended.since.elapsed());
+            if let Some(siblings) = self.admission.siblings.get() {
+                siblings.end(ended.thread.id, ended.told);
+            }
         }
         let next = state.waiting.front().filter(|next| next.has_request);
         let next = next.map(|next| next.thread.clone());
@@ -194,21 +216,6 @@ impl Drop for Admitted<'_> {
             next.unpark();
         }
     }
-}
-
-/// Whether a thread is in the state `R`: the first field behind the name, which ends with the last
-/// parenthesis (proc_pid_stat(5)).
-fn is_runnable(stat: &File) -> bool {
-    // The number and the longest name fit in front of it.
-    let mut text = [0; 64];
-    let Ok(count) = stat.read_at(&mut text, 0) else { return false };
-    let end = text[..count].iter().rposition(|byte| *byte == b')');
-    end.and_then(|end| text.get(end + 2)) == Some(&b'R')
-}
-
-fn own_state() -> Option<Arc<File>> {
-    let open = || File::open("/proc/thread-self/stat").ok().map(Arc::new);
-    STATE.try_with(|state| state.get_or_init(open).clone()).ok().flatten()
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -34,6 +34,7 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, Message> {
         |number| sys::inherited(number).map_err(|error| codes::process_not_started(&error));
     let queue = Queue::new(inherited(descriptor::QUEUE)?);
     let control = ControlSocket::new(inherited(descriptor::CONTROL)?);
+    let requests = inherited(descriptor::REQUESTS)?;
     forget_start(py, &spec).map_err(|error| codes::process_not_started(&error))?;
     // A failure is told where stacks are wanted.
     let _ = stacks::prepare(py);
@@ -42,6 +43,8 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, Message> {
         EngineError::SetUp(message) => message,
         error @ EngineError::NotMain => codes::process_not_started(&error),
     })?;
+    let words = sys::map_words(requests).map_err(|error| codes::process_not_started(&error))?;
+    engine.admission().share(words);
     let supervisor = std::os::unix::process::parent_id();
     let mut process = ProcessContext { spec, log, engine, queue, control, supervisor };
     if process.spec.preload != Preload::Off {

@@ -6,6 +6,7 @@ mod exports;
 mod host;
 mod malloc;
 mod process;
+mod shared_words;
 
 pub(crate) use host::HostCalls;
 pub(crate) use malloc::{reserve_free_chunks, trim_heap};
@@ -13,3 +14,4 @@ pub(crate) use process::{
     FOREIGN, catch_signals, count_forks, end_with, exit_now, forked_from, forks, has_ended,
     inherited, set_title, signal_thread, stack_signal, threads,
 };
+pub(crate) use shared_words::map_words;

@@ -15,7 +15,7 @@ use crate::log;
 use crate::queue::Queue;
 use crate::start::birth::Failure;
 use crate::start::credentials::{AccountError, Credentials};
-use crate::start::launch::{Start, StartError};
+use crate::start::launch::{Start, StartError, shared_words};
 use crate::start::program;
 
 /// The facts that starting a process of the group takes. Its user and its Python are looked for
@@ -28,6 +28,8 @@ pub(super) struct Launch {
     pub(super) queue: Queue,
     pub(super) log: GroupLog,
     pub(super) kept: Kept,
+    /// See [`wsgi::process::plan::descriptor::REQUESTS`]; made with the first process.
+    requests: OnceCell<OwnedFd>,
     children: Account,
 }
 
@@ -58,6 +60,7 @@ impl Launch {
             queue: Queue::new(queue),
             log,
             kept: Kept::default(),
+            requests: OnceCell::new(),
             children: plan.children.clone(),
         }
     }
@@ -79,6 +82,13 @@ impl Launch {
     ) -> Result<R, StartError> {
         let credentials = self.credentials()?;
         let engine = program::engine().map_err(StartError::Engine)?;
+        let requests = match self.requests.get() {
+            Some(requests) => requests,
+            None => {
+                let words = shared_words()?;
+                self.requests.get_or_init(|| words)
+            }
+        };
         let spec = WorkerSpec { preload: level, ..self.spec.clone() };
         act(&Start {
             spec: &spec,
@@ -88,6 +98,7 @@ impl Launch {
             queue: self.queue.receiver(),
             log: self.log.writer(),
             kept: &self.kept,
+            requests,
             children: self.children.uid,
         })
     }

@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use wsgi::config::daemon_process::Preload;
 use wsgi::config::settings::PythonOptions;
@@ -51,6 +52,8 @@ pub(crate) struct Start<'s> {
     pub(crate) log: &'s OwnedFd,
     /// The lines of the group that are never closed.
     pub(crate) kept: &'s Kept,
+    /// Where the group's processes tell each other of requests.
+    pub(crate) requests: &'s OwnedFd,
     /// User id of httpd's children: workers of another user begin in their home directory.
     pub(crate) children: u32,
 }
@@ -133,6 +136,7 @@ impl Start<'_> {
                 (descriptor::QUEUE, self.queue),
                 (descriptor::CONTROL, &theirs),
                 (descriptor::SPEC, &spec),
+                (descriptor::REQUESTS, self.requests),
             ],
             umask: self.spec.group.umask,
             priority: self.spec.group.limits.cpu_priority,
@@ -152,6 +156,20 @@ fn memory_file(content: &[u8]) -> std::io::Result<OwnedFd> {
     std::io::Seek::rewind(&mut file)?;
     Ok(file.into())
 }
+
+/// The file for [`descriptor::REQUESTS`]. None of those that map it can take its memory away from the
+/// others.
+pub(crate) fn shared_words() -> std::io::Result<OwnedFd> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let file = memfd_create(c"wsgi-requests", flags)?;
+    nix::unistd::ftruncate(&file, SHARED_WORDS)?;
+    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(raised(&file)?)
+}
+
+/// Bytes of that file.
+const SHARED_WORDS: i64 = 512;
 
 /// The group's `home`; else the home directory of a user that is not httpd's, if it is there; else
 /// where httpd is.

@@ -342,6 +342,9 @@ pub mod descriptor {
     pub const CONTROL: i32 = 4;
     /// The [`super::WorkerSpec`] as JSON.
     pub const SPEC: i32 = 5;
+    /// The memory file in which the processes of the group tell each other of running requests: 64
+    /// words of 64 bits, zero at first. It keeps its size.
+    pub const REQUESTS: i32 = 6;
 }
 
 /// Numbers of the descriptors that `wsgid` finds open when it starts (besides standard input, where
