@@ -7,9 +7,13 @@ Mounted in a group with one thread, so that the only stream of the process is th
 /declines       asks for the body, and then says that it has used nothing
 /twice          sends two heads
 /padded?NAME    sends a frame that has more bytes than its type means
+/swaps          ends with another stream in place of the one that it was given; /swapped answers how much
+                has come on that since then
+/number         answers with the kernel's number of the stream
 /log?N          writes N log lines of 1 KiB and answers
 /               answers
 """
+import array
 import os
 import socket
 import struct
@@ -26,6 +30,10 @@ HEADS = {
     "length": (200, "200 OK", [("Content-Length", "-1")]),
     "lengths": (200, "200 OK", [("Content-Length", "5"), ("Content-Length", "6")]),
 }
+
+
+# The end that is kept of a stream of our own.
+OURS = []
 
 
 def stream():
@@ -81,6 +89,25 @@ def application(environ, start_response):
         said += frame(kind, bytes(length))
     elif path == "/twice":
         said = head(200, "200 OK", plain) * 2
+    elif path == "/swaps":
+        ours, theirs = socket.socketpair()
+        OURS.append(ours)
+        said = head(200, "200 OK", plain) + frame(DATA, b"swapped") + frame(END)
+        files = array.array("i", [theirs.fileno()])
+        stream().sendmsg([said], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
+        said = b""
+    elif path == "/swapped":
+        OURS[0].setblocking(False)
+        try:
+            count = len(OURS[0].recv(1 << 16))
+        except BlockingIOError:
+            count = -1
+        start_response("200 OK", plain)
+        return [str(count).encode()]
+    elif path == "/number":
+        start_response("200 OK", plain)
+        found = stream()
+        return [str(os.fstat(found.fileno()).st_ino).encode()]
     if said:
         stream().sendall(said)
     start_response("200 OK", plain)

@@ -71,8 +71,8 @@ fn a_worker_has_what_the_options_say() {
     let path: Vec<_> = facts["path"].as_array().unwrap()[..3].to_vec();
     assert_eq!(path, ["/tmp", "/usr/share", "/usr/lib"]);
     assert_eq!(facts["argv"], serde_json::json!(["mod_wsgi"]));
-    // Nothing of httpd's is open in it: standard streams, queue, wsgid, signals, three
-    // events, the thread's epoll instance and state, stacks, request, and the folder that is listed.
+    // Nothing of httpd's is open in it: standard streams, queue, wsgid, signals, three events, the
+    // thread's epoll instance and state, stacks, request, and the folder that is listed.
     let descriptors = facts["descriptors"].as_array().unwrap().len();
     assert!(descriptors <= 15, "{:?}", facts["descriptors"]);
 }

@@ -87,3 +87,36 @@ fn one_request_does_not_fill_the_log() {
     assert_eq!(httpd.get("/log?1").send().text(), "well");
     assert_eq!(httpd.log_lines("WSGI0213").len(), 1);
 }
+
+/// One thread of httpd's, so that each request could get the stream of the one before it.
+fn liar_of_one_thread(name: &str) -> Httpd {
+    let sizes =
+        "<IfModule !mpm_prefork_module>\nThreadsPerChild 1\n</IfModule>\nMaxRequestWorkers 1";
+    let setup = Httpd::new(name).app("liar.wsgi").mode(Mode::Daemon).one_child().conf(sizes);
+    setup.daemon("processes=1 threads=1").start()
+}
+
+#[test]
+fn streams_are_used_again() {
+    let httpd = liar_of_one_thread("streams");
+    let ask = |target: &str| httpd.get(target).send();
+    let first = ask("/number").text();
+    for _ in 0..10 {
+        assert_eq!(ask("/number").text(), first);
+    }
+}
+
+/// Responses of other requests would go to whatever has the other end.
+#[test]
+fn a_stream_that_a_worker_puts_in_place_of_its_own_is_not_used() {
+    let httpd = liar_of_one_thread("swapped");
+    let ask = |target: &str| httpd.get(target).send();
+    let first = ask("/number").text();
+    assert_eq!(ask("/swaps").text(), "swapped");
+    for _ in 0..3 {
+        assert_eq!(ask("/").text(), "well");
+    }
+    // 0 is the end: the child has closed it.
+    assert_eq!(ask("/swapped").text(), "0");
+    assert_ne!(ask("/number").text(), first, "what came behind the end is left in the stream");
+}

@@ -1,6 +1,7 @@
 //! System calls of a request, as strace counts them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -39,7 +40,7 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
                     role.to_owned(),
                     describe(&calls, requests),
                 ]),
-                Err(error) => text += &format!("{}: not counted: {error:#}\n", contender.name()),
+                Err(error) => writeln!(text, "{}: not counted: {error:#}", contender.name())?,
             }
         }
         server.finish()?;
@@ -58,14 +59,15 @@ fn count(pids: &[i32], work: impl FnOnce() -> Result<u64>) -> Result<(u64, BTree
         command.args(["-p", &pid.to_string()]);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut strace = command.spawn().context("cannot run strace (Debian package strace)")?;
+    let mut strace_process =
+        command.spawn().context("cannot run strace (Debian package strace)")?;
     wait_until("strace has attached", || {
-        is_traced(pids[0]) || strace.try_wait().is_ok_and(|it| it.is_some())
+        is_traced(pids[0]) || strace_process.try_wait().is_ok_and(|it| it.is_some())
     });
-    let requests = if strace.try_wait()?.is_none() { work() } else { Ok(0) };
+    let requests = if strace_process.try_wait()?.is_none() { work() } else { Ok(0) };
     // It writes its counts when it is interrupted; it may have ended by itself.
-    let _ = kill(Pid::from_raw(i32::try_from(strace.id())?), Signal::SIGINT);
-    strace.wait()?;
+    let _ = kill(Pid::from_raw(i32::try_from(strace_process.id())?), Signal::SIGINT);
+    strace_process.wait()?;
     let requests = requests?;
     anyhow::ensure!(requests > 0, "the processes may not be traced");
     Ok((requests, read(&output)?))
@@ -73,8 +75,8 @@ fn count(pids: &[i32], work: impl FnOnce() -> Result<u64>) -> Result<(u64, BTree
 
 fn is_traced(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
-    tracer.is_some_and(|tracer| tracer.trim() != "0")
+    let traced_by = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    traced_by.is_some_and(|pid| pid.trim() != "0")
 }
 
 /// The summary of `strace -c`: the fourth column has the calls, the last one the name.
@@ -82,9 +84,9 @@ fn read(output: &Path) -> Result<BTreeMap<String, u64>> {
     let text = fs::read_to_string(output).context("strace has written nothing")?;
     let row = |line: &str| {
         let cells: Vec<_> = line.split_ascii_whitespace().collect();
-        let calls = cells.get(3)?.parse().ok()?;
+        let number = cells.get(3)?.parse().ok()?;
         cells.first()?.parse::<f64>().ok()?;
-        Some(((*cells.last()?).to_owned(), calls))
+        Some(((*cells.last()?).to_owned(), number))
     };
     Ok(text.lines().filter_map(row).filter(|(name, _)| name != "total").collect())
 }

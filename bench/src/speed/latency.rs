@@ -1,5 +1,7 @@
 //! Latencies at fixed rates: how long requests take while the server has time.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 
 use super::Bench;
@@ -51,7 +53,7 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
             }
             let head = ["server", "p50 ms", "p99 ms", "p99.9 ms", "errors"];
             let (name, percent) = (workload.name, share * 100.0);
-            findings.text += &format!("{name}, {rate:.0} requests/s ({percent:.0} %)\n\n");
+            writeln!(findings.text, "{name}, {rate:.0} requests/s ({percent:.0} %)\n")?;
             findings.text += &(table(&head, &rows) + "\n");
             let p99 = |contender| slowest.iter().find(|(one, _)| *one == contender)?.1;
             for contender in [Contender::Daemon, Contender::Template] {

@@ -129,7 +129,7 @@ mod tests {
 
     /// The reply in pieces of each length.
     fn read(text: &str) -> Vec<Result<Option<Seen>, Unreadable>> {
-        (1..text.len() + 1)
+        (1..=text.len())
             .map(|size| {
                 let mut reply = Reply::default();
                 text.as_bytes()

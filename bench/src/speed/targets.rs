@@ -5,8 +5,8 @@ use super::rounds::Line;
 use super::workload::{self, Workload};
 use crate::report::Verdict;
 
-/// Ratios to reach by workload: daemon, embedded. The template has to be as fast as the daemon but for
-/// three hundredths, with Django a twentieth faster.
+/// Ratios to reach by workload: daemon, embedded. The template has to be as fast as the daemon but
+/// for three hundredths, with Django a twentieth faster.
 const RATIOS: [(Workload, f64, f64); 7] = [
     (workload::HELLO, 2.2, 2.6),
     (workload::TEN, 2.1, 2.3),

@@ -2,15 +2,16 @@
 //!
 //! Only one thread of a process runs Python code at a time, the one that holds the GIL. Several
 //! requests that all compute take turns with it every few milliseconds, and all of them end late,
-//! with caches that are never warm; and so do more processes that compute than there are processors.
-//! So a request begins only when none of those that the process serves computes (they wait for a
-//! database, say), and when fewer of the group do than there are processors. Meanwhile it waits where
-//! another process can take it, or, in embedded mode, in the order in which requests have come.
+//! with caches that are never warm; and so do more processes that compute than there are
+//! processors. So a request begins only when none of those that the process serves computes (they
+//! wait for a database, say), and when fewer of the group do than there are processors. Meanwhile
+//! it waits where another process can take it, or, in embedded mode, in the order in which requests
+//! have come.
 //!
 //! Whether a thread computes is its state in the kernel. What is read is a hint: at worst a request
-//! begins a little earlier or later. One that computes for longer than [`LONG`] does not keep others
-//! from beginning, and where requests are done faster than a thread could be woken for the next one,
-//! they wait for the GIL alone.
+//! begins a little earlier or later. One that computes for longer than 20 milliseconds does not
+//! keep others from beginning, and where requests are done faster than a thread could be woken for
+//! the next one, they wait for the GIL alone.
 
 mod siblings;
 mod thread_state;
@@ -101,8 +102,8 @@ impl Admission {
     }
 
     /// Waits until a request may begin, or `is_over` says that the caller does not want to wait any
-    /// more. For a thread that has none yet: the one that has just ended a request is not in need of
-    /// its help, and does not wake it. The calling thread is not attached.
+    /// more. For a thread that has none yet: the one that has just ended a request is not in need
+    /// of its help, and does not wake it. The calling thread is not attached.
     pub fn wait(&self, is_over: impl Fn() -> bool) {
         drop(self.in_turn(false, is_over));
     }
@@ -112,8 +113,8 @@ impl Admission {
         self.add(&mut self.lock())
     }
 
-    /// Begins the request of the calling thread when none computes, and when those that came earlier
-    /// have begun. The thread is not attached.
+    /// Begins the request of the calling thread when none computes, and when those that came
+    /// earlier have begun. The thread is not attached.
     pub fn enter(&self) -> Admitted<'_> {
         self.add(&mut self.in_turn(true, || false))
     }

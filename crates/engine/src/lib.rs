@@ -9,7 +9,8 @@
 //! - `engine` holds the interpreters; it finds the one of a request (`engine/script` its script)
 //!   and runs a `job`;
 //! - `call` runs an application, `hook` asks a hook; `script` loads and reloads modules,
-//!   `known_scripts` are those that requests were for, `preload` notes what was loaded before a fork;
+//!   `known_scripts` are those that requests were for, `preload` notes what was loaded before a
+//!   fork;
 //! - `request` is what belongs to one request: its lease, body, response, error log and timing;
 //! - `objects` are the Python objects that it gets: environ, `wsgi.input`, `wsgi.errors`,
 //!   `start_response`;

@@ -43,7 +43,8 @@ pub(crate) fn run(py: Attached<'_>) -> Result<Infallible, Message> {
         EngineError::SetUp(message) => message,
         error @ EngineError::NotMain => codes::process_not_started(&error),
     })?;
-    let words = sys::map_words(requests).map_err(|error| codes::process_not_started(&error))?;
+    let words = sys::map_words(&requests).map_err(|error| codes::process_not_started(&error))?;
+    drop(requests);
     engine.admission().share(words);
     let supervisor = std::os::unix::process::parent_id();
     let mut process = ProcessContext { spec, log, engine, queue, control, supervisor };

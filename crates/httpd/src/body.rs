@@ -104,8 +104,8 @@ impl Request<'_> {
         Ok(0)
     }
 
-    /// Reads as [`Request::read`] does, and then what else has come, without waiting for it. A fault
-    /// that is met behind bytes is the answer to the next read.
+    /// Reads as [`Request::read`] does, and then what else has come, without waiting for it. A
+    /// fault that is met behind bytes is the answer to the next read.
     pub fn read_available(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let mut filled = self.read(buffer)?;
         while filled > 0 && filled < buffer.len() && !self.input.ended {

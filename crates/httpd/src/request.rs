@@ -348,8 +348,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// When the file that the request's path maps to was changed, in microseconds of the epoch; 0 if
-    /// httpd has not looked.
+    /// When the file that the request's path maps to was changed, in microseconds of the epoch; 0
+    /// if httpd has not looked.
     pub fn file_modified(&self) -> i64 {
         // SAFETY: the record is live.
         let info = unsafe { &(*self.as_ptr()).finfo };

@@ -1,8 +1,9 @@
 //! The requests that the processes of a group run, as they tell each other.
 //!
 //! Each running request has a word of memory that all processes of the group share: its thread, and
-//! when it began. What is there is a hint, which any of them may get wrong or leave behind when it is
-//! killed: it is looked at only while it is fresh, and the kernel says what the thread really does.
+//! when it began. What is there is a hint, which any of them may get wrong or leave behind when it
+//! is killed: it is looked at only while it is fresh, and the kernel says what the thread really
+//! does.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,13 +51,13 @@ impl Siblings {
     }
 
     /// Whether as many requests of other processes compute as there are processors. `own` are the
-    /// threads of this one. Those that are younger than `young` count without a look, those that are
-    /// older than `long` not at all.
+    /// threads of this one. Those that are younger than `young` count without a look, those that
+    /// are older than `long` not at all.
     pub(super) fn are_enough(&self, own: &[Pid], young: Duration, long: Duration) -> bool {
         let now = now();
         let (young, long) = (ticks(young), ticks(long));
         let computes = |word: u64| {
-            let (thread, began) = ((word >> 32) as u32, word as u32);
+            let (thread, began) = halves(word);
             let age = u128::from(now.wrapping_sub(began));
             let thread = Pid::from_raw(thread.cast_signed());
             thread.as_raw() > 0
@@ -79,7 +80,14 @@ fn ticks(duration: Duration) -> u128 {
 
 fn now() -> u32 {
     let now = ClockId::CLOCK_MONOTONIC.now().map(Duration::from).unwrap_or_default();
-    ticks(now) as u32
+    let (_, low) = halves(u64::try_from(ticks(now)).unwrap_or_default());
+    low
+}
+
+/// The upper and the lower half.
+fn halves(word: u64) -> (u32, u32) {
+    let half = |word: u64| u32::try_from(word & u64::from(u32::MAX)).unwrap_or_default();
+    (half(word >> 32), half(word))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(crate) fn prototype<'py>(
         dict.set_named(key, &py.none())?;
     }
     for name in USUAL {
-        dict.set_item(&py.latin1(name)?.interned(), &py.none())?;
+        dict.set_item(&py.latin1(name)?.interned()?, &py.none())?;
     }
     Ok(dict)
 }

@@ -38,8 +38,8 @@ pub(super) const USUAL: [&[u8]; 24] = [
     b"mod_wsgi.handler_script",
 ];
 
-/// Those whose value tells of the server, not of the client or of this request. Other values are not
-/// kept beyond their request.
+/// Those whose value tells of the server, not of the client or of this request. Other values are
+/// not kept beyond their request.
 const STEADY: [&[u8]; 19] = [
     b"SERVER_SOFTWARE",
     b"SERVER_NAME",
@@ -76,7 +76,7 @@ pub(super) struct Known {
 }
 
 struct Key {
-    key: Handle,
+    string: Handle,
     /// It is one of [`USUAL`].
     is_usual: bool,
     /// It is one of [`STEADY`].
@@ -111,7 +111,7 @@ impl Known {
     ) -> Result<'py, Entry<'py>> {
         let Some(known) = self.keys.get_mut(name) else { return self.new_entry(py, name, value) };
         let is_usual = known.is_usual;
-        let key = known.key.bind(py);
+        let key = known.string.bind(py);
         if let Some((bytes, last)) = &known.last
             && **bytes == *value
         {
@@ -130,11 +130,11 @@ impl Known {
         name: &[u8],
         value: &[u8],
     ) -> Result<'py, Entry<'py>> {
-        let (key, value) = (py.latin1(name)?.interned(), decode(py, name, value)?);
+        let (key, value) = (py.latin1(name)?.interned()?, decode(py, name, value)?);
         let is_usual = USUAL.contains(&name);
         if self.keys.len() < MOST_KEYS {
             let is_steady = STEADY.contains(&name);
-            let known = Key { key: key.handle(), is_usual, is_steady, last: None };
+            let known = Key { string: key.handle(), is_usual, is_steady, last: None };
             self.keys.insert(name.into(), known);
         }
         Ok(Entry { key, value, is_usual })

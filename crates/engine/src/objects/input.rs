@@ -75,8 +75,8 @@ impl Input {
         }
     }
 
-    /// What there is room for grows with what arrives, and by no more than [`STEP`] at a time beyond
-    /// that: the client may promise what it likes.
+    /// What there is room for grows with what arrives, and by no more than [`STEP`] at a time
+    /// beyond that: the client may promise what it likes.
     fn read_large<'py>(
         &self,
         py: Attached<'py>,

@@ -109,8 +109,8 @@ impl Live {
     }
 
     /// Holds a piece of a response that the application has finished, and all of which it has given
-    /// at once: it leaves with the end of the request. False if the piece has to be sent, because it
-    /// is too long for that, or because the request is metered. Never blocks.
+    /// at once: it leaves with the end of the request. False if the piece has to be sent, because
+    /// it is too long for that, or because the request is metered. Never blocks.
     pub(crate) fn hold(&mut self, bytes: &[u8]) -> std::result::Result<bool, ResponseError> {
         if self.response.gone {
             return Err(Gone.into());

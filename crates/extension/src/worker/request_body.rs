@@ -1,8 +1,8 @@
 //! The body of a request that a worker serves, from the httpd child, piece by piece.
 //!
 //! A worker asks for as much as the application has room for, and the child answers with what has
-//! come, up to that: the room is the credit that it may use. Bytes are received where the application
-//! wants them.
+//! come, up to that: the room is the credit that it may use. Bytes are received where the
+//! application wants them.
 
 use std::io::{IoSliceMut, Read};
 use std::os::unix::net::UnixStream;

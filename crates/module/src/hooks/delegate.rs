@@ -50,6 +50,9 @@ pub(super) fn ask(
     })
 }
 
+/// The payload of an answer's frame; `None` if there is none, which the log has been told.
+type Answered = Option<Vec<u8>>;
+
 struct Asking<'a, 'r> {
     request: &'a mut Request<'r>,
     script: &'a [u8],
@@ -61,7 +64,7 @@ impl Asking<'_, '_> {
         route: &Route,
         question: &[u8],
         timeout: Duration,
-    ) -> Result<Attempt<Option<Vec<u8>>>, RelayError> {
+    ) -> Result<Attempt<Answered>, RelayError> {
         match WorkerConnection::open(route, question, timeout, &mut 0)? {
             HandOver::Sent(mut connection) => {
                 let (outcome, returned) = self.exchange(&mut connection)?;
@@ -77,7 +80,7 @@ impl Asking<'_, '_> {
     fn exchange(
         &mut self,
         connection: &mut WorkerConnection<'_>,
-    ) -> Result<(Attempt<Option<Vec<u8>>>, Option<OwnedFd>), RelayError> {
+    ) -> Result<(Attempt<Answered>, Option<OwnedFd>), RelayError> {
         let (mut decoder, mut files) = (FrameDecoder::from_worker(FIRST_ROOM), Vec::new());
         let mut heard = false;
         let mut budget = LogBudget::new();

@@ -6,7 +6,8 @@ use crate::request::body::body_fault;
 
 use super::{Relay, RelayError, WorkerConnection};
 
-/// The most that is sent at a time, so that few questions are needed. A stream has room for so much.
+/// The most that is sent at a time, so that few questions are needed. A stream has room for so
+/// much.
 const PIECE: usize = 128 * 1024;
 
 impl Relay<'_, '_> {

@@ -136,7 +136,8 @@ fn long_body(request: &mut Request<'_>, length: u64, most: u64) -> BodyRead {
 
 /// How long the rest of a body will take, if it comes as fast as the part before it.
 fn rest_will_take(took: Duration, got: u64, left: u64) -> Duration {
-    took.mul_f64(left as f64 / got as f64)
+    let nanoseconds = took.as_nanos().saturating_mul(left.into()) / u128::from(got.max(1));
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
 }
 
 /// The fault in the terms of the frames.

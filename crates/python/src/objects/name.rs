@@ -23,7 +23,8 @@ const REMEMBERED: usize = 64;
 thread_local! {
     /// The names that this thread has used, each at the place that its address says. Each has a
     /// reference that is never given up: the interned strings live as long as their interpreter.
-    static NAMES: [Cell<Option<Known>>; REMEMBERED] = const { [const { Cell::new(None) }; REMEMBERED] };
+    static NAMES: [Cell<Option<Known>>; REMEMBERED] =
+        const { [const { Cell::new(None) }; REMEMBERED] };
 }
 
 /// An interned string.
@@ -52,7 +53,7 @@ impl<'py> Attached<'py> {
         }
         // SAFETY: a C string, and the thread is attached.
         let name = unsafe { Object::owned(self, ffi::PyUnicode_InternFromString(address))? };
-        let string = NonNull::new(name.clone().into_ptr()).expect("an object has an address");
+        let string = name.clone().into_pointer();
         // A thread that ends remembers nothing any more.
         let _ =
             NAMES.try_with(|names| names[place].set(Some(Known { address, interpreter, string })));
@@ -92,15 +93,15 @@ impl<'py> Object<'py> {
     }
 
     /// The one `str` in the interpreter that stands for this value.
-    pub fn interned(self) -> Self {
+    pub fn interned(self) -> Result<'py, Self> {
         let py = self.py();
         let mut pointer = self.into_ptr();
-        // SAFETY: the reference is exchanged for one to the same or to an equal string; what is no
-        // `str` stays as it is.
-        unsafe { ffi::PyUnicode_InternInPlace(&raw mut pointer) };
-        let pointer = NonNull::new(pointer).expect("an object has an address");
-        // SAFETY: the reference is ours, and the thread is attached.
-        unsafe { Object::owned_pointer(py, pointer) }
+        // SAFETY: the reference is exchanged for one to the same or to an equal string, and is
+        // ours; what is no `str` stays as it is. The thread is attached.
+        unsafe {
+            ffi::PyUnicode_InternInPlace(&raw mut pointer);
+            Object::owned(py, pointer)
+        }
     }
 
     /// Sets the attribute `name`.

@@ -54,18 +54,6 @@ impl<'py> Object<'py> {
         Ok(Self { pointer, py: PhantomData })
     }
 
-    /// Takes over a reference.
-    ///
-    /// # Safety
-    /// The reference is the caller's, to an object of the interpreter that the thread is attached
-    /// to.
-    pub(crate) unsafe fn owned_pointer(
-        _py: Attached<'py>,
-        pointer: NonNull<ffi::PyObject>,
-    ) -> Self {
-        Self { pointer, py: PhantomData }
-    }
-
     /// Takes a new reference to a borrowed object.
     ///
     /// # Safety
@@ -95,6 +83,10 @@ impl<'py> Object<'py> {
         ManuallyDrop::new(self).pointer.as_ptr()
     }
 
+    pub(crate) fn into_pointer(self) -> NonNull<ffi::PyObject> {
+        ManuallyDrop::new(self).pointer
+    }
+
     /// The proof of being attached that this object is bound to.
     pub fn py(&self) -> Attached<'py> {
         // SAFETY: an object exists only while the thread is attached.
@@ -104,7 +96,7 @@ impl<'py> Object<'py> {
     /// A reference that may outlive the attachment.
     pub fn handle(&self) -> Handle {
         let interpreter = self.py().interpreter();
-        let pointer = ManuallyDrop::new(self.clone()).pointer;
+        let pointer = self.clone().into_pointer();
         Handle { pointer, interpreter }
     }
 

@@ -82,12 +82,11 @@ impl Launch {
     ) -> Result<R, StartError> {
         let credentials = self.credentials()?;
         let engine = program::engine().map_err(StartError::Engine)?;
-        let requests = match self.requests.get() {
-            Some(requests) => requests,
-            None => {
-                let words = shared_words()?;
-                self.requests.get_or_init(|| words)
-            }
+        let requests = if let Some(requests) = self.requests.get() {
+            requests
+        } else {
+            let words = shared_words()?;
+            self.requests.get_or_init(|| words)
         };
         let spec = WorkerSpec { preload: level, ..self.spec.clone() };
         act(&Start {

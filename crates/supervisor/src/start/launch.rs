@@ -157,15 +157,15 @@ fn memory_file(content: &[u8]) -> std::io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// The file for [`descriptor::REQUESTS`]. None of those that map it can take its memory away from the
-/// others.
+/// The file for [`descriptor::REQUESTS`]. None of those that map it can take its memory away from
+/// the others.
 pub(crate) fn shared_words() -> std::io::Result<OwnedFd> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let file = memfd_create(c"wsgi-requests", flags)?;
     nix::unistd::ftruncate(&file, SHARED_WORDS)?;
     let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(raised(&file)?)
+    raised(&file)
 }
 
 /// Bytes of that file.

@@ -7,8 +7,9 @@
 //! stream.
 //!
 //! The child keeps no copy of the end that it sends, so a stream breaks when the worker that serves
-//! the request is gone. A worker that has said all, and has taken all that the child has sent, sends
-//! the end back with its last frame, and the child uses the stream for another request of the group.
+//! the request is gone. A worker that has said all, and has taken all that the child has sent,
+//! sends the end back with its last frame, and the child uses the stream for another request of the
+//! group.
 //!
 //! At least one byte of the frame is on the stream before the message is sent. A worker reads it
 //! when it begins to serve. The kernel resets a stream whose other end is closed with unread bytes
