@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "everything here is a test or helps one")]
 
 mod access;
+mod admission;
 mod architecture;
 mod authn;
 mod authz;
