@@ -65,7 +65,8 @@ pub(super) const SOCKET: &[DaemonOption] = &[
         documentation: "Bytes of a request's body that httpd reads before it asks for a process, \
                         so that a slow client keeps none waiting: up to 64K in memory, the rest in \
                         an unnamed file in the directory of TMPDIR. What is longer, comes in \
-                        chunks, or was announced with `Expect: 100-continue` is read when the \
+                        chunks, was announced with `Expect: 100-continue`, or comes so fast that \
+                        the rest will be there within a tenth of a second, is read when the \
                         application reads it. 0 is 1M (0).",
         set: |spec, value| {
             spec.socket.request_buffer = value::size_from(value, 65_536)?;
