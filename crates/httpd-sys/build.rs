@@ -83,6 +83,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_bucket_(transient|flush|eos|heap)_create",
     "apr_bucket_eos_create",
     "apr_bucket_file_enable_mmap",
+    "apr_bucket_file_set_buf_size",
     "apr_os_file_put",
     "apr_os_file_get",
     "apr_os_sock_get",

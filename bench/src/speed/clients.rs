@@ -59,6 +59,9 @@ struct Connection {
     due: Option<Instant>,
     sent: usize,
     reply: Reply,
+    /// It has had an answer before. A server may close it then while nothing is under way, and a
+    /// client that has just sent a request sends it again on another one, as browsers do.
+    is_used: bool,
 }
 
 /// A connection that was silent for so long has failed.
@@ -174,7 +177,7 @@ impl Clients<'_> {
         stream.set_nonblocking(true)?;
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
         self.epoll.add(&stream, EpollEvent::new(flags, u64::try_from(index)?))?;
-        Ok(Connection { stream, due: None, sent: 0, reply: Reply::default() })
+        Ok(Connection { stream, due: None, sent: 0, reply: Reply::default(), is_used: false })
     }
 
     fn send(&mut self, index: usize) {
@@ -183,8 +186,21 @@ impl Clients<'_> {
             match connection.stream.write(&self.order.request[connection.sent..]) {
                 Ok(count) => connection.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => return self.fail(index, &format!("not sent: {error}")),
+                Err(error) => return self.closed(index, &format!("not sent: {error}")),
             }
+        }
+    }
+
+    /// The server has closed the connection: sends the request again if that was no fault.
+    fn closed(&mut self, index: usize, what: &str) {
+        let Some(connection) = self.connections[index].take() else { return };
+        match connection.due {
+            Some(due) if connection.is_used && connection.reply.is_empty() => {
+                self.begin(index, due);
+            }
+            Some(_) => self.fail(index, what),
+            // It is idle, and is opened again for the next request.
+            None => {}
         }
     }
 
@@ -194,10 +210,10 @@ impl Clients<'_> {
         loop {
             let Some(connection) = &mut self.connections[index] else { return };
             let count = match connection.stream.read(&mut self.place) {
-                Ok(0) => return self.fail(index, "closed"),
+                Ok(0) => return self.closed(index, "closed"),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => return self.fail(index, &format!("not received: {error}")),
+                Err(error) => return self.closed(index, &format!("not received: {error}")),
             };
             match connection.reply.take(&self.place[..count]) {
                 Ok(None) if count < self.place.len() => return,
@@ -211,6 +227,7 @@ impl Clients<'_> {
     fn end(&mut self, index: usize, seen: Seen) {
         let Some(connection) = &mut self.connections[index] else { return };
         let Some(due) = connection.due.take() else { return };
+        connection.is_used = true;
         if seen.status != 200 {
             return self.fail(index, &format!("status {}", seen.status));
         }

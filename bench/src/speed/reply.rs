@@ -52,6 +52,11 @@ impl Reply {
         Ok(None)
     }
 
+    /// Whether nothing of it has come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state == State::Head && self.head.is_empty()
+    }
+
     fn is_whole(&self) -> bool {
         self.state == State::Body(0)
     }

@@ -34,6 +34,10 @@ pub enum Sendfile {
     On,
 }
 
+/// Bytes of a file that are read at a time, where the kernel does not send it: as many as the core's
+/// output filter holds for a client. APR's own 8 KB would be a call to the kernel for each.
+const FILE_PIECE: usize = 60 << 10;
+
 impl Request<'_> {
     /// Has each write to the client take no longer than `limit`, in place of httpd's `Timeout`.
     /// Gives what held before, for setting it back: a connection outlives its requests. `None` if
@@ -138,9 +142,10 @@ impl Request<'_> {
                 );
                 let bucket =
                     sys::apr_brigade_insert_file(brigade, handle, offset, length, pool.as_ptr());
-                // It holds for all buckets that the file was divided into, and it cannot fail for a
+                // Both hold for all buckets that the file was divided into, and cannot fail for a
                 // file's.
                 sys::apr_bucket_file_enable_mmap(bucket, 0);
+                sys::apr_bucket_file_set_buf_size(bucket, FILE_PIECE);
             }
         })
     }
