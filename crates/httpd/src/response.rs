@@ -34,8 +34,8 @@ pub enum Sendfile {
     On,
 }
 
-/// Bytes of a file that are read at a time, where the kernel does not send it: as many as the core's
-/// output filter holds for a client. APR's own 8 KB would be a call to the kernel for each.
+/// Bytes of a file that are read at a time, where the kernel does not send it: as many as the
+/// core's output filter holds for a client. APR's own 8 KB would be a call to the kernel for each.
 const FILE_PIECE: usize = 60 << 10;
 
 impl Request<'_> {

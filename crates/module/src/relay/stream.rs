@@ -12,6 +12,7 @@
 use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
@@ -22,6 +23,11 @@ use crate::lifecycle::queue::QueueId;
 /// How many pairs a thread keeps, which is how many groups it can serve in turn without making new
 /// ones. Each costs two descriptors of the child, and no memory of its own.
 const MOST_KEPT: usize = 4;
+/// How many pairs all threads of a child keep: connections of clients need descriptors, too.
+const MOST_IN_ALL: usize = 100;
+
+/// How many pairs this process keeps.
+static IN_ALL: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// The pairs that this thread keeps, the one used last at the end.
@@ -33,6 +39,24 @@ struct Kept {
     queue: QueueId,
     stream: Stream,
     theirs: OwnedFd,
+    _counted: Counted,
+}
+
+/// One of the pairs in [`IN_ALL`].
+struct Counted;
+
+impl Counted {
+    fn one() -> Option<Self> {
+        let more = |count: usize| (count < MOST_IN_ALL).then_some(count + 1);
+        let counted = IN_ALL.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        counted.is_ok().then_some(Self)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        IN_ALL.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The child's end of a stream.
@@ -90,8 +114,9 @@ impl Stream {
         if sockets::cookie(returned.as_fd()) != Ok(self.their_cookie) {
             return;
         }
+        let Some(counted) = Counted::one() else { return };
         let forgotten = KEPT.with_borrow_mut(|kept| {
-            kept.push(Kept { queue, stream: self, theirs: returned });
+            kept.push(Kept { queue, stream: self, theirs: returned, _counted: counted });
             (kept.len() > MOST_KEPT).then(|| kept.remove(0))
         });
         drop(forgotten);
