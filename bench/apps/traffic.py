@@ -36,6 +36,9 @@ def application(environ, start_response):
             ("Content-Type", "application/octet-stream"),
             ("Content-Length", str(os.path.getsize(FILE))),
         ])
-        return environ["wsgi.file_wrapper"](open(FILE, "rb"), 65536)
+        file = open(FILE, "rb")
+        if "wsgi.file_wrapper" in environ:
+            return environ["wsgi.file_wrapper"](file, 65536)
+        return iter(lambda: file.read(65536), b"")
     start_response("404 Not Found", [("Content-Length", "0")])
     return [b""]
