@@ -34,6 +34,21 @@ struct Count {
     processes: Vec<(Kind, usize, usize)>,
 }
 
+impl Count {
+    /// Whether it is the same, but for the streams that threads of httpd's keep for their next
+    /// requests: two descriptors for each thread.
+    fn is_like(&self, before: &Self) -> bool {
+        let both = self.processes.iter().zip(&before.processes);
+        self.processes.len() == before.processes.len()
+            && both.into_iter().all(
+                |((kind, files, threads), (old_kind, old_files, old_threads))| {
+                    let kept = if *kind == Kind::Child { 2 * threads } else { 0 };
+                    kind == old_kind && threads == old_threads && files.abs_diff(*old_files) <= kept
+                },
+            )
+    }
+}
+
 fn blocks(httpd: &Httpd) -> i64 {
     httpd.get("/blocks").send().json().as_i64().unwrap()
 }
@@ -71,7 +86,7 @@ fn compare(httpd: &Httpd, ask: impl Fn(&Httpd, u32)) {
         ask(httpd, WARM_UP + number);
     }
     let (blocks_after, after) = (blocks(httpd), count(httpd));
-    assert_eq!(before, after);
+    assert!(after.is_like(&before), "{before:?} became {after:?}");
     assert!(blocks_after <= blocks_before + SLACK, "{blocks_before} blocks became {blocks_after}");
 }
 
