@@ -42,12 +42,14 @@ pub(crate) struct Shape {
     pub(crate) threads: u32,
     /// Lines at the end of httpd's configuration.
     pub(crate) lines: &'static str,
+    /// Whether httpd writes a line about each request.
+    pub(crate) has_access_log: bool,
 }
 
 impl Shape {
     /// As most are.
     pub(crate) fn new(app: App, mode: Mode) -> Self {
-        Self { app, mode, threads: THREADS, lines: "" }
+        Self { app, mode, threads: THREADS, lines: "", has_access_log: true }
     }
 }
 
@@ -131,7 +133,8 @@ fn setup(shape: Shape) -> Setup {
         2 * threads
     );
     // A measurement judges figures; what is logged meanwhile is for people.
-    Httpd::new("bench").mpm(Mpm::Event).conf(&sizes).conf(shape.lines).allow_log("")
+    let setup = Httpd::new("bench").mpm(Mpm::Event).conf(&sizes).conf(shape.lines).allow_log("");
+    if shape.has_access_log { setup } else { setup.without_access_log() }
 }
 
 fn serve(setup: Setup) -> Result<Server> {

@@ -38,6 +38,9 @@ pub(super) fn text(setup: &Setup, root: &Path, address: SocketAddr) -> Result<St
     }
     text.push_str(if setup.one_child { one_child(mpm) } else { sizes(mpm) });
     text.push_str(BASE);
+    if setup.access_log {
+        text.push_str("CustomLog logs/access_log testkit\n");
+    }
     if setup.wsgi {
         text.push_str(&wsgi(setup)?);
     }
@@ -53,7 +56,6 @@ const MODULES: [&str; 7] = ["unixd", "authz_core", "log_config", "mime", "alias"
 
 const BASE: &str = "LogLevel info
 LogFormat \"\\\"%r\\\" %>s %B\" testkit
-CustomLog logs/access_log testkit
 TypesConfig mime.types
 Timeout 20
 DocumentRoot htdocs

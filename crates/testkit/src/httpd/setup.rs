@@ -21,9 +21,11 @@ use crate::wait::{LIMIT, holds_within};
 /// A server that does not run yet.
 #[derive(Clone, Debug)]
 #[must_use = "nothing runs before `start`"]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Setup {
     pub(super) name: String,
     pub(super) wsgi: bool,
+    pub(super) access_log: bool,
     pub(super) mode: Option<Mode>,
     pub(super) app: Option<String>,
     pub(super) daemon_options: String,
@@ -77,6 +79,7 @@ impl Setup {
         Self {
             name: name.to_owned(),
             wsgi: true,
+            access_log: true,
             mode: None,
             app: None,
             daemon_options: "processes=1 threads=3".to_owned(),
@@ -99,6 +102,12 @@ impl Setup {
     /// Does not load `wsgi_module`.
     pub fn without_wsgi(mut self) -> Self {
         self.wsgi = false;
+        self
+    }
+
+    /// Writes no line about each request, for measurements.
+    pub fn without_access_log(mut self) -> Self {
+        self.access_log = false;
         self
     }
 
