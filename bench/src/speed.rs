@@ -3,14 +3,18 @@
 
 mod calls;
 mod clients;
+mod connection;
 mod connections;
 mod contender;
 mod cost;
+mod failure;
 mod groups;
 mod latencies;
 mod latency;
+mod line;
 mod reply;
 mod rounds;
+mod runner;
 mod shapes;
 mod targets;
 mod workload;
@@ -21,8 +25,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
+use self::clients::Pace;
 use self::contender::Contender;
-use self::rounds::Effort;
+use self::rounds::{Effort, Runners};
 use self::workload::Workload;
 use crate::machine;
 use crate::report::{self, Findings};
@@ -148,14 +153,18 @@ impl Bench {
             Scenario::Shapes => shapes::run(self),
             Scenario::Groups => groups::run(self),
             Scenario::Calls => calls::run(self),
-            _ => {
-                let workload = scenario.workload().context("a scenario without requests")?;
-                let lines =
-                    rounds::measure(&self.workdir, &self.contenders, workload, self.effort)?;
-                let rows: Vec<_> = lines.iter().map(rounds::Line::cells).collect();
-                let text = report::table(&rounds::HEAD, &rows);
-                Ok(Findings { text, verdicts: targets::of(workload, &lines) })
-            }
+            _ => self.closed(scenario.workload().context("a scenario without requests")?),
         }
+    }
+
+    /// Closed loops of a workload.
+    fn closed(&self, workload: Workload) -> Result<Findings> {
+        let mut runners = Runners::start(self, &self.contenders, workload);
+        let lines = runners.measure(Pace::Closed, self.effort)?;
+        let base = targets::find(&lines, Contender::ModWsgiDaemon);
+        let rows: Vec<_> = lines.iter().map(|line| line.cells(base)).collect();
+        let text = report::table(&line::HEAD, &rows) + &runners.missing;
+        runners.finish()?;
+        Ok(Findings { text, verdicts: targets::of(workload, &lines) })
     }
 }

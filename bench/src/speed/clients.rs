@@ -1,9 +1,9 @@
 //! Clients: one thread with many kept connections, so that it takes as little as can be from the
-//! processors that the server needs.
+//! processors that the server needs. A request costs one send, one receive and one wait, and no
+//! allocation.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -11,8 +11,10 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::time::{TimeSpec, TimeValLike as _};
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
+use super::connection::{Connection, Progress};
+use super::failure::{Failure, Failures};
 use super::latencies::Latencies;
-use super::reply::{Reply, Seen};
+use super::reply::Seen;
 
 /// When requests are sent.
 #[derive(Clone, Copy, Debug)]
@@ -27,22 +29,20 @@ pub(super) enum Pace {
 /// What was seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traffic {
+    /// All answers, with those that came after the time was over.
     pub(super) done: u64,
-    pub(super) seconds: f64,
+    /// Those that came before.
+    in_time: u64,
+    seconds: f64,
     pub(super) latencies: Latencies,
-    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) failures: Failures,
 }
 
 impl Traffic {
     /// Answers that came in a second.
     #[expect(clippy::cast_precision_loss, reason = "no measurement has 2^52 requests")]
     pub(super) fn rate(&self) -> f64 {
-        self.done as f64 / self.seconds
-    }
-
-    /// All errors.
-    pub(super) fn failed(&self) -> u64 {
-        self.errors.values().sum()
+        self.in_time as f64 / self.seconds
     }
 }
 
@@ -50,36 +50,45 @@ impl Traffic {
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) request: Vec<u8>,
-    pub(super) length: Option<u64>,
+    /// Bytes of the answer's body.
+    pub(super) length: u64,
 }
 
-struct Connection {
-    stream: TcpStream,
-    /// When the request was to be sent that it has; `None` while it has none.
-    due: Option<Instant>,
-    sent: usize,
-    reply: Reply,
-    /// It has had an answer before. A server may close it then while nothing is under way, and a
-    /// client that has just sent a request sends it again on another one, as browsers do.
-    is_used: bool,
-}
+/// A request without an answer has failed after so long.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that was silent for so long has failed.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// A client that has failed waits for so long before it tries again, in a closed loop.
+const PAUSE: Duration = Duration::from_millis(10);
 
+/// How often requests without an answer are looked for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The number of the timer among those of connections.
 const TIMER: u64 = u64::MAX;
 
 struct Clients<'o> {
     address: SocketAddr,
     order: &'o Order,
+    pace: Pace,
     epoll: Epoll,
-    connections: Vec<Option<Connection>>,
-    idle: Vec<usize>,
+    timer: TimerFd,
+    connections: Vec<Connection>,
+    busy: usize,
+    /// Connections without a request, the one first that has rested longest.
+    idle: VecDeque<usize>,
+    /// Those that have failed, and when they may try again.
+    paused: VecDeque<(Instant, usize)>,
+    /// Requests that were due while no connection was idle.
+    queue: VecDeque<Instant>,
+    began: Instant,
+    end: Instant,
+    /// Requests that were due up to now.
+    scheduled: u32,
     traffic: Traffic,
-    place: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
-/// Sends requests for so long on that many connections.
+/// Sends requests for so long on that many connections, and waits for the answers.
 pub(super) fn run(
     address: SocketAddr,
     order: &Order,
@@ -87,169 +96,288 @@ pub(super) fn run(
     pace: Pace,
     length: Duration,
 ) -> Result<Traffic> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+    let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+    // An edge for each time that it goes off: nothing need be read.
+    let events = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+    epoll.add(&timer, EpollEvent::new(events, TIMER))?;
+    let now = Instant::now();
     let mut clients = Clients {
         address,
         order,
-        epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
-        connections: (0..connections).map(|_| None).collect(),
-        idle: (0..connections).rev().collect(),
+        pace,
+        epoll,
+        timer,
+        connections: (0..connections).map(|_| Connection::default()).collect(),
+        busy: 0,
+        idle: (0..connections).collect(),
+        paused: VecDeque::new(),
+        queue: VecDeque::new(),
+        began: now,
+        end: now,
+        scheduled: 0,
         traffic: Traffic::default(),
-        place: vec![0; 256 * 1024],
+        buffer: vec![0; 256 * 1024],
     };
-    clients.run(pace, length)?;
+    for index in 0..connections {
+        // One that is refused is tried again, and counted, with its first request.
+        let _ = clients.open(index);
+    }
+    clients.run(length)?;
     Ok(clients.traffic)
 }
 
 impl Clients<'_> {
-    fn run(&mut self, pace: Pace, length: Duration) -> Result<()> {
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)?;
-        self.epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
-        let began = Instant::now();
-        let end = began + length;
-        let mut next = began;
-        let mut waiting = VecDeque::new();
+    fn run(&mut self, length: Duration) -> Result<()> {
+        self.began = Instant::now();
+        self.end = self.began + length;
+        let limit = self.end + TIMEOUT;
+        let mut look = self.began + LOOK;
         let mut events = [EpollEvent::empty(); 64];
         loop {
             let now = Instant::now();
-            if now >= end {
+            self.start(now)?;
+            if now >= look {
+                self.give_up(now);
+                look = now + LOOK;
+            }
+            let is_over = now >= self.end && self.busy == 0 && self.queue.is_empty();
+            if is_over || now >= limit {
                 break;
             }
-            match pace {
-                Pace::Closed => {
-                    while let Some(index) = self.idle.pop() {
-                        self.begin(index, Instant::now());
-                    }
-                    set(&timer, end - now)?;
-                }
-                Pace::Rate(rate) => {
-                    while next <= now {
-                        waiting.push_back(next);
-                        next += Duration::from_secs_f64(1.0 / rate);
-                    }
-                    while let Some(due) = waiting.pop_front() {
-                        let Some(index) = self.idle.pop() else {
-                            waiting.push_front(due);
-                            break;
-                        };
-                        self.begin(index, due);
-                    }
-                    set(&timer, next.min(end).saturating_duration_since(Instant::now()))?;
-                }
-            }
-            let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+            // Up to a millisecond late: an open loop has a timer for its requests.
+            let next = if now < self.end { look.min(self.end) } else { look };
+            let next = self.paused.front().map_or(next, |(at, _)| next.min(*at));
+            let wait = next.saturating_duration_since(now).as_millis() + 1;
+            let wait = EpollTimeout::from(u16::try_from(wait).unwrap_or(u16::MAX));
+            let count = match self.epoll.wait(&mut events, wait) {
                 Err(nix::Error::EINTR) => continue,
                 count => count?,
             };
             for event in &events[..count] {
-                if event.data() == TIMER {
-                    let _ = timer.wait();
-                } else {
-                    self.serve(usize::try_from(event.data())?);
+                if event.data() != TIMER {
+                    let index = usize::try_from(event.data())?;
+                    let progress =
+                        self.connections[index].serve(&self.order.request, &mut self.buffer);
+                    self.go_on(index, progress);
                 }
             }
         }
-        self.traffic.seconds = began.elapsed().as_secs_f64();
-        let late = Instant::now();
-        for connection in self.connections.iter().flatten() {
-            if connection.due.is_some_and(|due| late.saturating_duration_since(due) > TIMEOUT) {
-                *self.traffic.errors.entry("no answer in time".to_owned()).or_default() += 1;
+        self.traffic.seconds = length.as_secs_f64();
+        // Those that have waited for the server until the limit, and those that it never saw.
+        for _ in 0..self.busy + self.queue.len() {
+            self.traffic.failures.add(Failure::Timeout);
+        }
+        Ok(())
+    }
+
+    /// Begins the requests that are due now.
+    fn start(&mut self, now: Instant) -> Result<()> {
+        while self.paused.front().is_some_and(|(at, _)| *at <= now) {
+            self.idle.extend(self.paused.pop_front().map(|(_, index)| index));
+        }
+        match self.pace {
+            Pace::Closed if now < self.end => {
+                while let Some(index) = self.idle.pop_front() {
+                    self.begin(index, now, now);
+                }
+            }
+            Pace::Closed => {}
+            Pace::Rate(rate) => {
+                let mut next = self.due(rate);
+                while next <= now && next < self.end {
+                    self.queue.push_back(next);
+                    self.scheduled += 1;
+                    next = self.due(rate);
+                }
+                while !self.queue.is_empty() {
+                    let Some(index) = self.idle.pop_front() else { break };
+                    let Some(due) = self.queue.pop_front() else { break };
+                    self.begin(index, due, now);
+                }
+                if next < self.end {
+                    set(&self.timer, next.saturating_duration_since(Instant::now()))?;
+                }
             }
         }
         Ok(())
     }
 
-    fn begin(&mut self, index: usize, due: Instant) {
-        if self.connections[index].is_none() {
-            match self.open(index) {
-                Ok(connection) => self.connections[index] = Some(connection),
-                Err(error) => return self.fail(index, &format!("not connected: {error}")),
+    /// When the next request of an open loop is to be sent.
+    fn due(&self, rate: f64) -> Instant {
+        self.began + Duration::from_secs_f64(f64::from(self.scheduled) / rate)
+    }
+
+    fn open(&mut self, index: usize) -> Result<()> {
+        let number = u64::try_from(index)?;
+        self.connections[index].open(self.address, &self.epoll, number).context("connect")
+    }
+
+    fn begin(&mut self, index: usize, due: Instant, now: Instant) {
+        self.busy += 1;
+        let progress = match self.open(index) {
+            Ok(()) => self.connections[index].begin(&self.order.request, due, now),
+            Err(_) => Progress::Failed(Failure::Refused),
+        };
+        self.go_on(index, progress);
+    }
+
+    /// Counts what has come of a request, and begins the next one where there is one to begin.
+    fn go_on(&mut self, index: usize, progress: Progress) {
+        let now = match progress {
+            Progress::Waiting => return,
+            Progress::Failed(failure) => return self.fail(index, failure),
+            Progress::Answered(due, seen) => {
+                let now = Instant::now();
+                if let Some(failure) = self.flaw(seen) {
+                    return self.fail(index, failure);
+                }
+                self.traffic.done += 1;
+                self.traffic.in_time += u64::from(now < self.end);
+                self.traffic.latencies.add(now.saturating_duration_since(due));
+                now
             }
-        }
-        if let Some(connection) = &mut self.connections[index] {
-            (connection.due, connection.sent) = (Some(due), 0);
-        }
-        self.send(index);
-    }
-
-    fn open(&self, index: usize) -> Result<Connection> {
-        let stream = TcpStream::connect_timeout(&self.address, TIMEOUT).context("connect")?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
-        self.epoll.add(&stream, EpollEvent::new(flags, u64::try_from(index)?))?;
-        Ok(Connection { stream, due: None, sent: 0, reply: Reply::default(), is_used: false })
-    }
-
-    fn send(&mut self, index: usize) {
-        let Some(connection) = &mut self.connections[index] else { return };
-        while connection.due.is_some() && connection.sent < self.order.request.len() {
-            match connection.stream.write(&self.order.request[connection.sent..]) {
-                Ok(count) => connection.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => return self.closed(index, &format!("not sent: {error}")),
-            }
+        };
+        self.busy -= 1;
+        match self.pace {
+            Pace::Closed if now < self.end => self.begin(index, now, now),
+            Pace::Closed => self.idle.push_back(index),
+            Pace::Rate(_) => match self.queue.pop_front() {
+                Some(due) => self.begin(index, due, now),
+                None => self.idle.push_back(index),
+            },
         }
     }
 
-    /// The server has closed the connection: sends the request again if that was no fault.
-    fn closed(&mut self, index: usize, what: &str) {
-        let Some(connection) = self.connections[index].take() else { return };
-        match connection.due {
-            Some(due) if connection.is_used && connection.reply.is_empty() => {
-                self.begin(index, due);
-            }
-            Some(_) => self.fail(index, what),
-            // It is idle, and is opened again for the next request.
-            None => {}
-        }
-    }
-
-    /// Takes what has come, and sends what there is room for.
-    fn serve(&mut self, index: usize) {
-        self.send(index);
-        loop {
-            let Some(connection) = &mut self.connections[index] else { return };
-            let count = match connection.stream.read(&mut self.place) {
-                Ok(0) => return self.closed(index, "closed"),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => return self.closed(index, &format!("not received: {error}")),
-            };
-            match connection.reply.take(&self.place[..count]) {
-                Ok(None) if count < self.place.len() => return,
-                Ok(None) => {}
-                Ok(Some(seen)) => return self.end(index, seen),
-                Err(_) => return self.fail(index, "no readable answer"),
-            }
-        }
-    }
-
-    fn end(&mut self, index: usize, seen: Seen) {
-        let Some(connection) = &mut self.connections[index] else { return };
-        let Some(due) = connection.due.take() else { return };
-        connection.is_used = true;
+    /// The difference between an answer and what was expected.
+    fn flaw(&self, seen: Seen) -> Option<Failure> {
         if seen.status != 200 {
-            return self.fail(index, &format!("status {}", seen.status));
+            Some(Failure::Status(seen.status))
+        } else if seen.length != self.order.length {
+            Some(Failure::Length(seen.length))
+        } else {
+            None
         }
-        if self.order.length.is_some_and(|length| length != seen.length) {
-            return self.fail(index, &format!("{} bytes", seen.length));
-        }
-        self.traffic.done += 1;
-        self.traffic.latencies.add(due.elapsed());
-        self.idle.push(index);
     }
 
-    /// Counts an error, and gives the connection up.
-    fn fail(&mut self, index: usize, what: &str) {
-        *self.traffic.errors.entry(what.to_owned()).or_default() += 1;
-        self.connections[index] = None;
-        self.idle.push(index);
+    fn fail(&mut self, index: usize, failure: Failure) {
+        self.busy -= 1;
+        self.traffic.failures.add(failure);
+        self.paused.push_back((Instant::now() + PAUSE, index));
+    }
+
+    fn give_up(&mut self, now: Instant) {
+        let Some(before) = now.checked_sub(TIMEOUT) else { return };
+        for index in 0..self.connections.len() {
+            let progress = self.connections[index].give_up(before);
+            self.go_on(index, progress);
+        }
     }
 }
 
-/// Has the timer end after so long, and at once if that is nothing.
+/// Has the timer go off after so long, and at once if that is nothing.
 fn set(timer: &TimerFd, length: Duration) -> Result<()> {
     let nanoseconds = i64::try_from(length.as_nanos()).unwrap_or(i64::MAX).max(1);
     let expiration = Expiration::OneShot(TimeSpec::nanoseconds(nanoseconds));
     timer.set(expiration, TimerSetTimeFlags::empty()).context("timerfd_settime")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd as _;
+    use std::thread;
+
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket,
+    };
+
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_millis(50);
+    const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+    /// Answers each request of each connection by that function, until it says no more.
+    fn serve(answer: fn(&mut TcpStream) -> bool) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                thread::spawn(move || {
+                    let mut place = [0; 1024];
+                    while stream.read(&mut place).is_ok_and(|count| count > 0) {
+                        if !answer(&mut stream) {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    fn order() -> Order {
+        Order { request: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(), length: 5 }
+    }
+
+    fn failures(address: SocketAddr) -> String {
+        let traffic = run(address, &order(), 2, Pace::Closed, LENGTH).unwrap();
+        assert_eq!(traffic.done, 0);
+        let kinds = traffic.failures.to_string();
+        kinds.split(", ").map(|kind| kind.split_once(" x ").unwrap().1).collect()
+    }
+
+    #[test]
+    fn a_closed_loop_has_one_request_on_each_connection() {
+        let address = serve(|stream| stream.write_all(HELLO.as_bytes()).is_ok());
+        let traffic = run(address, &order(), 3, Pace::Closed, LENGTH).unwrap();
+        assert_eq!(traffic.failures.sum(), 0, "{}", traffic.failures);
+        assert!(traffic.done >= 3 && traffic.rate() > 0.0);
+    }
+
+    #[test]
+    fn an_open_loop_sends_what_is_due_however_slow_the_answers_are() {
+        let address = serve(|stream| {
+            thread::sleep(Duration::from_millis(20));
+            stream.write_all(HELLO.as_bytes()).is_ok()
+        });
+        // 50 ms with 20 requests for one connection, which takes 20 ms for each.
+        let traffic = run(address, &order(), 1, Pace::Rate(400.0), LENGTH).unwrap();
+        assert_eq!((traffic.done, traffic.failures.sum()), (20, 0));
+        assert!(traffic.latencies.percentile(1.0).unwrap() > 300_000.0);
+    }
+
+    #[test]
+    fn failures_have_kinds() {
+        // Bound, so that no other test has it, but nothing listens.
+        let deaf = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
+        bind(deaf.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        let bound: SockaddrIn = getsockname(deaf.as_raw_fd()).unwrap();
+        assert_eq!(failures(SocketAddr::V4(bound.into())), "refused");
+        assert_eq!(failures(serve(|_| false)), "closed");
+        let longer = serve(|stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello!").is_ok()
+        });
+        assert_eq!(failures(longer), "6 bytes");
+        let missing = serve(|stream| {
+            stream.write_all(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n").is_ok()
+        });
+        assert_eq!(failures(missing), "status 404");
+        assert_eq!(failures(serve(|stream| stream.write_all(b"no\r\n\r\n").is_ok())), "unreadable");
+    }
+
+    #[test]
+    fn a_server_may_close_between_requests() {
+        let address = serve(|stream| {
+            let text = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+            let _ = stream.write_all(text);
+            false
+        });
+        let traffic = run(address, &order(), 2, Pace::Closed, LENGTH).unwrap();
+        assert_eq!(traffic.failures.sum(), 0, "{}", traffic.failures);
+        assert!(traffic.done > 2);
+    }
 }

@@ -22,8 +22,17 @@ pub(super) enum Contender {
 }
 
 /// Two children for each, with the threads that Debian gives them, and connections that last.
-const LINES: &str = "ThreadsPerChild 25\nMaxRequestWorkers 50\nServerLimit 2\n\
-                     MinSpareThreads 1\nMaxSpareThreads 1000\nMaxKeepAliveRequests 0\n";
+pub(super) const LINES: &str = "ThreadsPerChild 25\nMaxRequestWorkers 50\nServerLimit 2\n\
+                                MinSpareThreads 1\nMaxSpareThreads 1000\n\
+                                MaxKeepAliveRequests 0\n";
+
+/// Four children, and a thread for each of 256 connections.
+const LARGE_LINES: &str = "ThreadsPerChild 64\nMaxRequestWorkers 256\nServerLimit 4\n\
+                           StartServers 4\nMinSpareThreads 1\nMaxSpareThreads 1000\n\
+                           MaxKeepAliveRequests 0\n";
+
+/// Connections that the usual sizes of httpd have threads for.
+const USUAL_CONNECTIONS: usize = 50;
 
 impl Contender {
     /// All of them; the base of the ratios is the first.
@@ -76,15 +85,20 @@ impl Contender {
         }
     }
 
-    /// Starts it with four processes of four threads.
-    pub(super) fn start(self, workdir: &Workdir, app: App) -> Result<Server> {
-        self.start_as(workdir, Shape { lines: LINES, ..self.shape(app) })
+    /// Starts it with four processes of four threads, and httpd with a thread for each connection
+    /// of the workload.
+    pub(super) fn start(self, workdir: &Workdir, workload: Workload) -> Result<Server> {
+        let shape = self.shape(workload.app);
+        let is_large = workload.connections > USUAL_CONNECTIONS;
+        let lines = if is_large { LARGE_LINES } else { shape.lines };
+        self.start_as(workdir, Shape { lines, ..shape })
     }
 
-    /// Its usual shape.
+    /// Its usual shape. No httpd has an access log, since the others have none.
     pub(super) fn shape(self, app: App) -> Shape {
         let is_embedded = matches!(self, Self::ModWsgiEmbedded | Self::Embedded);
-        Shape::new(app, if is_embedded { Mode::Embedded } else { Mode::Daemon(4) })
+        let mode = if is_embedded { Mode::Embedded } else { Mode::Daemon(4) };
+        Shape { lines: LINES, has_access_log: false, ..Shape::new(app, mode) }
     }
 
     /// Starts it in that shape.

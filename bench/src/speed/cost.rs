@@ -52,3 +52,19 @@ impl Sub for Cost {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_a_cost() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let before = Cost::of(&[pid]);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let cost = Cost::of(&[pid]) - before;
+        assert!(cost.microseconds > 0.0 && cost.switches >= 1.0, "{cost:?}");
+        let each = Cost { microseconds: 10.0, switches: 4.0 }.each(2.0);
+        assert!((each.microseconds - 5.0).abs() < 1e-9 && (each.switches - 2.0).abs() < 1e-9);
+    }
+}

@@ -1,14 +1,17 @@
 //! A reply as far as a measurement looks at it: its status and its length.
 
+use std::mem;
+
 /// Bytes of a reply that has begun.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
-    /// The head, until it is whole.
+    /// The head, while it is not whole.
     head: Vec<u8>,
     state: State,
     /// Bytes of the body.
     length: u64,
     status: u16,
+    closes: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub(super) struct Seen {
     pub(super) status: u16,
     /// Bytes of its body.
     pub(super) length: u64,
+    /// Whether the server closes the connection behind it.
+    pub(super) closes: bool,
 }
 
 /// It is no HTTP, or ends with the connection.
@@ -43,8 +48,8 @@ impl Reply {
         while !bytes.is_empty() {
             bytes = self.step(bytes)?;
             if self.is_whole() {
-                let seen = Seen { status: self.status, length: self.length };
-                self.head.clear();
+                let &mut Self { status, length, closes, .. } = self;
+                let seen = Seen { status, length, closes };
                 (self.state, self.length) = (State::Head, 0);
                 return if bytes.is_empty() { Ok(Some(seen)) } else { Err(Unreadable) };
             }
@@ -83,12 +88,12 @@ impl Reply {
             State::ChunkLength(length, is_over) => match bytes[0] {
                 b'\n' if *length == 0 => self.state = State::Trailer(0),
                 b'\n' => {
-                    self.length += *length;
-                    self.state = State::Chunk(*length + 2);
+                    self.length = self.length.saturating_add(*length);
+                    self.state = State::Chunk(length.saturating_add(2));
                 }
                 _ if *is_over => {}
                 byte => match char::from(byte).to_digit(16) {
-                    Some(digit) => *length = *length * 16 + u64::from(digit),
+                    Some(digit) => *length = length.saturating_mul(16).saturating_add(digit.into()),
                     None => *is_over = true,
                 },
             },
@@ -102,30 +107,55 @@ impl Reply {
         Ok(&bytes[1..])
     }
 
+    /// A head that comes whole, as most do, is not copied.
     fn head<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Unreadable> {
+        if self.head.is_empty()
+            && let Some(end) = end_of_head(bytes)
+        {
+            self.read_head(&bytes[..end])?;
+            return Ok(&bytes[end..]);
+        }
         let before = self.head.len();
         self.head.extend_from_slice(bytes);
         let from = before.saturating_sub(3);
-        let Some(end) = self.head[from..].windows(4).position(|four| four == b"\r\n\r\n") else {
-            return Ok(&[]);
-        };
-        let end = from + end + 4;
-        let head = str::from_utf8(&self.head[..end]).map_err(|_| Unreadable)?;
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let Some(end) = end_of_head(&self.head[from..]) else { return Ok(&[]) };
+        let mut head = mem::take(&mut self.head);
+        self.read_head(&head[..from + end])?;
+        head.clear();
+        self.head = head;
+        Ok(&bytes[from + end - before..])
+    }
+
+    fn read_head(&mut self, head: &[u8]) -> Result<(), Unreadable> {
+        let head = str::from_utf8(head).map_err(|_| Unreadable)?;
+        let mut lines = head.split("\r\n");
+        let first = lines.next().unwrap_or_default();
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
         self.status = status.ok_or(Unreadable)?;
-        let header = |name: &str| {
-            head.lines().find_map(|line| {
-                let (found, value) = line.split_once(':')?;
-                found.eq_ignore_ascii_case(name).then_some(value.trim())
-            })
-        };
-        self.state = match (header("content-length"), header("transfer-encoding")) {
-            (Some(length), _) => State::Body(length.parse().map_err(|_| Unreadable)?),
-            (None, Some("chunked")) => State::ChunkLength(0, false),
+        let (mut length, mut is_chunked) = (None, false);
+        self.closes = false;
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            let value = value.trim();
+            if name.eq_ignore_ascii_case("content-length") {
+                length = Some(value.parse().map_err(|_| Unreadable)?);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                is_chunked = value.eq_ignore_ascii_case("chunked");
+            } else if name.eq_ignore_ascii_case("connection") {
+                self.closes = value.eq_ignore_ascii_case("close");
+            }
+        }
+        self.state = match (length, is_chunked) {
+            (Some(length), false) => State::Body(length),
+            (None, true) => State::ChunkLength(0, false),
             _ => return Err(Unreadable),
         };
-        Ok(&bytes[end - before..])
+        Ok(())
     }
+}
+
+/// Where the body begins.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }
 
 #[cfg(test)]
@@ -148,7 +178,7 @@ mod tests {
 
     #[test]
     fn replies_are_read_in_any_pieces() {
-        let seen = |status, length| Ok(Some(Seen { status, length }));
+        let seen = |status, length| Ok(Some(Seen { status, length, closes: false }));
         let text = "HTTP/1.1 200 OK\r\nContent-LENGTH: 5\r\nA: b\r\n\r\nhello";
         assert!(read(text).iter().all(|found| *found == seen(200, 5)));
         let text = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
@@ -156,6 +186,20 @@ mod tests {
         let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
                     5\r\nhello\r\n1A;x=1f\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nT: 1\r\n\r\n";
         assert!(read(text).iter().all(|found| *found == seen(200, 31)));
+    }
+
+    #[test]
+    fn replies_follow_each_other_and_may_be_the_last() {
+        let mut reply = Reply::default();
+        let text = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab";
+        for _ in 0..2 {
+            assert_eq!(reply.take(&text[..30]), Ok(None));
+            let seen = reply.take(&text[30..]).unwrap().unwrap();
+            assert!(seen == Seen { status: 200, length: 2, closes: true });
+        }
+        assert_eq!(reply.take(b"HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r"), Ok(None));
+        let seen = reply.take(b"\n").unwrap().unwrap();
+        assert!(seen == Seen { status: 204, length: 0, closes: false });
     }
 
     #[test]

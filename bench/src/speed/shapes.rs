@@ -3,77 +3,109 @@
 use anyhow::Result;
 
 use super::Bench;
-use super::clients::{Pace, run as send};
+use super::clients::Pace;
 use super::contender::Contender;
-use super::cost::Cost;
-use super::rounds::median;
+use super::line::Line;
+use super::rounds::{Effort, Runners};
+use super::runner::Runner;
+use super::targets;
 use super::workload::HELLO;
 use crate::report::{Findings, Verdict, table};
 use crate::server_kind::{Mode, Shape};
 
 const PROCESSES: [u32; 3] = [1, 4, 16];
 const THREADS: [u32; 3] = [1, 4, 32];
-/// The same httpd for each.
-const LINES: &str = "MaxKeepAliveRequests 0\n";
+/// Threads that a quick measurement leaves out.
+const MANY: u32 = 16;
+/// Rounds of each shape, at most.
+const ROUNDS: usize = 3;
+/// Part of mod_wsgi's rate that each shape reaches.
+const BESIDE: f64 = 1.0;
+/// Part of the rate of each smaller shape that each larger one reaches.
+const STEP: f64 = 0.5;
+
+/// A shape, and the requests in a second that Dormouse served with it.
+struct Step {
+    processes: u32,
+    threads: u32,
+    requests: f64,
+}
 
 /// Measures both daemon modes in each shape.
 pub(super) fn run(bench: &Bench) -> Result<Findings> {
-    let contenders = [Contender::ModWsgiDaemon, Contender::Daemon];
-    let (mut rows, mut findings) = (Vec::new(), Findings::default());
-    let mut rates: Vec<(u32, u32, f64)> = Vec::new();
+    let (mut rows, mut findings, mut rates) = (Vec::new(), Findings::default(), Vec::new());
     for processes in PROCESSES {
-        for threads in THREADS.into_iter().filter(|threads| *threads < 16 || !bench.effort.quick) {
-            let mut servers = Vec::new();
-            for contender in contenders {
-                let mode = Mode::Daemon(processes);
-                let shape = Shape { mode, threads, lines: LINES, ..contender.shape(HELLO.app) };
-                let mut server = contender.start_as(&bench.workdir, shape)?;
-                let (address, order) = (server.address(), HELLO.order());
-                send(address, &order, HELLO.connections, Pace::Closed, bench.effort.length)?;
-                let pids = server.all_pids();
-                servers.push((server, pids));
-            }
-            let mut found = [Vec::new(), Vec::new()];
-            let mut costs = [Vec::new(), Vec::new()];
-            for _ in 0..bench.effort.rounds.min(3) {
-                for (index, (server, pids)) in servers.iter().enumerate() {
-                    let before = Cost::of(pids);
-                    let (order, length) = (HELLO.order(), bench.effort.length);
-                    let address = server.address();
-                    let traffic = send(address, &order, HELLO.connections, Pace::Closed, length)?;
-                    let cost = Cost::of(pids) - before;
-                    found[index].push(traffic.rate());
-                    costs[index].push(cost.microseconds / (traffic.rate() * traffic.seconds));
-                }
-            }
-            for (server, _) in servers {
-                server.finish()?;
-            }
-            let [base, ours] = found.map(|rates| median(&rates));
-            let [base_cost, cost] = costs.map(|costs| median(&costs));
-            rates.push((processes, threads, ours));
+        for threads in THREADS.into_iter().filter(|&count| count < MANY || !bench.effort.quick) {
+            let lines = measure(bench, processes, threads)?;
+            let base = targets::find(&lines, Contender::ModWsgiDaemon);
+            let ours = targets::find(&lines, Contender::Daemon);
+            let ratio = ours.zip(base).map(|(ours, base)| ours.ratio(base));
+            let requests = ours.map_or(f64::NAN, Line::rate);
+            rates.push(Step { processes, threads, requests });
+            let cell = |line: Option<&Line>, figure: fn(&Line) -> f64| {
+                line.map_or("-".to_owned(), |line| format!("{:.0}", figure(line)))
+            };
             rows.push(vec![
                 format!("{processes} x {threads}"),
-                format!("{base:.0}"),
-                format!("{ours:.0}"),
-                format!("{:.2}", ours / base),
-                format!("{base_cost:.0}"),
-                format!("{cost:.0}"),
+                cell(base, Line::rate),
+                cell(ours, Line::rate),
+                ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
+                cell(base, Line::processor),
+                cell(ours, Line::processor),
             ]);
             let what = format!("{processes} x {threads}, to mod_wsgi's");
-            findings.verdicts.push(Verdict::at_least(&what, 1.0, "", Some(ours / base)));
+            findings.verdicts.push(Verdict::at_least(&what, BESIDE, "", ratio));
         }
     }
-    let steps = rates.iter().flat_map(|(processes, threads, rate)| {
-        let after = rates.iter().filter(move |(p, t, _)| {
-            (p == processes && t > threads) || (t == threads && p > processes)
-        });
-        after.map(move |(_, _, more)| more / rate)
-    });
-    let worst = steps.fold(f64::INFINITY, f64::min);
     let what = "more processes or threads, the worst ratio to fewer";
-    findings.verdicts.push(Verdict::at_least(what, 0.5, "", Some(worst)));
-    let head = ["shape", "mod_wsgi requests/s", "Dormouse", "ratio", "mod_wsgi CPU us", "Dormouse"];
+    findings.verdicts.push(Verdict::at_least(what, STEP, "", Some(worst_step(&rates))));
+    let head = [
+        "shape",
+        "mod_wsgi requests/s",
+        "Dormouse requests/s",
+        "ratio",
+        "mod_wsgi CPU us",
+        "Dormouse CPU us",
+    ];
     findings.text = table(&head, &rows);
     Ok(findings)
+}
+
+/// mod_wsgi's and Dormouse's daemon mode.
+fn measure(bench: &Bench, processes: u32, threads: u32) -> Result<Vec<Line>> {
+    let mut runners = Runners::default();
+    for contender in [Contender::ModWsgiDaemon, Contender::Daemon] {
+        let shape = Shape { mode: Mode::Daemon(processes), threads, ..contender.shape(HELLO.app) };
+        let server = contender.start_as(&bench.workdir, shape)?;
+        runners.all.push(Runner::warm_up(contender, server, HELLO, bench.effort.length)?);
+    }
+    let effort = Effort { rounds: bench.effort.rounds.min(ROUNDS), ..bench.effort };
+    let lines = runners.measure(Pace::Closed, effort)?;
+    runners.finish()?;
+    Ok(lines)
+}
+
+/// The least ratio of a rate to that of a shape with fewer threads or fewer processes.
+fn worst_step(rates: &[Step]) -> f64 {
+    let steps = rates.iter().flat_map(|fewer| {
+        let larger = rates.iter().filter(|more| {
+            (more.processes == fewer.processes && more.threads > fewer.threads)
+                || (more.threads == fewer.threads && more.processes > fewer.processes)
+        });
+        larger.map(|more| more.requests / fewer.requests)
+    });
+    // Without a figure there is no worst one.
+    steps.fold(f64::INFINITY, |worst, step| if step.is_nan() { step } else { worst.min(step) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_steps_in_one_direction_are_compared() {
+        let step = |processes, threads, requests| Step { processes, threads, requests };
+        let rates = [step(1, 1, 100.0), step(1, 4, 80.0), step(4, 1, 90.0), step(4, 4, 60.0)];
+        assert!((worst_step(&rates) - 60.0 / 90.0).abs() < 1e-9);
+    }
 }

@@ -1,7 +1,7 @@
 //! What is to be reached, as ratios to mod_wsgi's daemon mode in the same run.
 
 use super::contender::Contender;
-use super::rounds::Line;
+use super::line::Line;
 use super::workload::{self, Workload};
 use crate::report::Verdict;
 
@@ -21,49 +21,64 @@ const TEMPLATE_DJANGO: f64 = 1.2;
 /// Processor time of hello.
 const PROCESSOR: [(Contender, f64); 2] = [(Contender::Daemon, 0.45), (Contender::Embedded, 0.29)];
 
+/// Dormouse's modes.
+pub(super) const OURS: [Contender; 3] =
+    [Contender::Daemon, Contender::Template, Contender::Embedded];
+
 /// The verdicts about a workload.
 pub(super) fn of(workload: Workload, lines: &[Line]) -> Vec<Verdict> {
-    let line = |contender| lines.iter().find(|line| line.contender == contender);
-    let ratio = |contender| line(contender).map(Line::ratio);
+    let base = find(lines, Contender::ModWsgiDaemon);
+    let to_base = |found: fn(&Line, &Line) -> f64, contender| {
+        find(lines, contender).zip(base).map(|(line, base)| found(line, base))
+    };
+    let ratio = |contender| to_base(Line::ratio, contender);
     let name = workload.name;
     let mut verdicts = Vec::new();
     let ratios = RATIOS.iter().find(|(other, ..)| *other == workload);
     if let Some(&(_, daemon, embedded)) = ratios {
-        let found = ratio(Contender::Daemon);
-        verdicts.push(Verdict::at_least(&format!("{name}, daemon"), daemon, "", found));
+        let what = format!("{name}, daemon");
+        verdicts.push(Verdict::at_least(&what, daemon, "", ratio(Contender::Daemon)));
         let what = format!("{name}, embedded");
         verdicts.push(Verdict::at_least(&what, embedded, "", ratio(Contender::Embedded)));
-        let template = ratio(Contender::Template);
-        let (what, limit, found) = if workload == workload::DJANGO {
-            (format!("{name}, template"), TEMPLATE_DJANGO, template)
-        } else {
-            let found = template.zip(found).map(|(template, daemon)| template / daemon);
-            (format!("{name}, template to daemon"), TEMPLATE, found)
-        };
-        verdicts.push(Verdict::at_least(&what, limit, "", found));
+        let template = find(lines, Contender::Template).zip(find(lines, Contender::Daemon));
+        let template = template.map(|(template, daemon)| template.ratio(daemon));
+        let what = format!("{name}, template to daemon");
+        verdicts.push(Verdict::at_least(&what, TEMPLATE, "", template));
     }
-    let base = line(Contender::ModWsgiDaemon);
-    let to_base = |found: fn(&Line) -> f64, contender| {
-        line(contender).zip(base).map(|(line, base)| found(line) / found(base))
-    };
     if workload == workload::HELLO {
         for (contender, limit) in PROCESSOR {
             let what = format!("{name}, processor, {}", contender.name());
-            verdicts.push(Verdict::at_most(&what, limit, "", to_base(Line::processor, contender)));
+            let found = to_base(Line::processor_ratio, contender);
+            verdicts.push(Verdict::at_most(&what, limit, "", found));
         }
     }
-    if workload == workload::DJANGO
-        && let Some(granian) = ratio(Contender::Granian)
-    {
-        let found = ratio(Contender::Daemon);
-        verdicts.push(Verdict::at_least("Django, daemon to granian", granian, "", found));
+    if workload == workload::DJANGO {
+        let what = format!("{name}, template");
+        verdicts.push(Verdict::at_least(&what, TEMPLATE_DJANGO, "", ratio(Contender::Template)));
+        let found = find(lines, Contender::Daemon).zip(find(lines, Contender::Granian));
+        let found = found.map(|(daemon, granian)| daemon.ratio(granian));
+        verdicts.push(Verdict::at_least("Django, daemon to granian", 1.0, "", found));
     }
     if [workload::HELLO, workload::DJANGO].contains(&workload) {
-        let p99 = |line: &Line| line.latency(0.99).unwrap_or(f64::NAN);
-        for contender in [Contender::Daemon, Contender::Template] {
-            let what = format!("{name}, p99 to mod_wsgi's, {}", contender.name());
-            verdicts.push(Verdict::at_most(&what, 1.0, "", to_base(p99, contender)));
-        }
+        verdicts.extend(latency(&format!("{name}, 16 connections"), lines));
     }
     verdicts
+}
+
+/// The verdicts about the slowest hundredth: no mode may be slower there than mod_wsgi's daemon
+/// mode.
+pub(super) fn latency(what: &str, lines: &[Line]) -> Vec<Verdict> {
+    let p99 = |contender| find(lines, contender)?.latency(0.99);
+    let verdict = |contender: Contender| {
+        let found = p99(contender).zip(p99(Contender::ModWsgiDaemon));
+        let found = found.map(|(ours, base)| ours / base);
+        let what = format!("{what}, p99 to mod_wsgi's, {}", contender.name());
+        Verdict::at_most(&what, 1.0, "", found)
+    };
+    OURS.map(verdict).into()
+}
+
+/// The line of this server, if it was measured.
+pub(super) fn find(lines: &[Line], contender: Contender) -> Option<&Line> {
+    lines.iter().find(|line| line.contender == contender)
 }
