@@ -158,8 +158,8 @@ impl Clients<'_> {
             for event in &events[..count] {
                 if event.data() != TIMER {
                     let index = usize::try_from(event.data())?;
-                    let progress =
-                        self.connections[index].serve(&self.order.request, &mut self.buffer);
+                    let (request, buffer) = (&self.order.request, &mut self.buffer);
+                    let progress = self.connections[index].serve(request, buffer, event.events());
                     self.go_on(index, progress);
                 }
             }
@@ -286,7 +286,7 @@ fn set(timer: &TimerFd, length: Duration) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{Shutdown, TcpListener, TcpStream};
     use std::os::fd::AsRawFd as _;
     use std::thread;
 
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_may_close_between_requests() {
+    fn a_server_may_say_that_it_closes() {
         let address = serve(|stream| {
             let text = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
             let _ = stream.write_all(text);
@@ -379,5 +379,17 @@ mod tests {
         let traffic = run(address, &order(), 2, Pace::Closed, LENGTH).unwrap();
         assert_eq!(traffic.failures.sum(), 0, "{}", traffic.failures);
         assert!(traffic.done > 2);
+    }
+
+    #[test]
+    fn an_end_that_comes_with_an_answer_is_seen() {
+        // A request that is sent behind the end would never be answered: the other side reads on.
+        let address = serve(|stream| {
+            let _ = stream.write_all(HELLO.as_bytes());
+            let _ = stream.shutdown(Shutdown::Write);
+            true
+        });
+        let traffic = run(address, &order(), 1, Pace::Rate(100.0), LENGTH).unwrap();
+        assert_eq!((traffic.done, traffic.failures.sum()), (5, 0), "{}", traffic.failures);
     }
 }

@@ -65,8 +65,8 @@ impl Connection {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
-        let events = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
-        epoll.add(&socket, EpollEvent::new(events, number))?;
+        let events = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP;
+        epoll.add(&socket, EpollEvent::new(events | EpollFlags::EPOLLET, number))?;
         self.stream = Some(socket.into());
         self.reply = Reply::default();
         Ok(())
@@ -78,9 +78,16 @@ impl Connection {
         self.send(bytes)
     }
 
-    /// Takes what has come into the buffer, and sends what there is room for.
-    pub(super) fn serve(&mut self, bytes: &[u8], buffer: &mut [u8]) -> Progress {
-        let progress = self.send(bytes);
+    /// Takes what has come into the buffer, and sends what there is room for. The end of a
+    /// connection is no event of its own where it comes with the last bytes.
+    pub(super) fn serve(
+        &mut self,
+        bytes: &[u8],
+        buffer: &mut [u8],
+        events: EpollFlags,
+    ) -> Progress {
+        let is_over = events.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP);
+        let progress = if is_over { Progress::Waiting } else { self.send(bytes) };
         if progress != Progress::Waiting {
             return progress;
         }
@@ -93,9 +100,9 @@ impl Connection {
             };
             match self.reply.take(&buffer[..count]) {
                 // The rest is an event of its own.
-                Ok(None) if count < buffer.len() => return Progress::Waiting,
+                Ok(None) if count < buffer.len() && !is_over => return Progress::Waiting,
                 Ok(None) => {}
-                Ok(Some(seen)) => return self.end(seen),
+                Ok(Some(seen)) => return self.end(seen, is_over),
                 Err(_) => return self.fail(Failure::Unreadable),
             }
         }
@@ -122,8 +129,8 @@ impl Connection {
         Progress::Waiting
     }
 
-    fn end(&mut self, seen: Seen) -> Progress {
-        if seen.closes {
+    fn end(&mut self, seen: Seen, is_over: bool) -> Progress {
+        if seen.closes || is_over {
             self.stream = None;
         }
         match self.request.take() {

@@ -26,9 +26,10 @@ pub(super) const LINES: &str = "ThreadsPerChild 25\nMaxRequestWorkers 50\nServer
                                 MinSpareThreads 1\nMaxSpareThreads 1000\n\
                                 MaxKeepAliveRequests 0\n";
 
-/// Four children, and a thread for each of 256 connections.
-const LARGE_LINES: &str = "ThreadsPerChild 64\nMaxRequestWorkers 256\nServerLimit 4\n\
-                           StartServers 4\nMinSpareThreads 1\nMaxSpareThreads 1000\n\
+/// The same with a thread in each child for each of 256 connections: httpd ends kept ones where a
+/// child has more of them than threads.
+const LARGE_LINES: &str = "ThreadLimit 256\nThreadsPerChild 256\nMaxRequestWorkers 512\n\
+                           ServerLimit 2\nMinSpareThreads 1\nMaxSpareThreads 1000\n\
                            MaxKeepAliveRequests 0\n";
 
 /// Connections that the usual sizes of httpd have threads for.
