@@ -22,7 +22,7 @@ mod workload;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use self::clients::Pace;
@@ -113,12 +113,11 @@ struct Bench {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!("# Speed\n\n{}{}", machine::describe()?, machine::packages()?);
     let (rounds, seconds) = if options.quick { (3, 0.4) } else { (7, 2.0) };
-    let effort = Effort {
-        rounds: options.rounds.map_or(rounds, usize::from),
-        length: Duration::try_from_secs_f64(options.seconds.unwrap_or(seconds))
-            .context("--seconds")?,
-        quick: options.quick,
-    };
+    let length = Duration::try_from_secs_f64(options.seconds.unwrap_or(seconds));
+    let length = length.context("--seconds")?;
+    ensure!(!length.is_zero(), "--seconds is to be more than nothing");
+    let effort =
+        Effort { rounds: options.rounds.map_or(rounds, usize::from), length, quick: options.quick };
     println!(
         "Ratios to mod_wsgi's daemon mode: the median of {} rounds of {:.1} s, and the least and \
          the most of them. 4 processes of 4 threads, 2 children of httpd, 16 connections.\n",

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Steps of each power of two: figures are right to 3 %.
-const STEPS: u64 = 32;
+/// Steps of each power of two: figures are right to 1 %.
+const STEPS: u64 = 128;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 
 /// How often each latency was met.
@@ -50,7 +50,7 @@ fn place(value: u64) -> usize {
     let bits = u64::BITS - value.leading_zeros();
     let shift = bits.saturating_sub(STEP_BITS + 1);
     let place = u64::from(shift) * STEPS + (value >> shift);
-    usize::try_from(place).expect("there are fewer than 2048 places")
+    usize::try_from(place).expect("there are fewer than 8192 places")
 }
 
 /// The least value of a place.
