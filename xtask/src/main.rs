@@ -48,7 +48,8 @@ enum Command {
     /// Looks for wrong uses of memory with Valgrind: tests of the crates that touch Python, then a
     /// server.
     Valgrind,
-    /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI and plain httpd: memory, reliability.
+    /// Measures Dormouse beside mod_wsgi, gunicorn, uWSGI, granian and plain httpd: memory, speed,
+    /// reliability, leaks.
     Bench(bench::Options),
     /// Writes the pages of `docs` that are made from the catalogues in the code.
     Reference,
