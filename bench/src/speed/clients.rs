@@ -228,6 +228,11 @@ impl Clients<'_> {
         let now = match progress {
             Progress::Waiting => return,
             Progress::Failed(failure) => return self.fail(index, failure),
+            Progress::Lost(due) => {
+                self.busy -= 1;
+                self.traffic.failures.add_resent();
+                return self.begin(index, due, Instant::now());
+            }
             Progress::Answered(due, seen) => {
                 let now = Instant::now();
                 if let Some(failure) = self.flaw(seen) {
@@ -379,6 +384,19 @@ mod tests {
         let traffic = run(address, &order(), 2, Pace::Closed, LENGTH).unwrap();
         assert_eq!(traffic.failures.sum(), 0, "{}", traffic.failures);
         assert!(traffic.done > 2);
+    }
+
+    #[test]
+    fn a_server_may_close_a_kept_connection() {
+        // It has read the second request, which a client cannot know.
+        let address = serve(|stream| {
+            let _ = stream.write_all(HELLO.as_bytes());
+            let _ = stream.read(&mut [0; 1024]);
+            false
+        });
+        let traffic = run(address, &order(), 1, Pace::Closed, LENGTH).unwrap();
+        assert_eq!(traffic.failures.sum(), 0, "{}", traffic.failures);
+        assert!(traffic.done > 1 && traffic.failures.to_string().ends_with("x sent again"));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(super) struct Connection {
     stream: Option<TcpStream>,
     request: Option<Request>,
     reply: Reply,
+    /// Whether an answer has come on it. A server may close it then, and need not know that a
+    /// request is under way.
+    is_used: bool,
 }
 
 /// A request without an answer.
@@ -42,6 +45,9 @@ pub(super) enum Progress {
     Waiting,
     /// The answer to the request that was due then.
     Answered(Instant, Seen),
+    /// The request that was due then is to be sent again, as browsers do: the server closed a used
+    /// connection before it answered anything.
+    Lost(Instant),
     /// The request has failed, and the connection is gone.
     Failed(Failure),
 }
@@ -69,6 +75,7 @@ impl Connection {
         epoll.add(&socket, EpollEvent::new(events | EpollFlags::EPOLLET, number))?;
         self.stream = Some(socket.into());
         self.reply = Reply::default();
+        self.is_used = false;
         Ok(())
     }
 
@@ -130,6 +137,7 @@ impl Connection {
     }
 
     fn end(&mut self, seen: Seen, is_over: bool) -> Progress {
+        self.is_used = true;
         if seen.closes || is_over {
             self.stream = None;
         }
@@ -152,6 +160,11 @@ impl Connection {
     fn fail(&mut self, failure: Failure) -> Progress {
         self.stream = None;
         match self.request.take() {
+            Some(request)
+                if failure == Failure::Closed && self.is_used && self.reply.is_empty() =>
+            {
+                Progress::Lost(request.due)
+            }
             Some(_) => Progress::Failed(failure),
             None => Progress::Waiting,
         }

@@ -22,34 +22,48 @@ pub(super) enum Failure {
 
 /// Counts by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Failures(BTreeMap<Failure, u64>);
+pub(super) struct Failures {
+    counts: BTreeMap<Failure, u64>,
+    /// Requests that were sent again, which is no failure: a server may close a kept connection
+    /// that has no request, and one may be under way in this moment.
+    resent: u64,
+}
 
 impl Failures {
     /// Adds one.
     pub(super) fn add(&mut self, failure: Failure) {
-        *self.0.entry(failure).or_default() += 1;
+        *self.counts.entry(failure).or_default() += 1;
+    }
+
+    /// Adds a request that was sent again.
+    pub(super) fn add_resent(&mut self) {
+        self.resent += 1;
     }
 
     /// Adds those of another measurement.
     pub(super) fn join(&mut self, other: &Self) {
-        for (failure, count) in &other.0 {
-            *self.0.entry(*failure).or_default() += count;
+        for (failure, count) in &other.counts {
+            *self.counts.entry(*failure).or_default() += count;
         }
+        self.resent += other.resent;
     }
 
-    /// All of them.
+    /// All of them, without requests that were sent again.
     pub(super) fn sum(&self) -> u64 {
-        self.0.values().sum()
+        self.counts.values().sum()
     }
 }
 
 impl fmt::Display for Failures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return formatter.write_str("none");
+        let kinds = self.counts.iter().map(|(kind, count)| format!("{count} x {kind}"));
+        let mut kinds: Vec<_> = kinds.collect();
+        if kinds.is_empty() {
+            kinds.push("none".to_owned());
         }
-        let kinds: Vec<_> =
-            self.0.iter().map(|(kind, count)| format!("{count} x {kind}")).collect();
+        if self.resent > 0 {
+            kinds.push(format!("{} x sent again", self.resent));
+        }
         formatter.write_str(&kinds.join(", "))
     }
 }
@@ -82,5 +96,13 @@ mod tests {
         failures.join(&other);
         assert_eq!(failures.sum(), 3);
         assert_eq!(failures.to_string(), "1 x closed, 2 x status 503");
+    }
+
+    #[test]
+    fn what_was_sent_again_is_told_but_is_no_failure() {
+        let mut failures = Failures::default();
+        failures.add_resent();
+        failures.join(&failures.clone());
+        assert_eq!((failures.sum(), failures.to_string().as_str()), (0, "none, 2 x sent again"));
     }
 }
