@@ -15,6 +15,7 @@ mod line;
 mod reply;
 mod rounds;
 mod runner;
+mod schedule;
 mod shapes;
 mod targets;
 mod workload;
@@ -25,9 +26,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 
-use self::clients::Pace;
 use self::contender::Contender;
 use self::rounds::{Effort, Runners};
+use self::schedule::Pace;
 use self::workload::Workload;
 use crate::machine;
 use crate::report::{self, Findings};

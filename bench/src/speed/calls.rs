@@ -12,8 +12,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Bench;
-use super::clients::Pace;
 use super::runner::Runner;
+use super::schedule::Pace;
 use super::workload::ALONE;
 use crate::process_snapshot::Role;
 use crate::report::{Findings, table};

@@ -6,25 +6,14 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::time::{TimeSpec, TimeValLike as _};
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use anyhow::Result;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
 
 use super::connection::{Connection, Progress};
 use super::failure::{Failure, Failures};
 use super::latencies::Latencies;
 use super::reply::Seen;
-
-/// When requests are sent.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Pace {
-    /// Each connection sends the next one as soon as it has an answer.
-    Closed,
-    /// So many in a second, whatever the answers do. A latency counts from the moment at which the
-    /// request was to be sent, so that a server that stalls is not spared the requests meanwhile.
-    Rate(f64),
-}
+use super::schedule::{Pace, Schedule, TIMER};
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
@@ -63,27 +52,17 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How often requests without an answer are looked for.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The number of the timer among those of connections.
-const TIMER: u64 = u64::MAX;
-
 struct Clients<'o> {
     address: SocketAddr,
     order: &'o Order,
-    pace: Pace,
     epoll: Epoll,
-    timer: TimerFd,
+    schedule: Schedule,
     connections: Vec<Connection>,
     busy: usize,
     /// Connections without a request, the one first that has rested longest.
     idle: VecDeque<usize>,
     /// Those that have failed, and when they may try again.
     paused: VecDeque<(Instant, usize)>,
-    /// Requests that were due while no connection was idle.
-    queue: VecDeque<Instant>,
-    began: Instant,
-    end: Instant,
-    /// Requests that were due up to now.
-    scheduled: u32,
     traffic: Traffic,
     buffer: Vec<u8>,
 }
@@ -97,43 +76,32 @@ pub(super) fn run(
     length: Duration,
 ) -> Result<Traffic> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-    let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-    let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-    // An edge for each time that it goes off: nothing need be read.
-    let events = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
-    epoll.add(&timer, EpollEvent::new(events, TIMER))?;
-    let now = Instant::now();
+    let mut all: Vec<_> = (0..connections).map(|_| Connection::default()).collect();
+    for (number, connection) in (0..).zip(&mut all) {
+        // One that is refused is tried again, and counted, with its first request.
+        let _ = connection.open(address, &epoll, number);
+    }
+    let schedule = Schedule::begin(pace, length, &epoll)?;
     let mut clients = Clients {
         address,
         order,
-        pace,
         epoll,
-        timer,
-        connections: (0..connections).map(|_| Connection::default()).collect(),
+        schedule,
+        connections: all,
         busy: 0,
         idle: (0..connections).collect(),
         paused: VecDeque::new(),
-        queue: VecDeque::new(),
-        began: now,
-        end: now,
-        scheduled: 0,
-        traffic: Traffic::default(),
+        traffic: Traffic { seconds: length.as_secs_f64(), ..Traffic::default() },
         buffer: vec![0; 256 * 1024],
     };
-    for index in 0..connections {
-        // One that is refused is tried again, and counted, with its first request.
-        let _ = clients.open(index);
-    }
-    clients.run(length)?;
+    clients.run()?;
     Ok(clients.traffic)
 }
 
 impl Clients<'_> {
-    fn run(&mut self, length: Duration) -> Result<()> {
-        self.began = Instant::now();
-        self.end = self.began + length;
-        let limit = self.end + TIMEOUT;
-        let mut look = self.began + LOOK;
+    fn run(&mut self) -> Result<()> {
+        let end = self.schedule.end();
+        let mut look = Instant::now() + LOOK;
         let mut events = [EpollEvent::empty(); 64];
         loop {
             let now = Instant::now();
@@ -142,12 +110,12 @@ impl Clients<'_> {
                 self.give_up(now);
                 look = now + LOOK;
             }
-            let is_over = now >= self.end && self.busy == 0 && self.queue.is_empty();
-            if is_over || now >= limit {
+            let is_over = now >= end && self.busy == 0 && self.schedule.waiting() == 0;
+            if is_over || now >= end + TIMEOUT {
                 break;
             }
             // Up to a millisecond late: an open loop has a timer for its requests.
-            let next = if now < self.end { look.min(self.end) } else { look };
+            let next = if now < end { look.min(end) } else { look };
             let next = self.paused.front().map_or(next, |(at, _)| next.min(*at));
             let wait = next.saturating_duration_since(now).as_millis() + 1;
             let wait = EpollTimeout::from(u16::try_from(wait).unwrap_or(u16::MAX));
@@ -164,9 +132,8 @@ impl Clients<'_> {
                 }
             }
         }
-        self.traffic.seconds = length.as_secs_f64();
         // Those that have waited for the server until the limit, and those that it never saw.
-        for _ in 0..self.busy + self.queue.len() {
+        for _ in 0..self.busy + self.schedule.waiting() {
             self.traffic.failures.add(Failure::Timeout);
         }
         Ok(())
@@ -177,47 +144,21 @@ impl Clients<'_> {
         while self.paused.front().is_some_and(|(at, _)| *at <= now) {
             self.idle.extend(self.paused.pop_front().map(|(_, index)| index));
         }
-        match self.pace {
-            Pace::Closed if now < self.end => {
-                while let Some(index) = self.idle.pop_front() {
-                    self.begin(index, now, now);
-                }
-            }
-            Pace::Closed => {}
-            Pace::Rate(rate) => {
-                let mut next = self.due(rate);
-                while next <= now && next < self.end {
-                    self.queue.push_back(next);
-                    self.scheduled += 1;
-                    next = self.due(rate);
-                }
-                while !self.queue.is_empty() {
-                    let Some(index) = self.idle.pop_front() else { break };
-                    let Some(due) = self.queue.pop_front() else { break };
-                    self.begin(index, due, now);
-                }
-                if next < self.end {
-                    set(&self.timer, next.saturating_duration_since(Instant::now()))?;
-                }
-            }
+        self.schedule.advance(now)?;
+        while let Some(&index) = self.idle.front()
+            && let Some(due) = self.schedule.take(now)
+        {
+            self.idle.pop_front();
+            self.begin(index, due, now);
         }
         Ok(())
     }
 
-    /// When the next request of an open loop is to be sent.
-    fn due(&self, rate: f64) -> Instant {
-        self.began + Duration::from_secs_f64(f64::from(self.scheduled) / rate)
-    }
-
-    fn open(&mut self, index: usize) -> Result<()> {
-        let number = u64::try_from(index)?;
-        self.connections[index].open(self.address, &self.epoll, number).context("connect")
-    }
-
     fn begin(&mut self, index: usize, due: Instant, now: Instant) {
         self.busy += 1;
-        let progress = match self.open(index) {
-            Ok(()) => self.connections[index].begin(&self.order.request, due, now),
+        let connection = &mut self.connections[index];
+        let progress = match connection.open(self.address, &self.epoll, index as u64) {
+            Ok(()) => connection.begin(&self.order.request, due, now),
             Err(_) => Progress::Failed(Failure::Refused),
         };
         self.go_on(index, progress);
@@ -239,19 +180,15 @@ impl Clients<'_> {
                     return self.fail(index, failure);
                 }
                 self.traffic.done += 1;
-                self.traffic.in_time += u64::from(now < self.end);
+                self.traffic.in_time += u64::from(now < self.schedule.end());
                 self.traffic.latencies.add(now.saturating_duration_since(due));
                 now
             }
         };
         self.busy -= 1;
-        match self.pace {
-            Pace::Closed if now < self.end => self.begin(index, now, now),
-            Pace::Closed => self.idle.push_back(index),
-            Pace::Rate(_) => match self.queue.pop_front() {
-                Some(due) => self.begin(index, due, now),
-                None => self.idle.push_back(index),
-            },
+        match self.schedule.take(now) {
+            Some(due) => self.begin(index, due, now),
+            None => self.idle.push_back(index),
         }
     }
 
@@ -279,13 +216,6 @@ impl Clients<'_> {
             self.go_on(index, progress);
         }
     }
-}
-
-/// Has the timer go off after so long, and at once if that is nothing.
-fn set(timer: &TimerFd, length: Duration) -> Result<()> {
-    let nanoseconds = i64::try_from(length.as_nanos()).unwrap_or(i64::MAX).max(1);
-    let expiration = Expiration::OneShot(TimeSpec::nanoseconds(nanoseconds));
-    timer.set(expiration, TimerSetTimeFlags::empty()).context("timerfd_settime")
 }
 
 #[cfg(test)]

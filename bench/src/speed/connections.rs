@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::Bench;
-use super::clients::Pace;
 use super::contender::Contender;
 use super::line::Line;
 use super::rounds::Runners;
+use super::schedule::Pace;
 use super::targets;
 use super::workload::HELLO;
 use crate::report::{Findings, Verdict, table};

@@ -7,10 +7,10 @@ use anyhow::Result;
 use testkit::{Httpd, Mpm, installation};
 
 use super::Bench;
-use super::clients::Pace;
 use super::contender::{Contender, LINES};
 use super::rounds::Runners;
 use super::runner::Runner;
+use super::schedule::Pace;
 use super::workload::HELLO;
 use crate::report::{Findings, Verdict, table};
 use crate::server::Server;

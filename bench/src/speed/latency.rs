@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::Bench;
-use super::clients::Pace;
 use super::contender::Contender;
 use super::line::Line;
 use super::rounds::Runners;
+use super::schedule::Pace;
 use super::targets;
 use super::workload::{DJANGO, HELLO};
 use crate::report::{Findings, table};

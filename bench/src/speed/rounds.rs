@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Bench;
-use super::clients::Pace;
 use super::contender::Contender;
 use super::line::Line;
 use super::runner::Runner;
+use super::schedule::Pace;
 use super::workload::Workload;
 
 /// How long all is measured.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::clients::{Order, Pace, Traffic, run};
+use super::clients::{Order, Traffic, run};
 use super::contender::Contender;
 use super::cost::Cost;
+use super::schedule::Pace;
 use super::workload::Workload;
 use crate::server::Server;
 

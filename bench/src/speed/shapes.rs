@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use super::Bench;
-use super::clients::Pace;
 use super::contender::Contender;
 use super::line::Line;
 use super::rounds::{Effort, Runners};
 use super::runner::Runner;
+use super::schedule::Pace;
 use super::targets;
 use super::workload::HELLO;
 use crate::report::{Findings, Verdict, table};
