@@ -1,14 +1,14 @@
 //! Numbers of processes and threads: no step to more of them may cost much.
+//!
+//! All shapes run at the same time, as other servers do: a step is a ratio within a round.
 
 use anyhow::Result;
 
 use super::Bench;
 use super::contender::Contender;
-use super::line::Line;
 use super::rounds::{Effort, Runners};
 use super::runner::Runner;
 use super::schedule::Pace;
-use super::targets;
 use super::workload::HELLO;
 use crate::report::{Findings, Verdict, table};
 use crate::server_kind::{Mode, Shape};
@@ -24,41 +24,42 @@ const BESIDE: f64 = 1.0;
 /// Part of the rate of each smaller shape that each larger one reaches.
 const STEP: f64 = 0.5;
 
-/// A shape, and the requests in a second that Dormouse served with it.
-struct Step {
-    processes: u32,
-    threads: u32,
-    requests: f64,
-}
+/// Processes and threads of each.
+type Size = (u32, u32);
 
 /// Measures both daemon modes in each shape.
 pub(super) fn run(bench: &Bench) -> Result<Findings> {
-    let (mut rows, mut findings, mut rates) = (Vec::new(), Findings::default(), Vec::new());
-    for processes in PROCESSES {
-        for threads in THREADS.into_iter().filter(|&count| count < MANY || !bench.effort.quick) {
-            let lines = measure(bench, processes, threads)?;
-            let base = targets::find(&lines, Contender::ModWsgiDaemon);
-            let ours = targets::find(&lines, Contender::Daemon);
-            let ratio = ours.zip(base).map(|(ours, base)| ours.ratio(base));
-            let requests = ours.map_or(f64::NAN, Line::rate);
-            rates.push(Step { processes, threads, requests });
-            let cell = |line: Option<&Line>, figure: fn(&Line) -> f64| {
-                line.map_or("-".to_owned(), |line| format!("{:.0}", figure(line)))
-            };
-            rows.push(vec![
-                format!("{processes} x {threads}"),
-                cell(base, Line::rate),
-                cell(ours, Line::rate),
-                ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
-                cell(base, Line::processor),
-                cell(ours, Line::processor),
-            ]);
-            let what = format!("{processes} x {threads}, to mod_wsgi's");
-            findings.verdicts.push(Verdict::at_least(&what, BESIDE, "", ratio));
-        }
+    let sizes = sizes(bench.effort.quick);
+    let base = measured(bench, Contender::ModWsgiDaemon, &sizes)?;
+    let ours = measured(bench, Contender::Daemon, &sizes)?;
+    let mut runners = Runners { all: base, ..Runners::default() };
+    runners.all.extend(ours);
+    let effort = Effort { rounds: bench.effort.rounds.min(ROUNDS), ..bench.effort };
+    let lines = runners.measure(Pace::Closed, effort)?;
+    runners.finish()?;
+
+    let (base, ours) = lines.split_at(sizes.len());
+    let (mut rows, mut findings) = (Vec::new(), Findings::default());
+    for ((size, base), ours) in sizes.iter().zip(base).zip(ours) {
+        let (name, ratio) = (format!("{} x {}", size.0, size.1), ours.ratio(base));
+        rows.push(vec![
+            name.clone(),
+            format!("{:.0}", base.rate()),
+            format!("{:.0}", ours.rate()),
+            format!("{ratio:.2}"),
+            format!("{:.0}", base.processor()),
+            format!("{:.0}", ours.processor()),
+            ours.failures.to_string(),
+        ]);
+        let what = format!("{name}, to mod_wsgi's");
+        findings.verdicts.push(Verdict::at_least(&what, BESIDE, "", Some(ratio)));
     }
-    let what = "more processes or threads, the worst ratio to fewer";
-    findings.verdicts.push(Verdict::at_least(what, STEP, "", Some(worst_step(&rates))));
+    for (from, to) in steps(&sizes) {
+        let ratio = ours[to].ratio(&ours[from]);
+        let [from, to] = [sizes[from], sizes[to]].map(|size| format!("{} x {}", size.0, size.1));
+        let what = format!("{to}, to {from}");
+        findings.verdicts.push(Verdict::at_least(&what, STEP, "", Some(ratio)));
+    }
     let head = [
         "shape",
         "mod_wsgi requests/s",
@@ -66,36 +67,42 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
         "ratio",
         "mod_wsgi CPU us",
         "Dormouse CPU us",
+        "errors",
     ];
     findings.text = table(&head, &rows);
     Ok(findings)
 }
 
-/// mod_wsgi's and Dormouse's daemon mode.
-fn measure(bench: &Bench, processes: u32, threads: u32) -> Result<Vec<Line>> {
-    let mut runners = Runners::default();
-    for contender in [Contender::ModWsgiDaemon, Contender::Daemon] {
-        let shape = Shape { mode: Mode::Daemon(processes), threads, ..contender.shape(HELLO.app) };
-        let server = contender.start_as(&bench.workdir, shape)?;
-        runners.all.push(Runner::warm_up(contender, server, HELLO, bench.effort.length)?);
-    }
-    let effort = Effort { rounds: bench.effort.rounds.min(ROUNDS), ..bench.effort };
-    let lines = runners.measure(Pace::Closed, effort)?;
-    runners.finish()?;
-    Ok(lines)
+fn sizes(is_quick: bool) -> Vec<Size> {
+    let threads = || THREADS.into_iter().filter(move |&count| count < MANY || !is_quick);
+    PROCESSES.into_iter().flat_map(|count| threads().map(move |of_each| (count, of_each))).collect()
 }
 
-/// The least ratio of a rate to that of a shape with fewer threads or fewer processes.
-fn worst_step(rates: &[Step]) -> f64 {
-    let steps = rates.iter().flat_map(|fewer| {
-        let larger = rates.iter().filter(|more| {
-            (more.processes == fewer.processes && more.threads > fewer.threads)
-                || (more.threads == fewer.threads && more.processes > fewer.processes)
-        });
-        larger.map(|more| more.requests / fewer.requests)
-    });
-    // Without a figure there is no worst one.
-    steps.fold(f64::INFINITY, |worst, step| if step.is_nan() { step } else { worst.min(step) })
+/// The server in each size, warmed up.
+fn measured(bench: &Bench, contender: Contender, sizes: &[Size]) -> Result<Vec<Runner>> {
+    let runner = |&(processes, threads): &Size| {
+        let mode = Mode::Daemon(processes);
+        let shape = Shape { mode, threads, ..contender.shape(HELLO.app) };
+        let server = contender.start_as(&bench.workdir, shape)?;
+        Runner::warm_up(contender, server, HELLO, bench.effort.length)
+    };
+    sizes.iter().map(runner).collect()
+}
+
+/// The places of neighbours: the one with more has the next number of either threads or processes.
+fn steps(sizes: &[Size]) -> Vec<(usize, usize)> {
+    let next = |all: &[u32], few: u32, many: u32| {
+        all.windows(2).any(|pair| pair[0] == few && pair[1] == many)
+    };
+    let is_step = |from: &Size, to: &Size| {
+        (from.0 == to.0 && next(&THREADS, from.1, to.1))
+            || (from.1 == to.1 && next(&PROCESSES, from.0, to.0))
+    };
+    let to = |from: usize| {
+        let places = 0..sizes.len();
+        places.filter(move |&to| is_step(&sizes[from], &sizes[to])).map(move |to| (from, to))
+    };
+    (0..sizes.len()).flat_map(to).collect()
 }
 
 #[cfg(test)]
@@ -103,9 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_steps_in_one_direction_are_compared() {
-        let step = |processes, threads, requests| Step { processes, threads, requests };
-        let rates = [step(1, 1, 100.0), step(1, 4, 80.0), step(4, 1, 90.0), step(4, 4, 60.0)];
-        assert!((worst_step(&rates) - 60.0 / 90.0).abs() < 1e-9);
+    fn only_neighbours_in_one_direction_are_compared() {
+        let all = sizes(true);
+        assert_eq!(all, [(1, 1), (1, 4), (4, 1), (4, 4), (16, 1), (16, 4)]);
+        let steps: Vec<_> =
+            steps(&all).into_iter().map(|(from, to)| (all[from], all[to])).collect();
+        assert_eq!(steps.len(), 7);
+        assert!(steps.contains(&((1, 1), (1, 4))) && steps.contains(&((4, 4), (16, 4))));
+        assert!(!steps.contains(&((1, 1), (4, 4))) && !steps.contains(&((1, 1), (16, 1))));
+        assert_eq!(sizes(false).len(), 9);
     }
 }
