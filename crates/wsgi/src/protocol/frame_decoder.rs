@@ -1,6 +1,6 @@
 //! Frames out of a stream: bytes go in as they arrive, whole frames come out.
 
-use crate::protocol::frame::{FrameError, FrameType, HEADER, Header, MAX_PAYLOAD};
+use crate::protocol::frame::{FrameError, FrameType, HEADER, Header};
 
 /// Collects received bytes until they make up frames.
 #[derive(Debug)]
@@ -46,8 +46,7 @@ impl FrameDecoder {
     }
 
     /// Where the next bytes have to be put; never empty. The buffer grows as far as the frame that
-    /// is arriving says it will, where a worker says so in steps, so that a false promise costs
-    /// nothing.
+    /// is arriving says it will, in steps, so that a false promise costs nothing.
     pub fn room(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -59,9 +58,7 @@ impl FrameDecoder {
         if self.start + wanted > self.buffer.len() || self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
-            // What the child says it sends, it has: a worker makes room for all of it.
-            let least = if self.from_worker { ROOM } else { MAX_PAYLOAD };
-            let step = (self.end * 4).max(least);
+            let step = (self.end * 4).max(ROOM);
             let length = wanted.min(step).max(self.end + 1);
             if length > self.buffer.len() {
                 self.buffer.resize(length, 0);
@@ -106,7 +103,7 @@ impl FrameDecoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::frame::write;
+    use crate::protocol::frame::{MAX_PAYLOAD, write};
     use proptest::prelude::*;
 
     proptest! {
@@ -154,21 +151,6 @@ mod tests {
         inbox.room()[..HEADER].copy_from_slice(&header);
         inbox.received(HEADER);
         assert!(inbox.room().len() <= 2 * ROOM);
-    }
-
-    #[test]
-    fn a_request_has_room_at_once() {
-        let mut inbox = FrameDecoder::default();
-        let header = Header { kind: FrameType::RequestHead, length: 100_000 }.encode();
-        inbox.room()[..HEADER].copy_from_slice(&header);
-        inbox.received(HEADER);
-        assert_eq!(inbox.room().len(), 100_000);
-        // A longer one grows: it is far beyond what httpd lets through.
-        let mut inbox = FrameDecoder::default();
-        let header = Header { kind: FrameType::RequestHead, length: 16 << 20 }.encode();
-        inbox.room()[..HEADER].copy_from_slice(&header);
-        inbox.received(HEADER);
-        assert!(inbox.room().len() <= MAX_PAYLOAD);
     }
 
     #[test]
