@@ -115,6 +115,15 @@ impl Server {
         parents.first().copied().context("httpd has ended")
     }
 
+    /// An error that says how it ended, once its first process has.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match &mut self.program {
+            Some(program) => program.check()?,
+            None => drop(self.first()?),
+        }
+        Ok(())
+    }
+
     /// The ids of the processes with this role.
     pub(crate) fn pids(&mut self, role: Role) -> Vec<i32> {
         self.snapshot().with(role).map(|member| member.pid).collect()

@@ -33,6 +33,12 @@ impl Traffic {
     pub(super) fn rate(&self) -> f64 {
         self.in_time as f64 / self.seconds
     }
+
+    /// So many answers in that time.
+    #[cfg(test)]
+    pub(super) fn of(done: u64, length: Duration) -> Self {
+        Self { done, in_time: done, seconds: length.as_secs_f64(), ..Self::default() }
+    }
 }
 
 /// The requests to send, which are all alike, and the answer to expect.

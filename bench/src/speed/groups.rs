@@ -12,7 +12,7 @@ use super::rounds::Runners;
 use super::runner::Runner;
 use super::schedule::Pace;
 use super::workload::HELLO;
-use crate::report::{Findings, Verdict, table};
+use crate::report::{Findings, Verdict, or_dash, table};
 use crate::server::Server;
 
 /// The most that others may add to the processor time of a request.
@@ -35,14 +35,14 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
         let ratio = line.processor_ratio(&lines[0]);
         if (groups, aliases) != ROWS[0] {
             let what = format!("{groups} groups, {aliases} aliases, processor, to one of each");
-            verdicts.push(Verdict::at_most(&what, MOST, "", Some(ratio)));
+            verdicts.push(Verdict::at_most(&what, MOST, "", ratio));
         }
         rows.push(vec![
             groups.to_string(),
             aliases.to_string(),
             format!("{:.0}", line.rate()),
             format!("{:.1}", line.processor()),
-            format!("{ratio:.2}"),
+            or_dash(ratio.map(|ratio| format!("{ratio:.2}"))),
             line.failures.to_string(),
         ]);
     }

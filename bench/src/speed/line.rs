@@ -62,20 +62,32 @@ impl Line {
         found.map_or("-".to_owned(), |found| format!("{:.2}", found / 1000.0))
     }
 
-    /// Requests in a second to those of the base: the median of the rounds' ratios.
-    pub(super) fn ratio(&self, base: &Self) -> f64 {
-        median(&ratios(&self.rates, &base.rates))
+    /// Requests in a second to those of the base: the median of the rounds' ratios. `None` where
+    /// one of the two has no figure: a server that is gone would be infinitely slow.
+    pub(super) fn ratio(&self, base: &Self) -> Option<f64> {
+        self.is_comparable(base).then(|| median(&ratios(&self.rates, &base.rates)))
     }
 
     /// Processor time of a request to that of the base, likewise.
-    pub(super) fn processor_ratio(&self, base: &Self) -> f64 {
-        median(&ratios(&self.microseconds, &base.microseconds))
+    pub(super) fn processor_ratio(&self, base: &Self) -> Option<f64> {
+        self.is_comparable(base).then(|| median(&ratios(&self.microseconds, &base.microseconds)))
+    }
+
+    /// Whether there were answers in each round.
+    pub(super) fn is_measured(&self) -> bool {
+        !self.rates.is_empty() && self.rates.iter().all(|rate| *rate > 0.0)
+    }
+
+    fn is_comparable(&self, base: &Self) -> bool {
+        self.is_measured() && base.is_measured()
     }
 
     /// The cells for [`HEAD`]; dashes where there is no base.
     pub(super) fn cells(&self, base: Option<&Self>) -> Vec<String> {
+        let base = base.filter(|base| self.is_comparable(base));
         let ratios = base.map(|base| ratios(&self.rates, &base.rates));
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let measured = |text: String| or_dash(self.is_measured().then_some(text));
         let range = |ratios: &Vec<f64>| {
             let (least, most) = ends(ratios);
             format!("{least:.2}-{most:.2}")
@@ -85,10 +97,12 @@ impl Line {
             or_dash(ratios.as_ref().map(|ratios| format!("{:.2}", median(ratios)))),
             or_dash(ratios.as_ref().map(range)),
             format!("{:.0}", self.rate()),
-            spread(&self.rates),
-            format!("{:.1}", self.processor()),
-            or_dash(base.map(|base| format!("{:.2}", self.processor_ratio(base)))),
-            format!("{:.1}", median(&self.switches)),
+            measured(spread(&self.rates)),
+            measured(format!("{:.1}", self.processor())),
+            or_dash(
+                base.and_then(|base| self.processor_ratio(base)).map(|ratio| format!("{ratio:.2}")),
+            ),
+            measured(format!("{:.1}", median(&self.switches))),
             self.millis(0.5),
             self.millis(0.99),
             self.failures.to_string(),
@@ -141,7 +155,32 @@ pub(super) fn median(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// A line with rounds of so many answers each.
+    fn line(contender: Contender, rounds: &[u64]) -> Line {
+        let mut line = Line::new(contender);
+        for &done in rounds {
+            let mut traffic = Traffic::of(done, Duration::from_secs(1));
+            traffic.latencies.add(Duration::from_millis(1));
+            line.add(&traffic, Cost { microseconds: 100.0, switches: 1.0 });
+        }
+        line
+    }
+
+    #[test]
+    fn a_server_that_has_answered_nothing_in_a_round_has_no_ratio() {
+        let ours = line(Contender::Daemon, &[10, 10]);
+        let found = ours.ratio(&line(Contender::Granian, &[5, 5]));
+        assert!(found.is_some_and(|ratio| (ratio - 2.0).abs() < 1e-9), "{found:?}");
+        for rounds in [&[5, 0][..], &[0, 0], &[]] {
+            let gone = line(Contender::Granian, rounds);
+            assert_eq!((ours.ratio(&gone), gone.ratio(&ours)), (None, None));
+            assert_eq!((ours.processor_ratio(&gone), gone.processor_ratio(&ours)), (None, None));
+        }
+    }
 
     #[test]
     fn the_median_is_the_middle_one() {

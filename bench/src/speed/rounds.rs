@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 
 use super::Bench;
 use super::contender::Contender;
@@ -41,17 +41,20 @@ impl Runners {
             });
             match started {
                 Ok(runner) => runners.all.push(runner),
-                Err(error) => {
-                    eprintln!("  {}: {error:#}", contender.name());
-                    let reason = format!("{error:#}");
-                    let reason = reason.lines().next().unwrap_or_default();
-                    for part in [contender.name(), ": not measured: ", reason, "\n"] {
-                        runners.missing += part;
-                    }
-                }
+                Err(error) => runners.miss(contender, "not measured", &error),
             }
         }
         runners
+    }
+
+    /// Tells people everything, and the report the first line of it.
+    fn miss(&mut self, contender: Contender, what: &str, error: &Error) {
+        eprintln!("  {}: {error:#}", contender.name());
+        let reason = format!("{error:#}");
+        let reason = reason.lines().next().unwrap_or_default();
+        for part in [contender.name(), ": ", what, ": ", reason, "\n"] {
+            self.missing += part;
+        }
     }
 
     /// A line for each server, in their order. Each round begins with another one of them.
@@ -64,7 +67,17 @@ impl Runners {
                 lines[index].add(&traffic, cost);
             }
         }
+        self.look_for_ended();
         Ok(lines)
+    }
+
+    /// Names the servers that have ended by themselves meanwhile.
+    fn look_for_ended(&mut self) {
+        let look = |runner: &mut Runner| Some((runner.contender, runner.server.check().err()?));
+        let ended: Vec<_> = self.all.iter_mut().filter_map(look).collect();
+        for (contender, error) in ended {
+            self.miss(contender, "ended while it was measured", &error);
+        }
     }
 
     /// Ends all of them. An error where one has left something behind.

@@ -10,7 +10,7 @@ use super::rounds::{Effort, Runners};
 use super::runner::Runner;
 use super::schedule::Pace;
 use super::workload::HELLO;
-use crate::report::{Findings, Verdict, table};
+use crate::report::{Findings, Verdict, or_dash, table};
 use crate::server_kind::{Mode, Shape};
 
 const PROCESSES: [u32; 3] = [1, 4, 16];
@@ -46,19 +46,19 @@ pub(super) fn run(bench: &Bench) -> Result<Findings> {
             name.clone(),
             format!("{:.0}", base.rate()),
             format!("{:.0}", ours.rate()),
-            format!("{ratio:.2}"),
+            or_dash(ratio.map(|ratio| format!("{ratio:.2}"))),
             format!("{:.0}", base.processor()),
             format!("{:.0}", ours.processor()),
             ours.failures.to_string(),
         ]);
         let what = format!("{name}, to mod_wsgi's");
-        findings.verdicts.push(Verdict::at_least(&what, BESIDE, "", Some(ratio)));
+        findings.verdicts.push(Verdict::at_least(&what, BESIDE, "", ratio));
     }
     for (from, to) in steps(&sizes) {
         let ratio = ours[to].ratio(&ours[from]);
         let [from, to] = [sizes[from], sizes[to]].map(|size| format!("{} x {}", size.0, size.1));
         let what = format!("{to}, to {from}");
-        findings.verdicts.push(Verdict::at_least(&what, STEP, "", Some(ratio)));
+        findings.verdicts.push(Verdict::at_least(&what, STEP, "", ratio));
     }
     let head = [
         "shape",

@@ -28,8 +28,8 @@ pub(super) const OURS: [Contender; 3] =
 /// The verdicts about a workload.
 pub(super) fn of(workload: Workload, lines: &[Line]) -> Vec<Verdict> {
     let base = find(lines, Contender::ModWsgiDaemon);
-    let to_base = |found: fn(&Line, &Line) -> f64, contender| {
-        find(lines, contender).zip(base).map(|(line, base)| found(line, base))
+    let to_base = |found: fn(&Line, &Line) -> Option<f64>, contender| {
+        find(lines, contender).zip(base).and_then(|(line, base)| found(line, base))
     };
     let ratio = |contender| to_base(Line::ratio, contender);
     let name = workload.name;
@@ -41,7 +41,7 @@ pub(super) fn of(workload: Workload, lines: &[Line]) -> Vec<Verdict> {
         let what = format!("{name}, embedded");
         verdicts.push(Verdict::at_least(&what, embedded, "", ratio(Contender::Embedded)));
         let template = find(lines, Contender::Template).zip(find(lines, Contender::Daemon));
-        let template = template.map(|(template, daemon)| template.ratio(daemon));
+        let template = template.and_then(|(template, daemon)| template.ratio(daemon));
         let what = format!("{name}, template to daemon");
         verdicts.push(Verdict::at_least(&what, TEMPLATE, "", template));
     }
@@ -56,7 +56,7 @@ pub(super) fn of(workload: Workload, lines: &[Line]) -> Vec<Verdict> {
         let what = format!("{name}, template");
         verdicts.push(Verdict::at_least(&what, TEMPLATE_DJANGO, "", ratio(Contender::Template)));
         let found = find(lines, Contender::Daemon).zip(find(lines, Contender::Granian));
-        let found = found.map(|(daemon, granian)| daemon.ratio(granian));
+        let found = found.and_then(|(daemon, granian)| daemon.ratio(granian));
         verdicts.push(Verdict::at_least("Django, daemon to granian", 1.0, "", found));
     }
     if [workload::HELLO, workload::DJANGO].contains(&workload) {
@@ -78,7 +78,8 @@ pub(super) fn latency(what: &str, lines: &[Line]) -> Vec<Verdict> {
     OURS.map(verdict).into()
 }
 
-/// The line of this server, if it was measured.
+/// The line of this server, if it was measured: one that has answered nothing for a round is not
+/// compared with.
 pub(super) fn find(lines: &[Line], contender: Contender) -> Option<&Line> {
-    lines.iter().find(|line| line.contender == contender)
+    lines.iter().find(|line| line.contender == contender && line.is_measured())
 }
