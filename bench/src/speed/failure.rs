@@ -49,8 +49,15 @@ impl Failures {
     }
 
     /// All of them, without requests that were sent again.
+    #[cfg(test)]
     pub(super) fn sum(&self) -> u64 {
         self.counts.values().sum()
+    }
+
+    /// Those that the other measurement has not, kind by kind: one of another kind excuses none.
+    pub(super) fn beyond(&self, other: &Self) -> u64 {
+        let of_other = |kind| other.counts.get(kind).copied().unwrap_or_default();
+        self.counts.iter().map(|(kind, count)| count.saturating_sub(of_other(kind))).sum()
     }
 }
 
@@ -96,6 +103,16 @@ mod tests {
         failures.join(&other);
         assert_eq!(failures.sum(), 3);
         assert_eq!(failures.to_string(), "1 x closed, 2 x status 503");
+    }
+
+    #[test]
+    fn a_failure_of_another_kind_excuses_none() {
+        let (mut ours, mut plain) = (Failures::default(), Failures::default());
+        (0..3).for_each(|_| plain.add(Failure::Refused));
+        (0..2).for_each(|_| ours.add(Failure::Refused));
+        assert_eq!((ours.beyond(&plain), plain.beyond(&ours)), (0, 1));
+        ours.add(Failure::Status(503));
+        assert_eq!((ours.beyond(&plain), ours.beyond(&Failures::default())), (1, 3));
     }
 
     #[test]
