@@ -52,7 +52,9 @@ impl Runners {
         eprintln!("  {}: {error:#}", contender.name());
         let reason = format!("{error:#}");
         let reason = reason.lines().next().unwrap_or_default();
-        for part in [contender.name(), ": ", what, ": ", reason, "\n"] {
+        // A line right behind a table would be a row of it.
+        let start = if self.missing.is_empty() { "\n- " } else { "- " };
+        for part in [start, contender.name(), ": ", what, ": ", reason, "\n"] {
             self.missing += part;
         }
     }
