@@ -21,33 +21,27 @@ fn wait_for(httpd: &Httpd, target: &str, count: usize) {
     });
 }
 
+/// Requests begin beside so many others for `target`, which `release` ends.
+fn requests_begin_beside(mode: Mode, target: &str, count: usize, release: &str) {
+    if mode == Mode::Embedded && Mpm::from_environment().unwrap() == Mpm::Prefork {
+        // A process has one request.
+        return;
+    }
+    let httpd = busy(target.trim_start_matches('/'), mode);
+    let others: Vec<_> = (0..count).map(|_| httpd.get(target).start().unwrap()).collect();
+    wait_for(&httpd, target, count);
+    assert_eq!(httpd.get(release).send().status, 200);
+    for mut connection in others {
+        assert_eq!(connection.reply().unwrap().status, 200);
+    }
+}
+
 both_modes! {
     fn requests_that_wait_keep_none_from_beginning(mode) {
-        if mode == Mode::Embedded && Mpm::from_environment().unwrap() == Mpm::Prefork {
-            // A process has one request.
-            return;
-        }
-        let httpd = busy("waiting", mode);
-        let waiting: Vec<_> =
-            (0..4).map(|_| httpd.get("/wait").start().unwrap()).collect();
-        wait_for(&httpd, "/wait", 4);
-        assert_eq!(httpd.get("/open").send().status, 200);
-        for mut connection in waiting {
-            assert_eq!(connection.reply().unwrap().status, 200);
-        }
+        requests_begin_beside(mode, "/wait", 4, "/open");
     }
 
     fn a_request_that_computes_for_long_keeps_none_from_beginning(mode) {
-        if mode == Mode::Embedded && Mpm::from_environment().unwrap() == Mpm::Prefork {
-            return;
-        }
-        let httpd = busy("spinning", mode);
-        let spinning: Vec<_> =
-            (0..2).map(|_| httpd.get("/spin").start().unwrap()).collect();
-        wait_for(&httpd, "/spin", 2);
-        assert_eq!(httpd.get("/stop").send().status, 200);
-        for mut connection in spinning {
-            assert_eq!(connection.reply().unwrap().status, 200);
-        }
+        requests_begin_beside(mode, "/spin", 2, "/stop");
     }
 }

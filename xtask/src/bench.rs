@@ -167,12 +167,7 @@ impl Speed {
         for (name, wanted) in [("--quick", self.quick), ("--ours", self.ours)] {
             words.extend(wanted.then(|| name.to_owned()));
         }
-        words.extend(
-            self.seconds
-                .map(|seconds| ["--seconds".to_owned(), seconds.to_string()])
-                .into_iter()
-                .flatten(),
-        );
+        words.extend(number("--seconds", self.seconds));
         words
     }
 }
@@ -183,7 +178,7 @@ fn list(option: &str, values: &[String]) -> Vec<String> {
 }
 
 /// The option and its value; nothing without one.
-fn number(option: &str, value: Option<u32>) -> Vec<String> {
+fn number(option: &str, value: Option<impl ToString>) -> Vec<String> {
     value.map_or_else(Vec::new, |value| vec![option.to_owned(), value.to_string()])
 }
 

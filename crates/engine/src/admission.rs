@@ -167,23 +167,23 @@ impl Admission {
         }
         let are_short = self.usual.load(Ordering::Relaxed) < nanoseconds(YOUNG);
         let state = self.lock();
-        let youngest = state.running.iter().rev().take(MOST_LOOKS);
-        let mut looks = Vec::new();
-        let own: Vec<Pid> = state.running.iter().map(|running| running.thread.id).collect();
-        for running in youngest {
-            match running.since.elapsed() {
-                age if age < YOUNG && are_short => {}
-                age if age < YOUNG => return false,
-                age if age < LONG => looks.extend(running.thread.stat.clone()),
-                _ => {}
+        let mut asked = Vec::new();
+        for running in state.running.iter().rev().take(MOST_LOOKS) {
+            match Guess::of(running.since.elapsed(), are_short) {
+                Guess::Computes => return false,
+                Guess::AskTheKernel => asked.extend(running.thread.stat.clone()),
+                Guess::DoesNotMatter => {}
             }
         }
-        drop(state);
-        if looks.iter().any(|stat| is_runnable(stat)) {
-            return false;
-        }
+        // Short requests take turns with the GIL, and no look at others is worth its time.
         let siblings = self.siblings.get().filter(|_| !are_short);
-        !siblings.is_some_and(|siblings| siblings.are_enough(&own, YOUNG, LONG))
+        let siblings = siblings.map(|siblings| {
+            let own: Vec<Pid> = state.running.iter().map(|running| running.thread.id).collect();
+            (siblings, own)
+        });
+        drop(state);
+        !asked.iter().any(|stat| is_runnable(stat))
+            && !siblings.is_some_and(|(siblings, own)| siblings.are_enough(&own, YOUNG, LONG))
     }
 
     /// A request has taken so long.
@@ -196,6 +196,28 @@ impl Admission {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that panics is done under the lock.
         lock(&self.state)
+    }
+}
+
+/// Whether a request computes, as far as its age tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guess {
+    Computes,
+    AskTheKernel,
+    /// It keeps no other one from beginning, whatever it does.
+    DoesNotMatter,
+}
+
+impl Guess {
+    /// Of a request that has run for so long, where most requests are short or not.
+    fn of(age: Duration, are_short: bool) -> Self {
+        if age < YOUNG {
+            if are_short { Self::DoesNotMatter } else { Self::Computes }
+        } else if age < LONG {
+            Self::AskTheKernel
+        } else {
+            Self::DoesNotMatter
+        }
     }
 }
 
@@ -221,4 +243,69 @@ impl Drop for Admitted<'_> {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_guess_follows_from_the_age() {
+        let before = |moment: Duration| moment.saturating_sub(Duration::from_nanos(1));
+        for are_short in [true, false] {
+            assert_eq!(Guess::of(YOUNG, are_short), Guess::AskTheKernel);
+            assert_eq!(Guess::of(before(LONG), are_short), Guess::AskTheKernel);
+            assert_eq!(Guess::of(LONG, are_short), Guess::DoesNotMatter);
+        }
+        assert_eq!(Guess::of(before(YOUNG), true), Guess::DoesNotMatter);
+        assert_eq!(Guess::of(before(YOUNG), false), Guess::Computes);
+    }
+
+    #[test]
+    fn what_requests_take_is_learned() {
+        let admission = Admission::new(false);
+        assert!(admission.usual.load(Ordering::Relaxed) < nanoseconds(YOUNG));
+        for _ in 0..8 {
+            admission.note(YOUNG * 2);
+        }
+        assert!(admission.usual.load(Ordering::Relaxed) > nanoseconds(YOUNG));
+        for _ in 0..100 {
+            admission.note(YOUNG / 4);
+        }
+        assert!(admission.usual.load(Ordering::Relaxed) < nanoseconds(YOUNG));
+    }
+
+    #[test]
+    fn those_that_wait_begin_in_the_order_in_which_they_came() {
+        let admission = Admission::new(false);
+        admission.usual.store(nanoseconds(LONG), Ordering::Relaxed);
+        let (told, tells) = channel();
+        thread::scope(|scope| {
+            let first = admission.begin();
+            // As long as one that has just begun is there again and again, none begins.
+            let mut lock = admission.lock();
+            lock.running[0].since += Duration::from_hours(1);
+            drop(lock);
+            for number in 0..3 {
+                let (admission, told) = (&admission, told.clone());
+                scope.spawn(move || {
+                    let admitted = admission.enter();
+                    told.send((admitted.number, number)).unwrap();
+                    drop(admitted);
+                });
+                while admission.lock().waiting.len() <= number {
+                    thread::yield_now();
+                }
+            }
+            assert!(tells.try_recv().is_err(), "one that has just begun computes");
+            drop(first);
+        });
+        drop(told);
+        // A thread may be slow to tell that it has begun.
+        let mut begun: Vec<_> = tells.iter().collect();
+        begun.sort_unstable();
+        assert_eq!(begun.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [0, 1, 2]);
+        assert!(admission.lock().running.is_empty() && admission.lock().waiting.is_empty());
+    }
 }

@@ -9,7 +9,7 @@ pub(crate) mod main_thread;
 pub(crate) mod monitor;
 pub(crate) mod recycling;
 pub(crate) mod request_body;
-mod request_thread;
+pub(crate) mod request_thread;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
 pub(crate) mod signals;

@@ -345,6 +345,19 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn names_with_one_tag_are_told_apart() {
+        let (one, other) = (b"HTTP_ABC_X".as_slice(), b"HTTP_ACA_X".as_slice());
+        assert_eq!(tag(one), tag(b"HTTQ_ABC_X"));
+        let mut environ = Environ::default();
+        environ.set(one, b"1".as_slice());
+        environ.set(b"HTTQ_ABC_X".as_slice(), b"2".as_slice());
+        environ.set(one, b"3".as_slice());
+        assert_eq!(environ.get(one), Some(b"3".as_slice()));
+        assert_eq!(environ.get(b"HTTQ_ABC_X"), Some(b"2".as_slice()));
+        assert_eq!(environ.get(other), None);
+    }
+
     pub(super) fn facts() -> RequestFacts<'static> {
         RequestFacts {
             request_line: b"GET /app%20x//y?a=1 HTTP/1.1",

@@ -123,9 +123,18 @@ mod tests {
         assert!(siblings.are_enough(&[], LONG, LONG));
         assert!(!siblings.are_enough(&[], Duration::ZERO, LONG), "the thread is gone");
         assert!(!siblings.are_enough(&[], YOUNG, Duration::ZERO), "it is too old");
-        siblings.words[5].store(u64::MAX, Ordering::Relaxed);
-        siblings.words[6].store(7, Ordering::Relaxed);
-        assert!(!siblings.are_enough(&[], Duration::ZERO, LONG), "nonsense is no thread");
+    }
+
+    #[test]
+    fn nonsense_is_no_thread() {
+        let siblings = siblings(1);
+        for thread in [0, u32::MAX] {
+            let word = (u64::from(thread) << 32) | u64::from(now());
+            siblings.words[5].store(word, Ordering::Relaxed);
+            assert!(!siblings.are_enough(&[], LONG, LONG), "{thread}");
+        }
+        siblings.words[5].store((1 << 32) | u64::from(now()), Ordering::Relaxed);
+        assert!(siblings.are_enough(&[], LONG, LONG));
     }
 
     #[test]

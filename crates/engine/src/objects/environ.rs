@@ -77,7 +77,10 @@ pub(crate) fn build<'py>(
 ) -> Result<'py, Object<'py>> {
     let environ = parts.prototype.bind(py).copy_dict()?;
     let mut strings = parts.strings.lock();
-    let https = add_text(&environ, request, &mut strings, USUAL.len())?;
+    let Text { https, usual } = add_text(&environ, request, &mut strings)?;
+    if usual < USUAL.len() {
+        remove_missing(&environ, request)?;
+    }
     for (name, value) in [
         (b"mod_wsgi.process_group".as_slice(), request.process_group),
         (b"mod_wsgi.application_group", request.application_group),
@@ -108,40 +111,50 @@ pub(crate) fn text<'py>(
     strings: &Strings,
 ) -> Result<'py, Object<'py>> {
     let environ = py.dict()?;
-    add_text(&environ, request, &mut strings.lock(), 0)?;
+    add_text(&environ, request, &mut strings.lock())?;
     Ok(environ)
 }
 
-/// Adds the entries from Apache, and gives whether the client uses HTTPS. Of the names in
-/// [`USUAL`], the dict has the first `prepared`.
+/// What was found among the entries from Apache.
+#[derive(Default)]
+struct Text {
+    /// The client uses HTTPS.
+    https: bool,
+    /// How many of [`USUAL`] there were.
+    usual: usize,
+}
+
+/// Adds the entries from Apache.
 fn add_text<'py>(
     environ: &Object<'py>,
     request: &RequestHead<'_>,
     strings: &mut Known,
-    prepared: usize,
-) -> Result<'py, bool> {
+) -> Result<'py, Text> {
     let py = environ.py();
-    let (mut https, mut found) = (false, 0);
+    let mut text = Text::default();
     for (name, value) in request.environ.clone() {
         match name {
-            b"HTTPS" => https = value.eq_ignore_ascii_case(b"on") || value == b"1",
+            b"HTTPS" => text.https = value.eq_ignore_ascii_case(b"on") || value == b"1",
             b"PATH" => {}
             _ if name.starts_with(b"mod_wsgi.x-") => {}
             _ => {
                 let entry = strings.entry(py, name, value)?;
-                found += usize::from(entry.is_usual);
+                text.usual += usize::from(entry.is_usual);
                 environ.set_item(&entry.key, &entry.value)?;
             }
         }
     }
-    if found < prepared {
-        for name in USUAL.iter().take(prepared) {
-            if !request.environ.clone().any(|(given, _)| given == *name) {
-                environ.remove(&py.latin1(name)?)?;
-            }
+    Ok(text)
+}
+
+/// Removes those of [`USUAL`] that the environ has of [`prototype`] alone.
+fn remove_missing<'py>(environ: &Object<'py>, request: &RequestHead<'_>) -> Result<'py, ()> {
+    for name in USUAL {
+        if !request.environ.clone().any(|(given, _)| given == name) {
+            environ.remove(&environ.py().latin1(name)?)?;
         }
     }
-    Ok(https)
+    Ok(())
 }
 
 /// The constants that a hook gets, and the groups that it runs in.

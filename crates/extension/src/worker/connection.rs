@@ -360,19 +360,17 @@ impl Exchange for ChildConnection {
     fn finish(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Complete => self.put(FrameType::End, |_| {}),
+            Outcome::Aborted => self.put(FrameType::Abort, |_| {}),
+            Outcome::Declined => self.put(FrameType::Decline, |_| {}),
             Outcome::Failed(status) => self.put(FrameType::Fail, |payload| {
                 Writer::new(payload).u16(status);
             }),
             Outcome::Gone => return self.end_if_forked(),
-            Outcome::Aborted | Outcome::Declined => {
-                let aborted = outcome == Outcome::Aborted;
-                let kind = if aborted { FrameType::Abort } else { FrameType::Decline };
-                self.put(kind, |_| {});
-                // If the child is gone, it does not matter any more.
-                let _ = self.send();
-                return;
-            }
         }
-        self.send_last();
+        if matches!(outcome, Outcome::Complete | Outcome::Failed(_)) {
+            return self.send_last();
+        }
+        // If the child is gone, it does not matter any more.
+        let _ = self.send();
     }
 }

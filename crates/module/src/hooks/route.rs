@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
-
 use std::sync::Arc;
 
 use httpd::Request;

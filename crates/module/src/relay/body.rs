@@ -1,6 +1,6 @@
 //! The body of a request on its way to a worker.
 
-use wsgi::protocol::frame::{self, FrameType, MAX_PAYLOAD};
+use wsgi::protocol::frame::{self, FrameType};
 
 use crate::request::body::body_fault;
 
@@ -19,7 +19,7 @@ impl Relay<'_, '_> {
         wanted: usize,
     ) -> Result<(), RelayError> {
         self.body_taken = true;
-        let mut piece = vec![0; wanted.min(PIECE).min(MAX_PAYLOAD)];
+        let mut piece = vec![0; wanted.min(PIECE)];
         let read = if !self.body.spool.is_empty() {
             Ok(self.body.spool.take(&mut piece).map_err(RelayError::Spool)?)
         } else if !self.body.beyond.is_empty() {

@@ -14,7 +14,7 @@ use wsgi::protocol::queue::{GroupState, split};
 use super::RelayError;
 use super::receive::receive;
 use super::stream::Stream;
-use crate::lifecycle::queue::{QueueError, QueueId, QueuedRequest, STALL};
+use crate::lifecycle::queue::{QueueError, QueuedRequest, STALL};
 use crate::lifecycle::route::Route;
 
 /// As much of a frame is on the stream before its request can be taken. A stream's buffer has room
@@ -40,11 +40,9 @@ pub(crate) enum HandOver<'r> {
 /// The child's end of the stream of one request.
 pub(crate) struct WorkerConnection<'r> {
     stream: Stream,
-    queue: QueueId,
     in_flight: QueuedRequest<'r>,
-    /// How long a worker may be silent, and how long a read waits until that is looked at.
+    /// How long a worker may be silent.
     timeout: Duration,
-    step: Duration,
     /// How long it has been silent.
     silent: Duration,
     /// The group has answered.
@@ -64,9 +62,8 @@ impl<'r> WorkerConnection<'r> {
             return Err(RelayError::Unavailable);
         }
         let in_flight = route.queue.enter().ok_or(RelayError::Stalled)?;
-        let (queue, step) = (route.queue.id(), step(timeout));
-        let (stream, theirs) =
-            Stream::open(queue, step, &route.buffers).map_err(RelayError::NoStream)?;
+        let (stream, theirs) = Stream::open(route.queue.id(), step(timeout), &route.buffers)
+            .map_err(RelayError::NoStream)?;
         let (message, rest) = split(frame);
         let ahead = &rest[..rest.len().min(AHEAD)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
@@ -83,15 +80,8 @@ impl<'r> WorkerConnection<'r> {
             },
         )?;
         drop(theirs);
-        let connection = Self {
-            stream,
-            queue,
-            in_flight,
-            timeout,
-            step,
-            silent: Duration::ZERO,
-            is_answered: false,
-        };
+        let connection =
+            Self { stream, in_flight, timeout, silent: Duration::ZERO, is_answered: false };
         if ahead < rest.len()
             && let Err(error) = connection.write(&rest[ahead..])
         {
@@ -153,7 +143,7 @@ impl<'r> WorkerConnection<'r> {
             }
             self.in_flight.knock(self.stream.socket.as_fd());
         }
-        self.silent += self.step;
+        self.silent += self.stream.step;
         if self.silent < self.timeout { Ok(()) } else { Err(RelayError::Silent("Timeout")) }
     }
 
@@ -216,7 +206,7 @@ impl<'r> WorkerConnection<'r> {
     /// back.
     pub(crate) fn keep(self, returned: Option<OwnedFd>) {
         if let Some(returned) = returned {
-            self.stream.keep(self.queue, returned);
+            self.stream.keep(returned);
         }
     }
 }

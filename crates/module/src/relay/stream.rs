@@ -36,7 +36,6 @@ thread_local! {
 
 /// A pair that waits for the next request.
 struct Kept {
-    queue: QueueId,
     stream: Stream,
     theirs: OwnedFd,
     _counted: Counted,
@@ -63,10 +62,12 @@ impl Drop for Counted {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) socket: UnixStream,
+    /// Whose group it is for.
+    queue: QueueId,
     /// The kernel's number of the other end.
     their_cookie: u64,
     /// How long a read waits.
-    step: Duration,
+    pub(super) step: Duration,
 }
 
 impl Stream {
@@ -78,15 +79,17 @@ impl Stream {
         buffers: &SocketSpec,
     ) -> nix::Result<(Self, OwnedFd)> {
         let kept = KEPT.with_borrow_mut(|kept| {
-            let place = kept.iter().rposition(|kept| kept.queue == queue)?;
+            let place = kept.iter().rposition(|kept| kept.stream.queue == queue)?;
             Some(kept.remove(place))
         });
-        let Some(Kept { mut stream, theirs, .. }) = kept else { return Self::new(step, buffers) };
+        let Some(Kept { mut stream, theirs, .. }) = kept else {
+            return Self::new(queue, step, buffers);
+        };
         stream.set_step(step)?;
         Ok((stream, theirs))
     }
 
-    fn new(step: Duration, buffers: &SocketSpec) -> nix::Result<(Self, OwnedFd)> {
+    fn new(queue: QueueId, step: Duration, buffers: &SocketSpec) -> nix::Result<(Self, OwnedFd)> {
         let (socket, theirs) = UnixStream::pair().map_err(|error| errno(&error))?;
         let bytes = buffers.receive_buffer;
         if bytes > 0 {
@@ -95,7 +98,7 @@ impl Stream {
             setsockopt(&socket, sockopt::SndBuf, &bytes)?;
         }
         let their_cookie = sockets::cookie(theirs.as_fd())?;
-        let mut stream = Self { socket, their_cookie, step: Duration::ZERO };
+        let mut stream = Self { socket, queue, their_cookie, step: Duration::ZERO };
         stream.set_step(step)?;
         Ok((stream, theirs.into()))
     }
@@ -110,13 +113,13 @@ impl Stream {
 
     /// Keeps the stream for another request of the group. `returned` is what the worker has sent
     /// with its last frame: only the end that it was given is of use.
-    pub(super) fn keep(self, queue: QueueId, returned: OwnedFd) {
+    pub(super) fn keep(self, returned: OwnedFd) {
         if sockets::cookie(returned.as_fd()) != Ok(self.their_cookie) {
             return;
         }
         let Some(counted) = Counted::one() else { return };
         let forgotten = KEPT.with_borrow_mut(|kept| {
-            kept.push(Kept { queue, stream: self, theirs: returned, _counted: counted });
+            kept.push(Kept { stream: self, theirs: returned, _counted: counted });
             (kept.len() > MOST_KEPT).then(|| kept.remove(0))
         });
         drop(forgotten);

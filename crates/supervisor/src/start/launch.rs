@@ -162,14 +162,11 @@ fn memory_file(content: &[u8]) -> std::io::Result<OwnedFd> {
 pub(crate) fn shared_words() -> std::io::Result<OwnedFd> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let file = memfd_create(c"wsgi-requests", flags)?;
-    nix::unistd::ftruncate(&file, SHARED_WORDS)?;
+    nix::unistd::ftruncate(&file, i64::from(descriptor::REQUEST_WORDS) * 8)?;
     let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
     raised(&file)
 }
-
-/// Bytes of that file.
-const SHARED_WORDS: i64 = 512;
 
 /// The group's `home`; else the home directory of a user that is not httpd's, if it is there; else
 /// where httpd is.

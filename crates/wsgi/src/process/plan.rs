@@ -342,9 +342,12 @@ pub mod descriptor {
     pub const CONTROL: i32 = 4;
     /// The [`super::WorkerSpec`] as JSON.
     pub const SPEC: i32 = 5;
-    /// The memory file in which the processes of the group tell each other of running requests: 64
-    /// words of 64 bits, zero at first. It keeps its size.
+    /// The memory file in which the processes of the group tell each other of running requests:
+    /// [`REQUEST_WORDS`] words of 64 bits, zero at first. It keeps its size.
     pub const REQUESTS: i32 = 6;
+
+    /// More requests of a group that run at a time write over each other's words.
+    pub const REQUEST_WORDS: u8 = 64;
 }
 
 /// Numbers of the descriptors that `wsgid` finds open when it starts (besides standard input, where
