@@ -8,11 +8,12 @@
 //! it waits where another process can take it, or, in embedded mode, in the order in which requests
 //! have come.
 //!
-//! Whether a thread computes is its state in the kernel. What is read is a hint: at worst a request
-//! begins a little earlier or later. One that computes for longer than 20 milliseconds does not
-//! keep others from beginning, and where requests are done faster than a thread could be woken for
-//! the next one, they wait for the GIL alone.
+//! A thread says itself when it sends or receives; otherwise its state in the kernel says whether it
+//! computes. What is read is a hint: at worst a request begins a little earlier or later. One that
+//! computes for longer than 20 milliseconds does not keep others from beginning, and where requests
+//! are done faster than a thread could be woken for the next one, they wait for the GIL alone.
 
+mod exchanging;
 mod siblings;
 mod thread_state;
 
@@ -22,9 +23,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+pub(crate) use exchanging::exchanging;
 use nix::unistd::Pid;
-use siblings::Siblings;
-use thread_state::{RequestThread, is_runnable};
+use siblings::{Siblings, Told};
+use thread_state::RequestThread;
 use wsgi::lock::lock;
 
 /// A request that has just begun computes, which is not looked at. Where most requests end sooner,
@@ -47,7 +49,7 @@ pub struct Admission {
     /// Threads never wait for each other.
     is_off: bool,
     state: Mutex<State>,
-    /// How long requests have taken lately, in nanoseconds.
+    /// How long requests have taken lately beside their exchange, in nanoseconds.
     usual: AtomicU64,
     /// The other processes of the group.
     siblings: OnceLock<Siblings>,
@@ -75,7 +77,7 @@ struct Running {
     since: Instant,
     thread: RequestThread,
     /// What the siblings were told of it.
-    told: u64,
+    told: Option<Told>,
 }
 
 /// A request that runs until this is dropped.
@@ -154,7 +156,8 @@ impl Admission {
         let number = state.next;
         state.next += 1;
         let thread = RequestThread::current();
-        let told = self.siblings.get().map_or(0, |siblings| siblings.begin(thread.id));
+        let told = self.siblings.get().map(|siblings| siblings.begin(thread.id));
+        exchanging::begin(&thread.exchange, told);
         state.running.push(Running { number, since: Instant::now(), thread, told });
         Admitted { admission: self, number }
     }
@@ -168,10 +171,11 @@ impl Admission {
         let are_short = self.usual.load(Ordering::Relaxed) < nanoseconds(YOUNG);
         let state = self.lock();
         let mut asked = Vec::new();
-        for running in state.running.iter().rev().take(MOST_LOOKS) {
+        let computing = state.running.iter().filter(|running| !running.thread.exchange.is_within());
+        for running in computing.rev().take(MOST_LOOKS) {
             match Guess::of(running.since.elapsed(), are_short) {
                 Guess::Computes => return false,
-                Guess::AskTheKernel => asked.extend(running.thread.stat.clone()),
+                Guess::AskTheKernel => asked.push(running.thread.clone()),
                 Guess::DoesNotMatter => {}
             }
         }
@@ -182,7 +186,7 @@ impl Admission {
             (siblings, own)
         });
         drop(state);
-        !asked.iter().any(|stat| is_runnable(stat))
+        !asked.iter().any(RequestThread::is_runnable)
             && !siblings.is_some_and(|(siblings, own)| siblings.are_enough(&own, YOUNG, LONG))
     }
 
@@ -223,14 +227,14 @@ impl Guess {
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
+        exchanging::end();
         let mut state = self.admission.lock();
         let place = state.running.iter().position(|running| running.number == self.number);
         if let Some(place) = place {
             let ended = state.running.remove(place);
-            self.admission.note(ended.since.elapsed());
-            if let Some(siblings) = self.admission.siblings.get() {
-                siblings.end(ended.thread.id, ended.told);
-            }
+            let took = ended.since.elapsed();
+            self.admission.note(took.saturating_sub(ended.thread.exchange.took()));
+            ended.told.inspect(Told::take_back);
         }
         let next = state.waiting.front().filter(|next| next.has_request);
         let next = next.map(|next| next.thread.clone());

@@ -22,6 +22,26 @@ pub(super) struct Siblings {
     processors: usize,
 }
 
+/// The word of a request, and what it says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    place: &'static AtomicU64,
+    word: u64,
+}
+
+impl Told {
+    /// Tells that the request may compute.
+    pub(super) fn tell(&self) {
+        self.place.store(self.word, Ordering::Relaxed);
+    }
+
+    /// Tells no more of it, unless another request has taken its place.
+    pub(super) fn take_back(&self) {
+        let (word, relaxed) = (self.word, Ordering::Relaxed);
+        let _ = self.place.compare_exchange(word, 0, relaxed, relaxed);
+    }
+}
+
 /// The unit of the clock in a word: it goes round in five days.
 const TICK: Duration = Duration::from_micros(100);
 
@@ -33,21 +53,13 @@ impl Siblings {
         Self { words, processors }
     }
 
-    /// Tells of a request that begins on this thread. Gives what was told.
-    pub(super) fn begin(&self, thread: Pid) -> u64 {
-        let word = (u64::from(thread.as_raw().unsigned_abs()) << 32) | u64::from(now());
-        self.place(thread).store(word, Ordering::Relaxed);
-        word
-    }
-
-    /// Takes back what was told, unless another request has taken its place.
-    pub(super) fn end(&self, thread: Pid, word: u64) {
-        let place = self.place(thread);
-        let _ = place.compare_exchange(word, 0, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    fn place(&self, thread: Pid) -> &AtomicU64 {
-        &self.words[thread.as_raw().unsigned_abs() as usize % self.words.len()]
+    /// Tells of a request that begins on this thread.
+    pub(super) fn begin(&self, thread: Pid) -> Told {
+        let number = thread.as_raw().unsigned_abs();
+        let word = (u64::from(number) << 32) | u64::from(now());
+        let told = Told { place: &self.words[number as usize % self.words.len()], word };
+        told.tell();
+        told
     }
 
     /// Whether as many requests of other processes compute as there are processors. `own` are the
@@ -106,12 +118,12 @@ mod tests {
     fn as_many_as_there_are_processors_are_enough() {
         let siblings = siblings(2);
         let (one, other) = (Pid::from_raw(101), Pid::from_raw(102));
-        let word = siblings.begin(one);
+        let told = siblings.begin(one);
         assert!(!siblings.are_enough(&[], LONG, LONG));
         siblings.begin(other);
         assert!(siblings.are_enough(&[], LONG, LONG));
         assert!(!siblings.are_enough(&[other], LONG, LONG), "its own do not count");
-        siblings.end(one, word);
+        told.take_back();
         assert!(!siblings.are_enough(&[], LONG, LONG));
     }
 
@@ -141,9 +153,9 @@ mod tests {
     fn another_request_in_the_same_place_stays() {
         let siblings = siblings(1);
         let (one, other) = (Pid::from_raw(64 + 3), Pid::from_raw(128 + 3));
-        let word = siblings.begin(one);
+        let told = siblings.begin(one);
         siblings.begin(other);
-        siblings.end(one, word);
+        told.take_back();
         assert!(siblings.are_enough(&[], LONG, LONG));
     }
 }

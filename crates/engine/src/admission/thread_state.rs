@@ -7,12 +7,16 @@ use std::sync::Arc;
 
 use nix::unistd::{Pid, gettid};
 
+use super::exchanging::ExchangeState;
+
 /// A thread of this process that runs requests.
 #[derive(Clone, Debug)]
 pub(super) struct RequestThread {
     pub(super) id: Pid,
     /// Where the kernel says what it does; `None` without `/proc`.
     pub(super) stat: Option<Arc<File>>,
+    /// Whether it is with its exchange, which is known without a look at the kernel.
+    pub(super) exchange: Arc<ExchangeState>,
 }
 
 thread_local! {
@@ -20,11 +24,16 @@ thread_local! {
 }
 
 impl RequestThread {
+    /// Whether the kernel says that this thread computes.
+    pub(super) fn is_runnable(&self) -> bool {
+        self.stat.as_deref().is_some_and(is_runnable)
+    }
+
     /// The calling thread.
     pub(super) fn current() -> Self {
         let make = || {
             let stat = File::open("/proc/thread-self/stat").ok().map(Arc::new);
-            Self { id: gettid(), stat }
+            Self { id: gettid(), stat, exchange: Arc::default() }
         };
         OWN.try_with(|own| own.get_or_init(make).clone()).unwrap_or_else(|_| make())
     }

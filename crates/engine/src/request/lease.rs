@@ -17,6 +17,7 @@ use wsgi::level::Level;
 use wsgi::protocol::log_line::LogLine;
 use wsgi::protocol::request::RequestHead;
 
+use crate::admission::exchanging;
 use crate::events::request_events::RequestEvents;
 use crate::exchange::ClosedExchange;
 use crate::exchange::Exchange;
@@ -85,8 +86,7 @@ impl Lease {
         work: impl FnOnce(&mut Live) -> R + Send,
     ) -> Result<'py, R> {
         let counted = self.waits.are_counted();
-        let (result, asked) =
-            py.detach(|| (self.lock().as_mut().map(work), counted.then(Instant::now)));
+        let (result, asked) = py.detach(|| (self.exchange(work), counted.then(Instant::now)));
         if let Some(asked) = asked {
             self.waits.add(asked.elapsed());
         }
@@ -174,6 +174,11 @@ impl Lease {
         if let Some(live) = self.lock().as_mut() {
             live.message(message);
         }
+    }
+
+    /// Does what the request's exchange takes part in. The thread is not attached.
+    fn exchange<R>(&self, work: impl FnOnce(&mut Live) -> R) -> Option<R> {
+        exchanging(|| self.lock().as_mut().map(work))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Live>> {
