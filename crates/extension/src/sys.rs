@@ -9,7 +9,7 @@ mod process;
 mod shared_words;
 
 pub(crate) use host::HostCalls;
-pub(crate) use malloc::{reserve_free_chunks, trim_heap};
+pub(crate) use malloc::{expect_bodies, reserve_free_chunks, trim_heap};
 pub(crate) use process::{
     FOREIGN, catch_signals, count_forks, end_with, exit_now, forked_from, forks, has_ended,
     inherited, set_title, signal_thread, stack_signal, threads,

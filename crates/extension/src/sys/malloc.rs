@@ -1,7 +1,7 @@
 //! The C library's heap, as far as it can be told what to do.
 
 #[cfg(target_env = "gnu")]
-pub(crate) use gnu::{reserve_free_chunks, trim_heap};
+pub(crate) use gnu::{expect_bodies, reserve_free_chunks, trim_heap};
 
 /// Other C libraries are left to themselves.
 #[cfg(not(target_env = "gnu"))]
@@ -12,6 +12,10 @@ pub(crate) fn reserve_free_chunks() -> usize {
 /// Other C libraries are left to themselves.
 #[cfg(not(target_env = "gnu"))]
 pub(crate) fn trim_heap() {}
+
+/// Other C libraries are left to themselves.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn expect_bodies() {}
 
 #[cfg(target_env = "gnu")]
 mod gnu {
@@ -28,6 +32,8 @@ mod gnu {
     /// The smallest chunk in malloc's own count, and what each has beyond what was asked for.
     const SMALLEST: usize = 24;
     const HEAD: usize = 8;
+    /// What a request may have in memory of its body and its response, in bytes.
+    const USUAL_BODY: usize = 256 << 10;
     /// Room for so many from the start, since a list that grows leaves chunks behind. It lies in
     /// the heap: to give back memory that malloc got from the kernel makes it get less from there.
     const MANY: usize = 4 * 1024;
@@ -65,6 +71,16 @@ mod gnu {
         unsafe {
             libc::malloc_trim(0);
         }
+    }
+
+    /// Has malloc expect that what bodies and responses take comes and goes. At first it gives a
+    /// heap's free end back to the kernel as soon as it is 128 KiB long, so that a body of 64 KiB
+    /// costs new pages for each of its copies. Whenever a larger block is given back, which malloc
+    /// has got from the kernel for itself, it keeps twice as much of each heap (mallopt(3)); a
+    /// process that has loaded an application from a template has often seen one, another one not.
+    pub(crate) fn expect_bodies() {
+        // SAFETY: memory is asked for, and given back once.
+        unsafe { libc::free(std::hint::black_box(libc::malloc(USUAL_BODY))) };
     }
 
     /// Memory that was got from malloc and is not in use.

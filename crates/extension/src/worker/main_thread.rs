@@ -47,6 +47,7 @@ pub(crate) fn run(py: Attached<'_>, process: ProcessContext) -> Result<Infallibl
     let shutdown = Shutdown::new().map_err(no_event)?;
     let requests = Arc::new(InFlight::new(shutdown::event().map_err(no_event)?));
     sys::count_forks();
+    sys::expect_bodies();
     let signals = Signals::catch(engine.clone(), log.clone(), spec.group.stack_size)
         .map_err(|error| codes::signals_not_caught(&error))?;
     let stacks = Stacks::install(py);
