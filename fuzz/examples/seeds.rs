@@ -69,6 +69,7 @@ fn request() -> RequestHead<'static> {
         queue_start: 2,
         environ: Pairs::NONE,
         body: b"a=1",
+        body_behind: 0,
         body_rest: BodyRest::Pull,
     }
 }

@@ -26,7 +26,7 @@ fn sample(length: usize) -> Vec<u8> {
 both_modes! {
     fn request_bodies_arrive_whole(mode) {
         let httpd = serve("request-bodies", mode);
-        for length in [0, 1, 65_535, 65_536, 65_537, 5_000_000] {
+        for length in [0, 1, 1_024, 1_025, 4_096, 9_000, 65_535, 65_536, 65_537, 5_000_000] {
             let body = sample(length);
             let reply = httpd.post("/digest", body.clone()).send();
             assert_eq!(reply.json(), json!([length, md5(&body)]));

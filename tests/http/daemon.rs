@@ -124,6 +124,22 @@ fn a_worker_that_dies_before_it_answers_is_a_502() {
 }
 
 #[test]
+fn a_request_that_ends_its_worker_unread_is_not_sent_to_another() {
+    // What is on the stream when a worker dies means that it has not begun; so nothing of a request
+    // that has may be, whether its application has read the body or not.
+    for length in [1, 1_024, 1_025, 5_000, 65_536, 65_537, 1_000_000] {
+        let httpd = group(&format!("lost-{length}"), "threads=1").start();
+        let before = facts(&httpd)["pid"].clone();
+        httpd.expect_log("the worker was lost before it had answered");
+        httpd.expect_log(&format!("worker {before} ended"));
+        let body = vec![b'x'; length];
+        assert_eq!(httpd.post("/signal?9", body).send().status, 502, "{length} bytes");
+        // A second worker would have been ended, too, by a line that was not announced.
+        assert_eq!(httpd.get("/facts").send().status, 200);
+    }
+}
+
+#[test]
 fn a_worker_that_dies_while_it_answers_is_seen_by_the_client() {
     let httpd = group("cut", "threads=1").start();
     httpd.expect_log("the worker was lost before it had answered");

@@ -163,8 +163,10 @@ def application(environ, start_response):
     send(end, b"message", [theirs.fileno(), theirs.fileno()])
     send(end, b"message", [read])
     # An unknown frame; one that is longer than any may be; one that its child gives up.
-    for head in (b"\xffabcd", struct.pack("<BI", 1, 1 << 31), struct.pack("<BI", 1, 100)):
+    heads = b"\xffabcd", struct.pack("<BI", 1, 1 << 31), struct.pack("<BI", 1, 100)
+    for head, rest in zip(heads, (b"x", b"x", b"")):
         ours, theirs = socket.socketpair()
+        ours.sendall(rest)
         send(end, head, [theirs.fileno()])
         ours.close()
     start_response("200 OK", [])

@@ -149,6 +149,7 @@ fn plain() -> RequestHead<'static> {
         queue_start: now_micros(),
         environ: Pairs::NONE,
         body: b"",
+        body_behind: 0,
         body_rest: BodyRest::None,
     }
 }

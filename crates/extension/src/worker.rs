@@ -7,6 +7,7 @@ pub(crate) mod in_flight;
 pub(crate) mod levels;
 pub(crate) mod main_thread;
 pub(crate) mod monitor;
+pub(crate) mod receive;
 pub(crate) mod recycling;
 pub(crate) mod request_body;
 pub(crate) mod request_thread;

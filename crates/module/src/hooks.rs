@@ -107,6 +107,7 @@ fn ask_with(
             queue_start: if target.is_some() { now_micros() } else { 0 },
             environ: Pairs::NONE,
             body: b"",
+            body_behind: 0,
             body_rest: BodyRest::None,
         };
         let question = Question { request: head, tls: request.is_tls(), query: *query };

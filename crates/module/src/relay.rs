@@ -56,8 +56,15 @@ pub(crate) fn serve(
     body: BodyRead,
 ) -> Status {
     let response = RelayedResponse::new(request);
-    let mut relay =
-        Relay { request, route, response, body, body_taken: false, log_budget: LogBudget::new() };
+    let mut relay = Relay {
+        request,
+        route,
+        response,
+        body,
+        body_taken: false,
+        piece: Vec::new(),
+        log_budget: LogBudget::new(),
+    };
     let status = relay.run(group, frame);
     relay.end();
     status
@@ -77,8 +84,10 @@ struct Relay<'a, 'r> {
     /// The part of the request's body that was read before a worker was asked for, beyond what its
     /// head holds.
     body: BodyRead,
-    /// A worker has got some of the body, so no other one can be asked.
+    /// A worker has asked for some of the body, so no other one can be asked.
     body_taken: bool,
+    /// The room that pieces of the body pass through.
+    piece: Vec<u8>,
     log_budget: LogBudget,
 }
 
@@ -122,11 +131,17 @@ impl Relay<'_, '_> {
         // The frame tells of the attempt that it is sent with.
         let connects = tried.connects.saturating_add(1);
         Attempts { connects, ..*tried }.note(&mut frame[HEADER..]);
-        let mut connection =
-            match WorkerConnection::open(self.route, frame, timeout, &mut tried.connects)? {
-                HandOver::Sent(connection) => connection,
-                HandOver::Again => return Ok(Attempt::Again),
-            };
+        let (_, behind) = self.body.first_parts();
+        let mut connection = match WorkerConnection::open(
+            self.route,
+            frame,
+            behind,
+            timeout,
+            &mut tried.connects,
+        )? {
+            HandOver::Sent(connection) => connection,
+            HandOver::Again => return Ok(Attempt::Again),
+        };
         let (outcome, returned) = self.exchange(&mut connection)?;
         // The worker may go on, however long the client takes for the rest.
         connection.keep(returned);

@@ -18,6 +18,10 @@ use crate::request::lease::{Lease, Live};
 /// Where it is not known how much comes, there is room for so many bytes at first.
 const FIRST: usize = 8 << 10;
 
+/// The most bytes that are asked for at once: the room for them is in the processor's cache when
+/// they arrive.
+const AT_ONCE: usize = 128 << 10;
+
 /// The Python class `mod_wsgi.Input`.
 pub(crate) struct Input(Arc<Lease>);
 
@@ -91,13 +95,14 @@ impl Input {
             let usual = if promised > 0 { promised } else { filled.max(FIRST) };
             let step = usual.min(STEP).min(limit - filled);
             bytes = bytes.with_room(step)?;
-            let room = bytes.rest(step);
+            let room = bytes.rest(step.min(AT_ONCE));
+            let wanted = room.len();
             let read = |live: &mut Live| live.body.read_into(&mut *live.exchange, room);
             let count = self.part(py, is_first, |count| *count, read)?;
             bytes.fill(count);
             let is_all = promised == count && bytes.length() < limit;
             let at_end = |live: &mut Live| live.body.is_at_end(&mut *live.exchange);
-            if count < step || (is_all && self.part(py, false, |_| 0, at_end)?) {
+            if count < wanted || (is_all && self.part(py, false, |_| 0, at_end)?) {
                 break;
             }
             is_first = false;

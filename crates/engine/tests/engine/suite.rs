@@ -392,6 +392,7 @@ impl Ask {
             queue_start: if self.daemon { 2_500_000 } else { 0 },
             environ: wsgi::protocol::codec::Reader::new(&environ).pairs().unwrap(),
             body: self.first,
+            body_behind: 0,
             body_rest: if self.rest.is_some() { BodyRest::Pull } else { BodyRest::None },
         };
         work(&request)

@@ -23,46 +23,13 @@ use wsgi::protocol::scoreboard::ScoreboardSnapshot;
 use crate::log::ProcessLog;
 use crate::sys;
 use crate::worker::in_flight::InFlight;
+use crate::worker::receive::{ReceiveError, ReceivedFrame, receive};
 use crate::worker::request_body::{Piece, RequestBody};
 
-/// A body piece up to this length is copied behind its header, so that both leave in one call.
-const SMALL: usize = 16 * 1024;
-
-/// The type and the payload of a frame.
-pub(crate) type ReceivedFrame = (FrameType, Vec<u8>);
-
-/// Why no frame came.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReceiveError {
-    /// The child has closed its end.
-    #[error("the connection to httpd is closed")]
-    Closed,
-    /// The stream broke, or the child was silent for too long.
-    #[error("{0}")]
-    Stream(#[from] std::io::Error),
-    /// The bytes that came are no frame.
-    #[error("{0}")]
-    Frame(#[from] frame::FrameError),
-}
-
-/// The next frame of the stream; `None` at its end.
-pub(crate) fn receive(
-    stream: &UnixStream,
-    decoder: &mut FrameDecoder,
-) -> Result<Option<ReceivedFrame>, ReceiveError> {
-    loop {
-        let frame = decoder.next_frame()?;
-        if let Some(frame) = frame {
-            return Ok(Some((frame.kind, frame.payload.to_vec())));
-        }
-        match std::io::Read::read(&mut &*stream, decoder.room()) {
-            Ok(0) => return Ok(None),
-            Ok(count) => decoder.received(count),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
+/// A piece of the response up to this length is copied behind its header, and so is the last one up
+/// to [`LAST`], which then leaves with the end.
+const SMALL: usize = 2 * 1024;
+const LAST: usize = 16 * 1024;
 
 /// A request's way to the httpd child.
 pub(crate) struct ChildConnection {
@@ -86,15 +53,15 @@ pub(crate) struct ChildConnection {
 const LONG_WAIT: Duration = Duration::from_millis(500);
 
 impl ChildConnection {
-    /// The way of a request to its child: its stream, what has come on that, and its body. Lines
-    /// that cannot reach the child go to `log`; activity is noted in `activity`, if it counts.
+    /// The way of a request to its child: its stream, and its body. Lines that cannot reach the
+    /// child go to `log`; activity is noted in `activity`, if it counts.
     pub(crate) fn new(
         stream: UnixStream,
-        decoder: FrameDecoder,
         body: RequestBody,
         log: Arc<ProcessLog>,
         activity: Option<Arc<InFlight>>,
     ) -> Self {
+        let decoder = FrameDecoder::with_room(HEADER);
         let (output, forks) = (Vec::new(), sys::forks());
         Self {
             stream,
@@ -207,7 +174,10 @@ impl ChildConnection {
 
     /// The frame that the child answers with.
     fn answer_frame(&mut self) -> Result<ReceivedFrame, ReceiveError> {
-        let answer = receive(&self.stream, &mut self.decoder)
+        let answer = self
+            .body
+            .finish_piece(&self.stream)
+            .and_then(|()| receive(&self.stream, &mut self.decoder))
             .and_then(|frame| frame.ok_or(ReceiveError::Closed));
         self.gone |= answer.is_err();
         answer
@@ -231,8 +201,9 @@ fn write_both(mut stream: &UnixStream, first: &[u8], second: &[u8]) -> std::io::
 impl Exchange for ChildConnection {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
         self.note_activity();
-        if !self.body.may_be_asked() {
-            return Ok(0);
+        let count = self.body.take_arrived(buffer);
+        if count > 0 || !(self.body.is_within_piece() || self.body.may_be_asked()) {
+            return Ok(count);
         }
         let piece = self.receive_body(buffer).map_err(|error| {
             self.gone = true;
@@ -276,7 +247,7 @@ impl Exchange for ChildConnection {
     }
 
     fn last_data(&mut self, bytes: &[u8]) -> Result<(), Gone> {
-        if bytes.len() > SMALL {
+        if bytes.len() > LAST {
             return self.data(bytes);
         }
         self.put(FrameType::Data, |payload| payload.extend_from_slice(bytes));

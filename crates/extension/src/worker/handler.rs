@@ -1,5 +1,6 @@
 //! The handling of a request that was taken: it is read, checked, and handed to the engine.
 
+use std::fmt::Display;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,9 @@ use wsgi::protocol::request::RequestHead;
 use crate::clock::now_micros;
 use crate::log::ProcessLog;
 use crate::queue::Taken;
-use crate::worker::connection::{ChildConnection, receive};
+use crate::worker::connection::ChildConnection;
 use crate::worker::in_flight::{InFlight, RequestInfo, Serving};
+use crate::worker::receive::{receive, receive_more};
 use crate::worker::request_body::RequestBody;
 use crate::worker::shutdown::Shutdown;
 
@@ -71,23 +73,27 @@ impl Service<'_> {
     fn try_serve(&self, taken: Taken, serving: &Serving<'_>) -> Result<(), Message> {
         let Taken { stream, mut decoder } = taken;
         self.prepare(&stream)?;
+        let unreadable = |error: &dyn Display| codes::request_unreadable(error);
         // Without any, the child has gone away, or has given the request up while it waited.
+        if receive_more(&stream, &mut decoder).map_err(|error| unreadable(&error))? == 0 {
+            return Ok(());
+        }
         let Some((kind, payload)) =
-            receive(&stream, &mut decoder).map_err(|error| codes::request_unreadable(&error))?
+            receive(&stream, &mut decoder).map_err(|error| unreadable(&error))?
         else {
             return Ok(());
         };
         let payload = Arc::new(payload);
-        let asked = RequestOrQuestion::decode(kind, &payload)
-            .map_err(|error| codes::request_unreadable(&error))?;
+        let asked =
+            RequestOrQuestion::decode(kind, &payload).map_err(|error| unreadable(&error))?;
         let request = asked.request();
         let control = Arc::new(Control::default());
         let is_activity = !request.ignore_activity;
         serving.set_info(RequestInfo::new(Arc::clone(&payload), Arc::clone(&control)), is_activity);
         let activity = is_activity.then(|| Arc::clone(self.requests));
-        let body = RequestBody::of(request);
-        let mut connection =
-            ChildConnection::new(stream, decoder, body, self.log.clone(), activity);
+        let body = RequestBody::receive(&stream, request, decoder.into_rest())
+            .map_err(|error| unreadable(&error))?;
+        let mut connection = ChildConnection::new(stream, body, self.log.clone(), activity);
         if connection.was_abandoned(waited(request)) {
             return Ok(());
         }

@@ -1,22 +1,24 @@
-//! The body of a request that a worker serves, from the httpd child, piece by piece.
+//! The body of a request that a worker serves, from the httpd child.
 //!
-//! A worker asks for as much as the application has room for, and the child answers with what has
-//! come, up to that: the room is the credit that it may use. Bytes are received where the
-//! application wants them.
+//! A short one comes with the request, behind its frame. For more, a worker asks for as much as the
+//! application has room for, and the child answers with what has come, up to that: the room is the
+//! credit that it may use. Bytes are received where the application wants them.
 
-use std::io::{IoSliceMut, Read};
+use std::io::{Cursor, IoSliceMut, Read};
 use std::os::unix::net::UnixStream;
 
 use wsgi::protocol::frame::{FrameError, FrameType, HEADER, Header};
 use wsgi::protocol::request::{BodyRest, RequestHead};
 
-use super::connection::ReceiveError;
+use super::receive::{ReceiveError, receive_exactly, retry};
 
 /// How much of the body has arrived.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     /// More may be asked for.
     may_be_asked: bool,
+    /// Bytes that have arrived before they were wanted.
+    arrived: Cursor<Vec<u8>>,
     /// Bytes of a piece that has begun to arrive.
     piece_left: usize,
 }
@@ -30,9 +32,32 @@ pub(super) enum Piece {
 }
 
 impl RequestBody {
-    /// The body of this request, behind the bytes that have come with its head.
-    pub(crate) fn of(request: &RequestHead<'_>) -> Self {
-        Self { may_be_asked: request.body_rest == BodyRest::Pull, piece_left: 0 }
+    /// The body of this request, behind the bytes that have come in its head. The part that is on
+    /// the stream behind the frame, of which `arrived` has come, is received now: a request is not
+    /// begun as long as something of it is on the stream ([`wsgi::protocol::queue`]).
+    pub(crate) fn receive(
+        stream: &UnixStream,
+        request: &RequestHead<'_>,
+        mut arrived: Vec<u8>,
+    ) -> Result<Self, ReceiveError> {
+        let behind = usize::try_from(request.body_behind).unwrap_or(usize::MAX);
+        let missing = behind.checked_sub(arrived.len());
+        let missing = missing.ok_or(FrameError::Turn(FrameType::Body))?;
+        receive_exactly(stream, &mut arrived, missing)?;
+        let may_be_asked = request.body_rest == BodyRest::Pull;
+        Ok(Self { may_be_asked, arrived: Cursor::new(arrived), piece_left: 0 })
+    }
+
+    /// Takes bytes that have arrived before they were wanted.
+    pub(super) fn take_arrived(&mut self, place: &mut [u8]) -> usize {
+        // Reading from memory does not fail.
+        self.arrived.read(place).unwrap_or(0)
+    }
+
+    /// Receives the rest of the piece that has begun to arrive, for later: something else is to
+    /// come behind it.
+    pub(super) fn finish_piece(&mut self, stream: &UnixStream) -> Result<(), ReceiveError> {
+        receive_exactly(stream, self.arrived.get_mut(), std::mem::take(&mut self.piece_left))
     }
 
     /// Whether the child may have more.
@@ -95,14 +120,5 @@ impl RequestBody {
             return self.read_on(stream, place).map(Piece::Received);
         }
         Ok(Piece::Received(arrived))
-    }
-}
-
-fn retry(mut read: impl FnMut() -> std::io::Result<usize>) -> std::io::Result<usize> {
-    loop {
-        match read() {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
     }
 }

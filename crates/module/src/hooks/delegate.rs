@@ -65,7 +65,7 @@ impl Asking<'_, '_> {
         question: &[u8],
         timeout: Duration,
     ) -> Result<Attempt<Answered>, RelayError> {
-        match WorkerConnection::open(route, question, timeout, &mut 0)? {
+        match WorkerConnection::open(route, question, &[], timeout, &mut 0)? {
             HandOver::Sent(mut connection) => {
                 let (outcome, returned) = self.exchange(&mut connection)?;
                 connection.keep(returned);

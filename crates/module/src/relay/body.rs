@@ -19,9 +19,14 @@ impl Relay<'_, '_> {
         wanted: usize,
     ) -> Result<(), RelayError> {
         self.body_taken = true;
-        let mut piece = vec![0; wanted.min(PIECE)];
+        let wanted = wanted.min(PIECE);
+        let mut room = std::mem::take(&mut self.piece);
+        if room.len() < wanted {
+            room.resize(wanted, 0);
+        }
+        let piece = &mut room[..wanted];
         let read = if !self.body.spool.is_empty() {
-            Ok(self.body.spool.take(&mut piece).map_err(RelayError::Spool)?)
+            Ok(self.body.spool.take(piece).map_err(RelayError::Spool)?)
         } else if !self.body.beyond.is_empty() {
             let count = self.body.beyond.len().min(piece.len());
             piece[..count].copy_from_slice(&self.body.beyond[..count]);
@@ -30,9 +35,9 @@ impl Relay<'_, '_> {
         } else if let Some(fault) = self.body.fault.take() {
             Err(fault)
         } else {
-            self.request.read_available(&mut piece).inspect(|read| self.body.note_read(*read))
+            self.request.read_available(piece).inspect(|read| self.body.note_read(*read))
         };
-        match read {
+        let sent = match read {
             Ok(count) => connection.answer_with(FrameType::Body, &piece[..count]),
             Err(error) => {
                 let mut answer = Vec::new();
@@ -41,6 +46,8 @@ impl Relay<'_, '_> {
                 });
                 connection.answer(&answer)
             }
-        }
+        };
+        self.piece = room;
+        sent
     }
 }

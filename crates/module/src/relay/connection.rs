@@ -2,12 +2,13 @@
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use httpd::Request;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send, sendmsg};
-use wsgi::protocol::frame::{FrameType, HEADER, Header};
+use wsgi::protocol::frame::{FrameType, Header};
 use wsgi::protocol::frame_decoder::FrameDecoder;
 use wsgi::protocol::queue::{GroupState, split};
 
@@ -17,8 +18,8 @@ use super::stream::Stream;
 use crate::lifecycle::queue::{QueueError, QueuedRequest, STALL};
 use crate::lifecycle::route::Route;
 
-/// As much of a frame is on the stream before its request can be taken. A stream's buffer has room
-/// for it.
+/// As much of a frame and of what is behind it is on the stream before the request can be taken. A
+/// stream's buffer has room for it.
 const AHEAD: usize = 64 * 1024;
 
 /// How long a worker may be silent.
@@ -50,11 +51,12 @@ pub(crate) struct WorkerConnection<'r> {
 }
 
 impl<'r> WorkerConnection<'r> {
-    /// Puts the request or question whose frame is `frame` into the group's queue. Counts the
-    /// attempts.
+    /// Puts the request or question whose frame is `frame` into the group's queue, with the part of
+    /// the body that comes `behind` it. Counts the attempts.
     pub(crate) fn open(
         route: &'r Route,
         frame: &[u8],
+        behind: &[u8],
         timeout: Duration,
         attempts: &mut u32,
     ) -> Result<HandOver<'r>, RelayError> {
@@ -64,10 +66,10 @@ impl<'r> WorkerConnection<'r> {
         let in_flight = route.queue.enter().ok_or(RelayError::Stalled)?;
         let (stream, theirs) = Stream::open(route.queue.id(), step(timeout), &route.buffers)
             .map_err(RelayError::NoStream)?;
-        let (message, rest) = split(frame);
-        let ahead = &rest[..rest.len().min(AHEAD)];
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let ahead = send(stream.socket.as_raw_fd(), ahead, flags).map_err(RelayError::NoStream)?;
+        let (message, rest) = split(frame, behind.is_empty());
+        let first = &rest[..rest.len().min(AHEAD)];
+        let second = &behind[..behind.len().min(AHEAD - first.len())];
+        let ahead = send_both(&stream.socket, first, second).map_err(RelayError::NoStream)?;
         let limit = route.timeouts.connect;
         let deadline = Instant::now() + limit;
         route.queue.send(message, theirs.as_fd(), deadline, attempts).map_err(
@@ -82,9 +84,7 @@ impl<'r> WorkerConnection<'r> {
         drop(theirs);
         let connection =
             Self { stream, in_flight, timeout, silent: Duration::ZERO, is_answered: false };
-        if ahead < rest.len()
-            && let Err(error) = connection.write(&rest[ahead..])
-        {
+        if let Err(error) = connection.write_both(rest, behind, ahead) {
             return match error {
                 nix::Error::EAGAIN => Err(RelayError::Silent("Timeout")),
                 // The frame did not get through, so nothing was begun.
@@ -119,16 +119,38 @@ impl<'r> WorkerConnection<'r> {
         decoder: &mut FrameDecoder,
         files: &mut Vec<OwnedFd>,
     ) -> Result<(), RelayError> {
+        while !self.receive_once(decoder, files, true)? {
+            self.wait_on()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has come; false if nothing has.
+    pub(crate) fn receive_available(
+        &mut self,
+        decoder: &mut FrameDecoder,
+        files: &mut Vec<OwnedFd>,
+    ) -> Result<bool, RelayError> {
+        self.receive_once(decoder, files, false)
+    }
+
+    /// Reads what has come; false if nothing has come for as long as it waits.
+    fn receive_once(
+        &mut self,
+        decoder: &mut FrameDecoder,
+        files: &mut Vec<OwnedFd>,
+        waits: bool,
+    ) -> Result<bool, RelayError> {
         loop {
-            match receive(self.stream.socket.as_fd(), decoder.room(), files) {
+            match receive(self.stream.socket.as_fd(), decoder.room(), files, waits) {
                 Ok(0) => return Err(RelayError::Lost(nix::Error::EPIPE)),
                 Ok(count) => {
                     decoder.received(count);
                     self.note_answer();
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(nix::Error::EINTR) => {}
-                Err(nix::Error::EAGAIN) => self.wait_on()?,
+                Err(nix::Error::EAGAIN) => return Ok(false),
                 Err(nix::Error::EPROTO) => return Err(RelayError::Descriptors),
                 Err(error) => return Err(RelayError::Lost(error)),
             }
@@ -163,17 +185,18 @@ impl<'r> WorkerConnection<'r> {
     /// Sends a frame whose payload lies elsewhere.
     pub(crate) fn answer_with(&self, kind: FrameType, payload: &[u8]) -> Result<(), RelayError> {
         let header = Header { kind, length: payload.len() }.encode();
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let parts = [IoSlice::new(&header), IoSlice::new(payload)];
-        let sent = sendmsg::<()>(self.stream.socket.as_raw_fd(), &parts, &[], flags, None);
-        let sent = match sent {
+        let sent = match send_both(&self.stream.socket, &header, payload) {
             Ok(count) => count,
             Err(nix::Error::EINTR | nix::Error::EAGAIN) => 0,
             Err(error) => return Err(RelayError::Lost(error)),
         };
-        let header_left = header.get(sent..).unwrap_or_default();
-        let payload_left = &payload[sent.saturating_sub(HEADER)..];
-        self.answer(header_left).and_then(|()| self.answer(payload_left))
+        self.write_both(&header, payload, sent).map_err(RelayError::Lost)
+    }
+
+    /// Writes everything of both that is behind `sent` bytes.
+    fn write_both(&self, first: &[u8], second: &[u8], sent: usize) -> nix::Result<()> {
+        self.write(first.get(sent..).unwrap_or_default())?;
+        self.write(&second[sent.saturating_sub(first.len())..])
     }
 
     /// Writes everything. A write that has to wait does so no longer than the worker may be silent.
@@ -209,6 +232,13 @@ impl<'r> WorkerConnection<'r> {
             self.stream.keep(returned);
         }
     }
+}
+
+/// Sends as much of both as there is room for.
+fn send_both(stream: &UnixStream, first: &[u8], second: &[u8]) -> nix::Result<usize> {
+    let parts = [IoSlice::new(first), IoSlice::new(second)];
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    sendmsg::<()>(stream.as_raw_fd(), &parts, &[], flags, None)
 }
 
 /// How long a read waits at a time, of `timeout` in all: no longer than until a request that no

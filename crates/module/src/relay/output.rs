@@ -8,8 +8,8 @@ use httpd::{Flush, Request, SendError};
 use crate::request::spool::Spool;
 
 /// So much is passed on to httpd without a look at whether the client takes it. httpd waits for the
-/// client when it holds 64 KiB.
-const WINDOW: usize = 48 * 1024;
+/// client when it holds 64 KiB, with head and chunk lengths.
+const WINDOW: usize = 63 * 1024;
 /// The most that is taken from the spool at once while the worker may send more.
 const PIECE: usize = 16 * 1024;
 

@@ -9,6 +9,7 @@ use sockets::Room;
 const MOST_FILES: usize = 2;
 
 /// Receives bytes, and the descriptor that may come with them. 0 bytes is the end of the stream.
+/// With `waits`, something is waited for, as long as a read of the stream may.
 ///
 /// The other end is a process of a group's user, so what it sends beyond the rules does not stay
 /// open: with more than one descriptor at a time, or with too many that wait, the error is
@@ -17,9 +18,10 @@ pub(super) fn receive(
     stream: BorrowedFd<'_>,
     room: &mut [u8],
     files: &mut Vec<OwnedFd>,
+    waits: bool,
 ) -> nix::Result<usize> {
     // With more, the kernel closes those that do not fit, and says so.
-    let received = sockets::receive(stream, room, Room { files: 2, sender: false }, true)?;
+    let received = sockets::receive(stream, room, Room { files: 2, sender: false }, waits)?;
     // This process may have no number for the stream's end that comes back, which is no fault and
     // only costs a new stream. A file that is missing is noticed with its frame.
     let is_cut = received.is_cut && !received.files.is_empty();

@@ -155,7 +155,13 @@ impl Relay<'_, '_> {
         let server = self.request.server().timeout();
         let limit = client_timeout(self.route).unwrap_or(server);
         let delay = self.route.buffers.flush_delay;
-        while self.response.output.has_more() && !connection.is_readable(delay) {
+        while self.response.output.has_more() {
+            if connection.receive_available(decoder, files)? {
+                return Ok(true);
+            }
+            if connection.is_readable(delay) {
+                continue;
+            }
             match self.response.output.serve_client(self.request, limit) {
                 Ok(Client::Takes) => {}
                 Ok(Client::Waits(left)) => self.wait_for_either(connection, left),

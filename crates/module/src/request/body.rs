@@ -14,12 +14,18 @@ const PIECE: usize = 64 * 1024;
 /// A client that will have sent the rest of its body so soon does not keep a worker for long.
 const SOON: Duration = Duration::from_millis(100);
 
-/// A body up to this length travels with the request's head.
+/// A body up to this length travels with the request.
 const SMALL_BODY: usize = 64 * 1024;
 
-/// The part of a body that was read beyond the one in the head, and the error met then.
+/// A body up to this length travels in the request's head, which saves the worker a call.
+const TINY_BODY: usize = 1024;
+
+/// The part of a body that was read before a worker is asked for, and the error met then.
 #[derive(Debug, Default)]
 pub(crate) struct BodyRead {
+    /// The body's beginning, if it is short.
+    pub(crate) first: Vec<u8>,
+    /// Beyond that.
     pub(crate) spool: Spool,
     /// The bytes that came behind that and found no room there, as on a full disk.
     pub(crate) beyond: Vec<u8>,
@@ -30,6 +36,11 @@ pub(crate) struct BodyRead {
 }
 
 impl BodyRead {
+    /// The part of the beginning that travels in the head, and the part that travels behind it.
+    pub(crate) fn first_parts(&self) -> (&[u8], &[u8]) {
+        self.first.split_at(if self.first.len() <= TINY_BODY { self.first.len() } else { 0 })
+    }
+
     /// Whether the client may not have sent all of the body yet.
     pub(crate) fn may_go_on(&self) -> bool {
         self.left > 0
@@ -49,10 +60,7 @@ pub(crate) fn has_body(request: &Request<'_>) -> bool {
 }
 
 /// Reads a body before a worker is asked for: a short one whole, a longer one into a spool.
-pub(crate) fn first_of_body(
-    request: &mut Request<'_>,
-    buffer: u64,
-) -> (Vec<u8>, BodyRest, BodyRead) {
+pub(crate) fn first_of_body(request: &mut Request<'_>, buffer: u64) -> (BodyRest, BodyRead) {
     let headers = request.headers_in();
     let length = headers.get(c"Content-Length").and_then(wsgi::protocol::response::content_length);
     let chunked = headers.get(c"Transfer-Encoding").is_some();
@@ -61,9 +69,9 @@ pub(crate) fn first_of_body(
     let length = match length {
         _ if chunked || asks_first => {
             let read = BodyRead { left: u64::MAX, ..BodyRead::default() };
-            return (Vec::new(), BodyRest::Pull, read);
+            return (BodyRest::Pull, read);
         }
-        None | Some(0) => return (Vec::new(), BodyRest::None, BodyRead::default()),
+        None | Some(0) => return (BodyRest::None, BodyRead::default()),
         Some(length) => length,
     };
     match usize::try_from(length) {
@@ -71,13 +79,13 @@ pub(crate) fn first_of_body(
         _ => {
             let mut read = long_body(request, length, length.min(buffer));
             read.left = length.saturating_sub(read.spool.len() + read.beyond.len() as u64);
-            (Vec::new(), BodyRest::Pull, read)
+            (BodyRest::Pull, read)
         }
     }
 }
 
 /// Reads a body of `length` bytes.
-fn short_body(request: &mut Request<'_>, length: usize) -> (Vec<u8>, BodyRest, BodyRead) {
+fn short_body(request: &mut Request<'_>, length: usize) -> (BodyRest, BodyRead) {
     // A filter may make more of it than the client has sent; usually the last byte meets the end.
     let mut body = vec![0; length + 1];
     let (mut filled, mut read) = (0, BodyRead::default());
@@ -96,7 +104,8 @@ fn short_body(request: &mut Request<'_>, length: usize) -> (Vec<u8>, BodyRest, B
         }
     };
     body.truncate(filled);
-    (body, rest, read)
+    read.first = body;
+    (rest, read)
 }
 
 /// Of a body of `length` bytes reads up to `most`, as long as there is room for them. A client that

@@ -13,9 +13,9 @@ use crate::request::environ::Choices;
 use crate::request::target::{ApplicationGroup, Target};
 use crate::sys;
 
-/// The payload of the request's frame, with the body if it is short, behind `room` bytes. Of a
-/// longer one as much as `buffer` bytes is read into the spool, so that a slow client keeps no
-/// worker waiting.
+/// The payload of the request's frame, behind `room` bytes, and the body, as far as it was read: if
+/// `buffer` is 0 (embedded mode), a short one lies in the payload whole. Of a longer one as much as
+/// `buffer` bytes is read into the spool, so that a slow client keeps no worker waiting.
 /// `queue_start` gives the moment at which the request begins to wait in a queue, and is asked when
 /// the body was read: a slow client is no queue.
 pub(crate) fn payload(
@@ -25,12 +25,14 @@ pub(crate) fn payload(
     buffer: u64,
     queue_start: impl FnOnce() -> u64,
 ) -> (Vec<u8>, BodyRead) {
-    let (body, body_rest, read) = first_of_body(request, buffer);
+    let (body_rest, read) = first_of_body(request, buffer);
     let queue_start = queue_start();
     prepare(request);
     let request: &Request<'_> = request;
     let dir = request.dir_config::<Wsgi>();
     let environ = environ::build(request, choices(request, target));
+    let (body, behind) =
+        if buffer == 0 { (read.first.as_slice(), &[][..]) } else { read.first_parts() };
     let head = RequestHead {
         attempts: Attempts::default(),
         script: &target.script,
@@ -45,7 +47,8 @@ pub(crate) fn payload(
         request_start: request.time(),
         queue_start,
         environ: Pairs::NONE,
-        body: &body,
+        body,
+        body_behind: u32::try_from(behind.len()).expect("a short body"),
         body_rest,
     };
     let mut payload = Vec::with_capacity(room + 2048 + body.len());

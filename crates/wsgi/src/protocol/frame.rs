@@ -8,7 +8,7 @@
 use crate::protocol::codec::{CodecError, Reader, Writer};
 
 /// The version of the protocol; both ends come from one build, and this finds out if they don't.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 
 /// Bytes of a frame in front of its payload.
 pub const HEADER: usize = 5;

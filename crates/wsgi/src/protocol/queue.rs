@@ -3,15 +3,15 @@
 //! httpd's parent makes one pair of `SOCK_SEQPACKET` sockets for each process group before it
 //! forks. Children hold the sending end, `wsgid` and the workers the receiving end, and neither has
 //! a name. A message is the first part of a request or question frame, with one end of a stream
-//! pair attached (`SCM_RIGHTS`); the rest of the frame, and everything after it, travels on that
-//! stream.
+//! pair attached (`SCM_RIGHTS`); the rest of the frame, the part of the request's body that the
+//! child has already and the frame does not hold, and everything after it, travel on that stream.
 //!
 //! The child keeps no copy of the end that it sends, so a stream breaks when the worker that serves
 //! the request is gone. A worker that has said all, and has taken all that the child has sent,
 //! sends the end back with its last frame, and the child uses the stream for another request of the
 //! group.
 //!
-//! At least one byte of the frame is on the stream before the message is sent. A worker reads it
+//! At least one byte of frame or body is on the stream before the message is sent. A worker reads it
 //! when it begins to serve. The kernel resets a stream whose other end is closed with unread bytes
 //! in it, so the child always knows whether the request was begun.
 
@@ -44,14 +44,15 @@ impl GroupState {
     }
 }
 
-/// Cuts a frame into the message and what travels on the stream, which is never empty.
+/// Cuts a frame into the message and what travels on the stream, which is not empty if nothing is
+/// to be on the stream behind it.
 ///
 /// # Panics
 /// If the frame is empty.
 #[must_use]
-pub fn split(frame: &[u8]) -> (&[u8], &[u8]) {
+pub fn split(frame: &[u8], is_alone: bool) -> (&[u8], &[u8]) {
     assert!(!frame.is_empty(), "a frame has a header");
-    frame.split_at(MAX_MESSAGE.min(frame.len() - 1))
+    frame.split_at(MAX_MESSAGE.min(frame.len() - usize::from(is_alone)))
 }
 
 /// The send buffer, in bytes, that holds `backlog` messages of any length.
@@ -68,9 +69,14 @@ mod tests {
     fn a_byte_always_stays_for_the_stream() {
         for length in [1, 2, MAX_MESSAGE, MAX_MESSAGE + 1, 3 * MAX_MESSAGE] {
             let frame = vec![7; length];
-            let (message, rest) = split(&frame);
+            let (message, rest) = split(&frame, true);
             assert!(message.len() <= MAX_MESSAGE && !rest.is_empty(), "{length}");
             assert_eq!(message.len() + rest.len(), length);
+            let (message, rest) = split(&frame, false);
+            assert_eq!(
+                (message.len(), rest.len()),
+                (length.min(MAX_MESSAGE), length - message.len())
+            );
         }
     }
 

@@ -12,7 +12,7 @@ use crate::protocol::response::content_length;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum BodyRest {
-    /// The first bytes are the whole body (which may be empty).
+    /// The first bytes and those behind the frame are the whole body (which may be empty).
     None = 0,
     /// More may follow; it has to be asked for.
     Pull = 1,
@@ -73,6 +73,9 @@ pub struct RequestHead<'a> {
     pub environ: Pairs<'a>,
     /// The body's first bytes.
     pub body: &'a [u8],
+    /// How many bytes of the body come next on the stream, behind the frame and in none, without
+    /// being asked for.
+    pub body_behind: u32,
     /// Whether more of the body may follow.
     pub body_rest: BodyRest,
 }
@@ -101,6 +104,7 @@ impl<'a> RequestHead<'a> {
             .u64(self.queue_start)
             .pairs(environ)
             .bytes(self.body)
+            .u32(self.body_behind)
             .u8(self.body_rest as u8);
     }
 
@@ -108,7 +112,7 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub fn body_left(&self) -> Option<u64> {
         if self.body_rest == BodyRest::None {
-            return Some(0);
+            return Some(self.body_behind.into());
         }
         let (_, length) = self.environ.clone().find(|(name, _)| *name == b"CONTENT_LENGTH")?;
         content_length(length)?.checked_sub(self.body.len() as u64)
@@ -154,6 +158,7 @@ impl<'a> RequestHead<'a> {
             queue_start: reader.u64()?,
             environ: reader.pairs()?,
             body: reader.bytes()?,
+            body_behind: reader.u32()?,
             body_rest: match reader.u8()? {
                 0 => BodyRest::None,
                 1 => BodyRest::Pull,
@@ -184,6 +189,7 @@ pub(crate) mod tests {
             queue_start: 8,
             environ: Pairs::NONE,
             body: b"a=1",
+            body_behind: 6,
             body_rest: BodyRest::Pull,
         }
     }
@@ -202,6 +208,7 @@ pub(crate) mod tests {
         assert_eq!((request.script_modified, request.log_level), (-5, 4));
         assert_eq!((request.request_start, request.queue_start), (7, 8));
         assert_eq!((request.body, request.body_rest), (b"a=1".as_slice(), BodyRest::Pull));
+        assert_eq!((request.body_behind, request.body_left()), (6, None));
         let environ: Vec<_> = request.environ.collect();
         assert_eq!(environ, [(b"PATH_INFO".as_slice(), b"/\xff".as_slice())]);
     }
