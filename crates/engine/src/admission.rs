@@ -8,10 +8,11 @@
 //! it waits where another process can take it, or, in embedded mode, in the order in which requests
 //! have come.
 //!
-//! A thread says itself when it sends or receives; otherwise its state in the kernel says whether it
-//! computes. What is read is a hint: at worst a request begins a little earlier or later. One that
-//! computes for longer than 20 milliseconds does not keep others from beginning, and where requests
-//! are done faster than a thread could be woken for the next one, they wait for the GIL alone.
+//! Whether a thread computes is its state in the kernel. What is read is a hint: at worst a request
+//! begins a little earlier or later. One that computes for longer than 20 milliseconds does not keep
+//! others from beginning, and where requests are done faster than a thread could be woken for the
+//! next one, they wait for the GIL alone. How long that takes is counted without the time that a
+//! request is with its exchange.
 
 mod exchanging;
 mod siblings;
@@ -157,7 +158,7 @@ impl Admission {
         state.next += 1;
         let thread = RequestThread::current();
         let told = self.siblings.get().map(|siblings| siblings.begin(thread.id));
-        exchanging::begin(&thread.exchange, told);
+        exchanging::begin(&thread.exchange);
         state.running.push(Running { number, since: Instant::now(), thread, told });
         Admitted { admission: self, number }
     }
@@ -171,7 +172,10 @@ impl Admission {
         let are_short = self.usual.load(Ordering::Relaxed) < nanoseconds(YOUNG);
         let state = self.lock();
         let mut asked = Vec::new();
-        let computing = state.running.iter().filter(|running| !running.thread.exchange.is_within());
+        let computing = state.running.iter().filter(|running| {
+            // A longer request is soon back, and its caches are still warm then.
+            !(are_short && running.thread.exchange.is_within())
+        });
         for running in computing.rev().take(MOST_LOOKS) {
             match Guess::of(running.since.elapsed(), are_short) {
                 Guess::Computes => return false,

@@ -1,15 +1,13 @@
 //! Whether the thread of a request is with its exchange.
 //!
-//! A request that reads its body or sends its response is with httpd for most of that time, and the
-//! thread has left the GIL to others. The thread says so itself: the kernel's word for it costs more
-//! than a piece of a body does.
+//! A request that reads a body or sends a long response is with httpd for most of its time, and its
+//! thread has left the GIL to others. The thread says so itself: to ask the kernel costs more than a
+//! piece of a body does.
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use super::siblings::Told;
 
 /// What the thread of a request shows of its exchange to the others of its process.
 #[derive(Debug, Default)]
@@ -19,15 +17,9 @@ pub(super) struct ExchangeState {
     took: AtomicU64,
 }
 
-/// The request that a thread runs.
-struct Current {
-    state: Arc<ExchangeState>,
-    /// What the other processes of the group are told of it.
-    told: Option<Told>,
-}
-
 thread_local! {
-    static CURRENT: Cell<Option<Current>> = const { Cell::new(None) };
+    /// Of the request that the thread runs.
+    static CURRENT: Cell<Option<Arc<ExchangeState>>> = const { Cell::new(None) };
 }
 
 impl ExchangeState {
@@ -42,10 +34,10 @@ impl ExchangeState {
 }
 
 /// The calling thread begins to run a request.
-pub(super) fn begin(state: &Arc<ExchangeState>, told: Option<Told>) {
+pub(super) fn begin(state: &Arc<ExchangeState>) {
     state.is_within.store(false, Ordering::Relaxed);
     state.took.store(0, Ordering::Relaxed);
-    CURRENT.set(Some(Current { state: Arc::clone(state), told }));
+    CURRENT.set(Some(Arc::clone(state)));
 }
 
 /// The calling thread has run its request.
@@ -58,13 +50,11 @@ pub(super) fn end() {
 pub(crate) fn exchanging<R>(work: impl FnOnce() -> R) -> R {
     let Some(current) = CURRENT.take() else { return work() };
     let since = Instant::now();
-    current.state.is_within.store(true, Ordering::Relaxed);
-    current.told.inspect(Told::take_back);
+    current.is_within.store(true, Ordering::Relaxed);
     let result = work();
-    current.told.inspect(Told::tell);
-    current.state.is_within.store(false, Ordering::Relaxed);
+    current.is_within.store(false, Ordering::Relaxed);
     let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    current.state.took.fetch_add(took, Ordering::Relaxed);
+    current.took.fetch_add(took, Ordering::Relaxed);
     CURRENT.set(Some(current));
     result
 }
@@ -77,7 +67,7 @@ mod tests {
     fn a_thread_is_with_its_exchange_for_as_long_as_the_work_lasts() {
         let state = Arc::<ExchangeState>::default();
         exchanging(|| assert!(!state.is_within(), "no request runs"));
-        begin(&state, None);
+        begin(&state);
         assert!(!state.is_within());
         let pause = Duration::from_micros(50);
         exchanging(|| {
@@ -86,7 +76,7 @@ mod tests {
         });
         assert!(!state.is_within());
         assert!(state.took() >= pause);
-        begin(&state, None);
+        begin(&state);
         assert_eq!(state.took(), Duration::ZERO, "another request");
         end();
         exchanging(|| assert!(!state.is_within(), "it has ended"));

@@ -30,12 +30,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Tells that the request may compute.
-    pub(super) fn tell(&self) {
-        self.place.store(self.word, Ordering::Relaxed);
-    }
-
-    /// Tells no more of it, unless another request has taken its place.
+    /// Takes back what was told, unless another request has taken its place.
     pub(super) fn take_back(&self) {
         let (word, relaxed) = (self.word, Ordering::Relaxed);
         let _ = self.place.compare_exchange(word, 0, relaxed, relaxed);
@@ -57,9 +52,9 @@ impl Siblings {
     pub(super) fn begin(&self, thread: Pid) -> Told {
         let number = thread.as_raw().unsigned_abs();
         let word = (u64::from(number) << 32) | u64::from(now());
-        let told = Told { place: &self.words[number as usize % self.words.len()], word };
-        told.tell();
-        told
+        let place = &self.words[number as usize % self.words.len()];
+        place.store(word, Ordering::Relaxed);
+        Told { place, word }
     }
 
     /// Whether as many requests of other processes compute as there are processors. `own` are the
