@@ -69,7 +69,7 @@ fn request() -> RequestHead<'static> {
         queue_start: 2,
         environ: Pairs::NONE,
         body: b"a=1",
-        body_behind: 0,
+        body_behind: 5,
         body_rest: BodyRest::Pull,
     }
 }
@@ -122,7 +122,7 @@ fn frames() {
 
 fn requests() {
     save("requests", "request", &made(|buffer| request().encode(ENVIRON, buffer)));
-    let empty = RequestHead { body: b"", body_rest: BodyRest::None, ..request() };
+    let empty = RequestHead { body: b"", body_behind: 0, body_rest: BodyRest::None, ..request() };
     save("requests", "empty", &made(|buffer| empty.encode([], buffer)));
     let (user, host) = (b"user".as_slice(), b"::1".as_slice());
     for (name, query) in [

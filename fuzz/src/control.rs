@@ -25,7 +25,7 @@ pub(crate) fn control(bytes: &[u8]) {
         assert_eq!(fault_from_code(fault_code(fault)), fault);
     }
     if !bytes.is_empty() {
-        let (message, rest) = split(bytes);
+        let (message, rest) = split(bytes, true);
         assert!(message.len() <= MAX_MESSAGE && !rest.is_empty());
         assert_eq!([message, rest].concat(), bytes);
     }

@@ -9,8 +9,8 @@
 //! have come.
 //!
 //! Whether a thread computes is its state in the kernel. What is read is a hint: at worst a request
-//! begins a little earlier or later. One that computes for longer than 20 milliseconds does not keep
-//! others from beginning, and where requests are done faster than a thread could be woken for the
+//! begins a little earlier or later. One that computes for longer than 20 milliseconds keeps no
+//! other from beginning, and where requests are done faster than a thread could be woken for the
 //! next one, they wait for the GIL alone. How long that takes is counted without the time that a
 //! request is with its exchange.
 

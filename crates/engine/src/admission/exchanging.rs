@@ -1,8 +1,8 @@
 //! Whether the thread of a request is with its exchange.
 //!
 //! A request that reads a body or sends a long response is with httpd for most of its time, and its
-//! thread has left the GIL to others. The thread says so itself: to ask the kernel costs more than a
-//! piece of a body does.
+//! thread has left the GIL to others. The thread says so itself: to ask the kernel costs more than
+//! to send a piece.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -11,9 +11,9 @@
 //! sends the end back with its last frame, and the child uses the stream for another request of the
 //! group.
 //!
-//! At least one byte of frame or body is on the stream before the message is sent. A worker reads it
-//! when it begins to serve. The kernel resets a stream whose other end is closed with unread bytes
-//! in it, so the child always knows whether the request was begun.
+//! At least one byte of frame or body is on the stream before the message is sent. A worker reads
+//! all that is to come unasked before it begins to serve. The kernel resets a stream whose other
+//! end is closed with unread bytes in it, so the child always knows whether the request was begun.
 
 /// The longest message in bytes. With the kernel's own record it fills a block of 4 KiB.
 pub const MAX_MESSAGE: usize = 3712;
