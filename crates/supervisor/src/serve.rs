@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use wsgi::process::plan::{Plan, supervisor_descriptor};
 
 use crate::group::Group;
@@ -122,12 +122,16 @@ impl Supervisor {
     /// template has forked them; so are processes that an application has left behind, which are of
     /// no further interest.
     fn reap(&mut self) {
-        loop {
-            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, code << 8),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, signal as i32),
-                Ok(WaitStatus::StillAlive) | Err(_) => return,
-                Ok(_) => continue,
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+        while let Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) =
+            waitid(Id::All, flags | WaitPidFlag::WNOWAIT)
+        {
+            // A worker may have become ready, served and left since its group was last heard.
+            self.groups.iter_mut().for_each(|group| group.read_last_messages(pid.as_raw()));
+            let status = match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(_, code)) => code << 8,
+                Ok(WaitStatus::Signaled(_, signal, _)) => signal as i32,
+                _ => return,
             };
             let status = ExitStatus::from_raw(status);
             // The group that it belongs to looks no further.

@@ -6,6 +6,7 @@ use wsgi::codes;
 use wsgi::process::control::{SupervisorMessage, WorkerMessage};
 
 use super::Group;
+use crate::group::worker::Worker;
 
 impl Group {
     /// Hears what its processes have to say.
@@ -26,6 +27,15 @@ impl Group {
             self.delay(None);
         }
         self.read_template_messages();
+    }
+
+    /// Hears what a process has said before it ended, if it may be one of the group's. It was not
+    /// reaped yet, so that one that says its first word is still known to be a child.
+    pub(crate) fn read_last_messages(&mut self, pid: i32) {
+        let is_or_may_be = |worker: &Worker| worker.pid().is_none_or(|known| known == pid);
+        if self.workers.iter().any(is_or_may_be) || self.templates.include(pid) {
+            self.read_messages();
+        }
     }
 
     fn received(&mut self, index: usize, message: WorkerMessage, sender: i32) {

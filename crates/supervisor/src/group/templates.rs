@@ -80,7 +80,12 @@ impl Templates {
         self.generation
     }
 
-    /// The lines to the templates.
+    /// Whether this process is one of the templates.
+    pub(super) fn include(&self, pid: i32) -> bool {
+        self.current.iter().chain(&self.next).any(|template| template.pid() == pid)
+    }
+
+    /// The control sockets to the templates.
     pub(super) fn controls(&self) -> impl Iterator<Item = &ControlSocket> {
         self.current.iter().chain(&self.next).map(Template::control)
     }
