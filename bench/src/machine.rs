@@ -26,10 +26,12 @@ pub(crate) fn describe() -> Result<String> {
     ]))
 }
 
-/// The versions of the servers, as one more entry of the list.
+/// The versions of the servers that are installed, as one more entry of the list.
 pub(crate) fn packages() -> Result<String> {
-    let question = "import sys; from importlib.metadata import version
-for name in sys.argv[1:]: print(name, version(name))";
+    let question = "import sys; from importlib.metadata import distributions
+versions = {one.name: one.version for one in distributions()}
+for name in sys.argv[1:]:
+    if name in versions: print(name, versions[name])";
     let python = installation::venv()?.join("bin/python");
     let packages = output(Command::new(python).args(["-c", question]).args(PACKAGES))?;
     Ok(list(&[("Packages", packages.lines().collect::<Vec<_>>().join(", "))]))

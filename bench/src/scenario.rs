@@ -78,7 +78,7 @@ impl Scenario {
             Self::Library => tree::library(bench),
             Self::Embedded => tree::embedded(bench),
             Self::Sites => sites::run(bench),
-            Self::Replacement => replacement::run(),
+            Self::Replacement => replacement::run(bench),
             Self::Restarts => restarts::run(bench),
         }
     }
@@ -91,13 +91,17 @@ struct Entry<T> {
     outcome: Result<T>,
 }
 
-/// Measures each; one that fails does not keep the others from it.
-fn each<T>(kinds: &[ServerKind], measure: impl Fn(ServerKind) -> Result<T>) -> Vec<Entry<T>> {
+/// Measures each that is wanted; one that fails does not keep the others from it.
+fn each<T>(
+    bench: &Bench,
+    kinds: &[ServerKind],
+    measure: impl Fn(ServerKind) -> Result<T>,
+) -> Vec<Entry<T>> {
     let entry = |&kind: &ServerKind| {
         eprintln!("  {}", kind.name());
         Entry { kind, outcome: measure(kind) }
     };
-    kinds.iter().map(entry).collect()
+    kinds.iter().filter(|kind| !bench.ours || kind.is_ours()).map(entry).collect()
 }
 
 /// Measures while another httpd runs. Pages of httpd's program and libraries that only one process

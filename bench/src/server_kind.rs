@@ -97,6 +97,11 @@ impl ServerKind {
         self != Self::Plain
     }
 
+    /// Whether it is Dormouse, or what Dormouse is part of.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Plain | Self::Dormouse(_))
+    }
+
     /// Starts it. The error explains what it does not accept.
     pub(crate) fn start(self, workdir: &Workdir, shape: Shape) -> Result<Server> {
         let started = match self {

@@ -166,19 +166,23 @@ fn processes_of_a_group_have_no_terminal() {
 /// program, the libraries that it links, the standard library and the engine, all under the paths
 /// that they have here. Linked where that is possible, so that it costs no room.
 fn jail(root: &Path) {
-    let put = |follow: bool, paths: &[PathBuf]| {
-        let links = if follow { "-L" } else { "-P" };
+    let put_one = |links: &str, path: &Path| {
         let mut said = Vec::new();
         for how in ["-rl", "-rf"] {
             let mut copy = Command::new("sh");
             copy.args(["-c", "umask 022; exec cp \"$@\"", "cp", links, how, "--parents"]);
-            let output = copy.args(paths).arg(root).output().unwrap();
+            let output = copy.arg(path).arg(root).output().unwrap();
             if output.status.success() {
                 return;
             }
             said = output.stderr;
         }
-        panic!("{paths:?} cannot be copied: {}", String::from_utf8_lossy(&said));
+        panic!("{path:?} cannot be copied: {}", String::from_utf8_lossy(&said));
+    };
+    let put = |follow: bool, paths: &[PathBuf]| {
+        for path in paths {
+            put_one(if follow { "-L" } else { "-P" }, path);
+        }
     };
     let python = fs::canonicalize("/usr/bin/python3").unwrap();
     let version = python.file_name().unwrap().to_str().unwrap().to_owned();

@@ -3,12 +3,14 @@
 //! Everything is built as users get it. The figures, the scenarios and the servers are the
 //! program's.
 
+use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
+use crate::debian_root::Suite;
 use crate::mount_namespace::MountNamespace;
 use crate::pythons::{self, Python};
 use crate::venv::Purpose;
@@ -54,6 +56,10 @@ struct Memory {
     /// Show where the memory is after the load: PSS and private bytes of each mapping.
     #[arg(long)]
     mappings: bool,
+    /// With a Python of another Debian, in a root directory below `target/roots` that is made with
+    /// debootstrap; for root only.
+    #[arg(long, value_enum, requires = "ours")]
+    root: Option<Suite>,
 }
 
 #[derive(Args)]
@@ -114,9 +120,10 @@ const USUAL: &str = "3.13";
 /// Gives the program's own end: failure where a target was missed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
-        What::Memory(memory) => {
-            measure(memory.python.as_deref(), Some(&venv::BENCH), memory.arguments())
-        }
+        What::Memory(memory) => match memory.root {
+            Some(suite) => measure_in_root(suite, memory.python.as_deref(), memory.arguments()),
+            None => measure(memory.python.as_deref(), Some(&venv::BENCH), memory.arguments()),
+        },
         What::Reliability(reliability) => {
             measure(reliability.python.as_deref(), None, reliability.arguments())
         }
@@ -190,21 +197,62 @@ fn measure(
     arguments: Vec<String>,
 ) -> Result<ExitCode> {
     debian::install(debian::BUILD.iter().chain(debian::RUN).chain(debian::BENCH))?;
-    let (pythons, _) = pythons::find()?;
-    let python = choose(&pythons, python)?;
-    let folder = dist::build(&[])?;
-    let program = program()?;
-    let venv = servers.map(|purpose| venv::make(&python, purpose)).transpose()?;
+    let built = Built {
+        folder: dist::build(&[])?,
+        program: program()?,
+        python: python.map(ToOwned::to_owned),
+        arguments,
+    };
+    start(&built, servers)
+}
 
+/// The same in another root directory, where there are no servers but Dormouse and httpd.
+fn measure_in_root(suite: Suite, python: Option<&str>, arguments: Vec<String>) -> Result<ExitCode> {
+    debian::install(debian::BUILD.iter().chain(debian::RUN))?;
+    let (folder, program) = (dist::build(&[])?, program()?);
+    suite.make()?;
+    let mut command = suite.around(&env::current_exe().context("where is this program?")?)?;
+    command.arg("bench-built").arg("--folder").arg(folder).arg("--program").arg(program);
+    if let Some(python) = python {
+        command.args(["--python", python]);
+    }
+    let status = command.arg("--").args(arguments).status();
+    let status = status.context("cannot run unshare (Debian package util-linux)")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What was built, and what is measured with it.
+#[derive(Args)]
+pub(crate) struct Built {
+    #[arg(long)]
+    folder: PathBuf,
+    #[arg(long)]
+    program: PathBuf,
+    #[arg(long)]
+    python: Option<String>,
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Measures what was built elsewhere, in this root directory.
+pub(crate) fn run_built(built: &Built) -> Result<ExitCode> {
+    start(built, Some(&venv::BENCH_OURS))
+}
+
+fn start(built: &Built, servers: Option<&Purpose>) -> Result<ExitCode> {
+    let (pythons, _) = pythons::find()?;
+    let python = choose(&pythons, built.python.as_deref())?;
+    let venv = servers.map(|purpose| venv::make(&python, purpose)).transpose()?;
+    let Built { folder, program, .. } = built;
     let prefix = pythons::prefix(&python.binary)?;
-    let needed = [project::root(), &folder, &program, prefix];
+    let needed = [project::root(), folder, program, prefix];
     let namespace = MountNamespace::of(needed.into_iter().chain(venv.as_deref()));
     namespace.check()?;
-    let mut command = namespace.around(&program)?;
+    let mut command = namespace.around(program)?;
     command
-        .args(arguments)
-        .env("DORMOUSE_DIST", &folder)
-        .env("DORMOUSE_PYTHON", &python.binary)
+        .args(&built.arguments)
+        .env("DORMOUSE_DIST", folder)
+        .env("DORMOUSE_PYTHON", venv::program(&python)?)
         .env("DORMOUSE_MPM", "event");
     if let Some(venv) = venv {
         command.env("DORMOUSE_VENV", venv);

@@ -57,6 +57,17 @@ pub(crate) const BENCH: &[Package] = &[
     Package { name: "strace", why: "counts system calls" },
 ];
 
+/// To make another Debian in a directory.
+pub(crate) const ROOT: &[Package] =
+    &[Package { name: "debootstrap", why: "makes a Debian in a directory" }];
+
+/// For what a minimal Debian lacks.
+pub(crate) const IN_ROOT: &[Package] = &[
+    Package { name: "apache2-dev", why: "apxs, which says where httpd is" },
+    Package { name: "ca-certificates", why: "pip speaks TLS" },
+    Package { name: "procps", why: "tests ask ps" },
+];
+
 /// Installs those packages that are missing, or says which command would.
 ///
 /// Elsewhere than on Debian and its relatives it only names what is needed.
@@ -127,7 +138,7 @@ fn apt_get(rights: &[&str]) -> Command {
     command
 }
 
-fn names<'a>(packages: &[&'a Package]) -> Vec<&'a str> {
+pub(crate) fn names<'a>(packages: &[&'a Package]) -> Vec<&'a str> {
     packages.iter().map(|package| package.name).collect()
 }
 

@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod command;
 mod debian;
+mod debian_root;
 mod dist;
 mod fuzz;
 mod mount_namespace;
@@ -57,6 +58,12 @@ enum Command {
     Check,
     #[command(hide = true)]
     Within(mount_namespace::Within),
+    #[command(hide = true)]
+    WithinRoot(debian_root::WithinRoot),
+    #[command(hide = true)]
+    TestBuilt(test::Built),
+    #[command(hide = true)]
+    BenchBuilt(bench::Built),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +77,9 @@ fn main() -> ExitCode {
         Command::Reference => pages::write().map(|()| ExitCode::SUCCESS),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
         Command::Within(options) => mount_namespace::within(&options),
+        Command::WithinRoot(options) => debian_root::within(&options),
+        Command::TestBuilt(options) => test::run_built(&options),
+        Command::BenchBuilt(options) => bench::run_built(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -13,8 +13,10 @@ use std::process::ExitCode;
 use std::thread;
 
 use anyhow::{Context, Result};
+use clap::Args;
 use serde_json::Value;
 
+use crate::debian_root::Suite;
 use crate::mount_namespace::MountNamespace;
 use crate::pythons::{self, Python};
 use crate::tally::{self, Tally};
@@ -25,6 +27,9 @@ use plan::{LONG, Mpm, Run, plan, title};
 
 /// Prints the sum; fails if a test failed, a run could not be made, or nothing ran.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    if let Some(suite) = options.root {
+        return run_in_root(suite, options);
+    }
     debian::install(debian::BUILD.iter().chain(debian::RUN).chain(debian::TEST))?;
     let (pythons, mut notes) = pythons::find()?;
     introduce(&pythons, &notes);
@@ -53,31 +58,108 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     let program = test_program()?;
-    for run in &runs {
-        let tally = integration(run, &pythons, &program, &folder, &arguments);
+    let filter = &options.filter;
+    sum += integration_runs(&runs, &pythons, &program, &folder, &arguments, filter, &mut summary);
+    summary.extend(notes);
+    Ok(report(&sum, &summary, filter))
+}
+
+/// The integration tests in another root directory.
+fn run_in_root(suite: Suite, options: &Options) -> Result<ExitCode> {
+    debian::install(debian::BUILD.iter().chain(debian::RUN).chain(debian::TEST))?;
+    let folder = dist::build(&["panic-hook".to_owned()])?;
+    let program = test_program()?;
+    suite.make()?;
+    let mut command = suite.around(&env::current_exe().context("where is this program?")?)?;
+    command.arg("test-built").arg("--folder").arg(folder).arg("--program").arg(program);
+    for mpm in &options.mpm {
+        command.args(["--mpm", mpm.name()]);
+    }
+    for python in &options.python {
+        command.args(["--python", python]);
+    }
+    command.args(&options.filter);
+    let status = command.status().context("cannot run unshare (Debian package util-linux)")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What was built elsewhere, and is tested in another root directory.
+#[derive(Args)]
+pub(crate) struct Built {
+    #[arg(long)]
+    folder: PathBuf,
+    #[arg(long)]
+    program: PathBuf,
+    #[arg(long, value_enum)]
+    mpm: Vec<Mpm>,
+    #[arg(long)]
+    python: Vec<String>,
+    filter: Vec<String>,
+}
+
+/// Leaves out what asks cargo, which runs outside alone.
+const OUTSIDE: [&str; 2] = ["--skip", "architecture::"];
+
+/// As [`run`], but the integration tests alone, and each Python with the event MPM, unless the
+/// caller chooses.
+pub(crate) fn run_built(built: &Built) -> Result<ExitCode> {
+    let (pythons, mut notes) = pythons::find()?;
+    introduce(&pythons, &notes);
+    let chosen = match built.python.as_slice() {
+        [] => pythons.clone(),
+        words => pythons::choose(&pythons, words)?,
+    };
+    let mpms = if built.mpm.is_empty() { &[Mpm::Event][..] } else { &built.mpm };
+    let runs = plan::pairs(&chosen, mpms);
+    let mut summary = Vec::new();
+    let Built { folder, program, filter, .. } = built;
+    let arguments: Vec<String> =
+        filter.iter().map(String::as_str).chain(OUTSIDE).map(ToOwned::to_owned).collect();
+    let sum = integration_runs(&runs, &pythons, program, folder, &arguments, filter, &mut summary);
+    summary.append(&mut notes);
+    summary.push("left out: what asks cargo, which this root does not have".to_owned());
+    Ok(report(&sum, &summary, &built.filter))
+}
+
+/// All runs; a line about each goes to the summary.
+fn integration_runs(
+    runs: &[Run],
+    pythons: &[Python],
+    program: &Path,
+    folder: &Path,
+    arguments: &[String],
+    filter: &[String],
+    summary: &mut Vec<String>,
+) -> Tally {
+    let mut sum = Tally::default();
+    for run in runs {
+        let tally = integration(run, pythons, program, folder, arguments);
         let tally = tally.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             summary.push(format!("could not be run: {error:#}"));
             Tally { failed: 1, ..Tally::default() }
         });
         let mut line = format!("{}: {tally}", title(run));
-        if tally == Tally::default() && options.filter.is_empty() {
+        if tally == Tally::default() && filter.is_empty() {
             line.push_str(" (nothing ran, counted as failed)");
             sum.failed += 1;
         }
         summary.push(line);
         sum += tally;
     }
+    sum
+}
 
+fn report(sum: &Tally, summary: &[String], filter: &[String]) -> ExitCode {
     println!();
-    for line in sum.times.slowest().iter().chain(&summary).chain(&notes) {
+    for line in sum.times.slowest().iter().chain(summary) {
         println!("{line}");
     }
-    if sum == Tally::default() {
-        println!("no test has a name with {}", options.filter.join(" or "));
+    if *sum == Tally::default() {
+        println!("no test has a name with {}", filter.join(" or "));
     }
     println!("{sum}");
-    Ok(if sum.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if sum.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs the tests of this name that are left out otherwise, with the system's Python and the event
@@ -151,8 +233,9 @@ fn integration(
     println!("\n{title}");
     let venv = venv::make(&run.python, &venv::TESTS)?;
     let prefixes = prefixes(pythons)?;
-    let needed = [project::root(), folder, &venv, program, &run.python.binary];
-    let others = prefixes.iter().map(|(_, prefix)| *prefix);
+    let python = venv::program(&run.python)?;
+    let needed = [project::root(), folder, &venv, program, &python];
+    let others = prefixes.iter().map(|(_, prefix)| prefix.as_path());
     let namespace = MountNamespace::of(needed.into_iter().chain(others));
     namespace
         .check()
@@ -164,7 +247,7 @@ fn integration(
         .env(times::VARIABLE.0, times::VARIABLE.1)
         .current_dir(project::root().join("tests"))
         .env("DORMOUSE_DIST", folder)
-        .env("DORMOUSE_PYTHON", &run.python.binary)
+        .env("DORMOUSE_PYTHON", &python)
         .env("DORMOUSE_PYTHONS", list(&prefixes))
         .env("DORMOUSE_VENV", &venv)
         .env("DORMOUSE_MPM", run.mpm.name());
@@ -190,16 +273,17 @@ fn cores() -> usize {
 }
 
 /// Version and prefix of each Python.
-fn prefixes(pythons: &[Python]) -> Result<Vec<(&str, &Path)>> {
+fn prefixes(pythons: &[Python]) -> Result<Vec<(&str, PathBuf)>> {
     let mut prefixes = Vec::new();
     for python in pythons {
-        prefixes.push((python.version.as_str(), pythons::prefix(&python.binary)?));
+        let prefix = pythons::prefix(&venv::program(python)?)?.to_owned();
+        prefixes.push((python.version.as_str(), prefix));
     }
     Ok(prefixes)
 }
 
 /// The same as the value of a variable.
-fn list(prefixes: &[(&str, &Path)]) -> String {
+fn list(prefixes: &[(&str, PathBuf)]) -> String {
     let entries =
         prefixes.iter().map(|(version, prefix)| format!("{version}={}", prefix.display()));
     entries.collect::<Vec<_>>().join(":")

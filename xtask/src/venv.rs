@@ -16,8 +16,8 @@ use crate::{command, project};
 
 /// The purpose of an environment.
 pub(crate) struct Purpose {
-    /// The list of requirements, below the root.
-    requirements: &'static str,
+    /// The lists of requirements, below the root.
+    requirements: &'static [&'static str],
     /// The directory of such environments, below the target directory.
     directory: &'static str,
     /// Whether some of it is compiled. pip would take what it compiled for another build of the
@@ -27,17 +27,31 @@ pub(crate) struct Purpose {
 
 /// The applications of the tests.
 pub(crate) const TESTS: Purpose =
-    Purpose { requirements: "tests/requirements.txt", directory: "venvs", compiles: false };
+    Purpose { requirements: &["tests/requirements.txt"], directory: "venvs", compiles: false };
 
-/// The servers of the measurements.
-pub(crate) const BENCH: Purpose =
-    Purpose { requirements: "bench/requirements.txt", directory: "venvs-bench", compiles: true };
+/// The applications of the measurements.
+const APPLICATIONS: &str = "bench/applications.txt";
+
+/// The servers and applications of the measurements.
+pub(crate) const BENCH: Purpose = Purpose {
+    requirements: &[APPLICATIONS, "bench/requirements.txt"],
+    directory: "venvs-bench",
+    compiles: true,
+};
+
+/// The applications alone, for Dormouse.
+pub(crate) const BENCH_OURS: Purpose =
+    Purpose { requirements: &[APPLICATIONS], directory: "venvs-bench-ours", compiles: false };
 
 /// The environment's directory, made or made anew where needed.
 pub(crate) fn make(python: &Python, purpose: &Purpose) -> Result<PathBuf> {
-    let requirements = project::root().join(purpose.requirements);
-    let pins = fs::read_to_string(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let lists: Vec<_> =
+        purpose.requirements.iter().map(|list| project::root().join(list)).collect();
+    let mut pins = String::new();
+    for list in &lists {
+        pins +=
+            &fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))?;
+    }
     let venv = project::target().join(purpose.directory).join(name(python));
     // Written last, so half an environment is never taken for a whole one.
     let stamp = venv.join("made-for");
@@ -54,9 +68,29 @@ pub(crate) fn make(python: &Python, purpose: &Purpose) -> Result<PathBuf> {
     if purpose.compiles {
         install.arg("--no-cache-dir");
     }
-    command::run(install.arg("--requirement").arg(&requirements))?;
+    for list in &lists {
+        install.arg("--requirement").arg(list);
+    }
+    command::run(&mut install)?;
     fs::write(&stamp, made_for).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(venv)
+}
+
+/// The program of this Python whose prefix is its own, as a value for `python-home=`: several of
+/// Debian's share one, where `bin/python3` is a single one of them. Each other one gets an empty
+/// environment.
+pub(crate) fn program(python: &Python) -> Result<PathBuf> {
+    let usual = pythons::prefix(&python.binary)?.join("bin/python3");
+    if fs::canonicalize(usual).is_ok_and(|path| path == python.binary) {
+        return Ok(python.binary.clone());
+    }
+    let home = project::target().join("homes").join(name(python));
+    let program = home.join("bin/python3");
+    if !program.exists() {
+        let mut make = Command::new(&python.binary);
+        command::run(make.args(["-m", "venv", "--clear", "--without-pip"]).arg(&home))?;
+    }
+    Ok(program)
 }
 
 /// The environment's programs first, then its Python's: what is compiled may ask a `python` or a

@@ -19,8 +19,9 @@ const SERVER_KINDS: [ServerKind; 4] = [
 /// Measures with one group of one process.
 pub(super) fn run(bench: &Bench) -> Findings {
     let shape = Shape::new(App::Hello, Mode::Daemon(1));
-    let entries =
-        accompanied(bench, || each(&SERVER_KINDS, |kind| Lifecycle::run(bench, kind, shape)));
+    let entries = accompanied(bench, || {
+        each(bench, &SERVER_KINDS, |kind| Lifecycle::run(bench, kind, shape))
+    });
     let plain = of(&entries, ServerKind::Plain);
     let beyond_plain = |lifecycle: &Lifecycle, stage: fn(&Lifecycle) -> &ProcessSnapshot, role| {
         Some(beyond(stage(lifecycle).private(role)?, stage(plain?).private(role)?))

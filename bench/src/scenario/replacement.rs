@@ -14,6 +14,7 @@ use testkit::Call;
 
 use super::tree::TEMPLATE;
 use super::{Entry, each, failures, lines, of};
+use crate::memory::Bench;
 use crate::process_snapshot::Role;
 use crate::report::{Findings, Verdict, or_dash, table};
 use crate::server::Server;
@@ -34,8 +35,8 @@ struct Times {
 }
 
 /// Measures a group of one process.
-pub(super) fn run() -> Findings {
-    let entries = race(each(&SERVER_KINDS, Rival::start));
+pub(super) fn run(bench: &Bench) -> Findings {
+    let entries = race(each(bench, &SERVER_KINDS, Rival::start));
     let theirs = of(&entries, ServerKind::ModWsgi(""));
     let table = table(
         &["seconds until another process answers", "killed", "ratio", "script touched", "ratio"],

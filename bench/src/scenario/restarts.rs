@@ -34,7 +34,7 @@ struct Look {
 
 /// Restarts as often as the options say.
 pub(super) fn run(bench: &Bench) -> Findings {
-    let entries = accompanied(bench, || each(&SERVER_KINDS, |kind| looks(bench, kind)));
+    let entries = accompanied(bench, || each(bench, &SERVER_KINDS, |kind| looks(bench, kind)));
     let change = |before: usize, after: usize| format!("{before} → {after}");
     let growth = |looks: &Looks| beyond(looks.after.parent, looks.before.parent) * 1024.0;
     let table = table(

@@ -25,7 +25,7 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// Measures with as many groups.
 pub(super) fn run(bench: &Bench) -> Findings {
-    let entries = each(&SERVER_KINDS, |kind| idle(bench, kind));
+    let entries = each(bench, &SERVER_KINDS, |kind| idle(bench, kind));
     let plain = of(&entries, ServerKind::Plain).map(|snapshot| snapshot.sum().pss);
     let table = table(
         &["kind", "PSS (private), MB", "beyond plain httpd", "workers"],

@@ -68,7 +68,7 @@ pub(super) fn library(bench: &Bench) -> Findings {
 pub(super) fn embedded(bench: &Bench) -> Findings {
     let shape = Shape::new(App::Polls, Mode::Embedded);
     let (dormouse, mod_wsgi) = (ServerKind::Dormouse(""), ServerKind::ModWsgi(""));
-    let entries = each(&[dormouse, mod_wsgi], |kind| Lifecycle::run(bench, kind, shape));
+    let entries = each(bench, &[dormouse, mod_wsgi], |kind| Lifecycle::run(bench, kind, shape));
     let what = "Django embedded, 2 children: PSS of all, part of mod_wsgi's";
     let verdicts = vec![Verdict::at_most(what, 1.05, "", part(&entries, dormouse))];
     Findings { text: text(bench, &entries, dormouse), verdicts }
@@ -82,9 +82,8 @@ fn part(entries: &[Entry<Lifecycle>], ours: ServerKind) -> Option<f64> {
 
 fn measure(bench: &Bench, template: ServerKind, shape: Shape) -> Vec<Entry<Lifecycle>> {
     let ours = [ServerKind::Plain, template, ServerKind::Dormouse("")];
-    let others = OTHERS.into_iter().filter(|_| !bench.ours);
-    let kinds: Vec<_> = ours.into_iter().chain(others).collect();
-    each(&kinds, |kind| Lifecycle::run(bench, kind, shape))
+    let kinds: Vec<_> = ours.into_iter().chain(OTHERS).collect();
+    each(bench, &kinds, |kind| Lifecycle::run(bench, kind, shape))
 }
 
 fn tree(entries: &[Entry<Lifecycle>], ours: ServerKind, what: &str, limit: f64) -> Verdict {

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::debian_root::Suite;
 use crate::pythons::{self, Python};
 
 #[derive(Args)]
@@ -17,6 +18,10 @@ pub(crate) struct Options {
     /// nor fuzz targets.
     #[arg(long)]
     pub(crate) python: Vec<String>,
+    /// The integration tests with each Python of another Debian and the event MPM, in a root
+    /// directory below `target/roots` that is made with debootstrap; for root only.
+    #[arg(long, value_enum, conflicts_with = "quick")]
+    pub(crate) root: Option<Suite>,
     /// Unit tests, and the integration tests with the system's Python and the event MPM, except for
     /// those that take longest: less than three minutes once everything is built.
     #[arg(long, conflicts_with_all = ["mpm", "python"])]
@@ -54,13 +59,6 @@ pub(crate) struct Run {
 pub(crate) fn plan(options: &Options, pythons: &[Python]) -> Result<Vec<Run>> {
     const ALL: [Mpm; 3] = [Mpm::Event, Mpm::Worker, Mpm::Prefork];
     let system = pythons.first().context("there is no Python")?;
-    let pairs = |pythons: &[Python], mpms: &[Mpm]| -> Vec<Run> {
-        let with = |python: &Python| {
-            let python = python.clone();
-            mpms.iter().map(move |&mpm| Run { python: python.clone(), mpm })
-        };
-        pythons.iter().flat_map(with).collect()
-    };
     if options.quick {
         return Ok(pairs(std::slice::from_ref(system), &[Mpm::Event]));
     }
@@ -78,6 +76,15 @@ pub(crate) fn plan(options: &Options, pythons: &[Python]) -> Result<Vec<Run>> {
     })
 }
 
+/// Each of these Pythons with each of these MPMs.
+pub(crate) fn pairs(pythons: &[Python], mpms: &[Mpm]) -> Vec<Run> {
+    let with = |python: &Python| {
+        let python = python.clone();
+        mpms.iter().map(move |&mpm| Run { python: python.clone(), mpm })
+    };
+    pythons.iter().flat_map(with).collect()
+}
+
 pub(crate) fn title(run: &Run) -> String {
     let remark = if run.python.embeddable { "" } else { " (no libpython: daemon mode only)" };
     format!("Python {} × {}{remark}", run.python.version, run.mpm.name())
@@ -90,7 +97,7 @@ mod tests {
 
     fn plan_of(mpm: Vec<Mpm>, python: &[&str]) -> Vec<String> {
         let python = python.iter().map(ToString::to_string).collect();
-        titles(&Options { filter: Vec::new(), mpm, python, quick: false })
+        titles(&Options { filter: Vec::new(), mpm, python, root: None, quick: false })
     }
 
     fn titles(options: &Options) -> Vec<String> {
@@ -126,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_quick_run_has_one_python_and_one_mpm() {
-        let options = Options { filter: vec![], mpm: vec![], python: vec![], quick: true };
+        let options =
+            Options { filter: vec![], mpm: vec![], python: vec![], root: None, quick: true };
         assert_eq!(titles(&options), ["Python 3.11.2 × event"]);
     }
 
