@@ -5,13 +5,16 @@
 //! alone (PEP 683). Which objects are immortal is CPython's to say; here those are added that a
 //! process has loaded before it forks, and that would live to its end anyway.
 //!
-//! 3.12 and 3.13 mark an immortal object by the lower half of its count. That this is so is tried
-//! on objects of our own before any other is touched. Later versions are asked by their own
-//! function, where they have it; earlier ones have no immortal objects.
+//! From 3.12 on the lower half of an object's count says whether it is immortal. Which value does,
+//! differs from version to version (all bits in 3.12.0 and 3.13.0, the two upper ones in 3.13.15,
+//! 3.14 and 3.15), so that of `None`, which has it from the start, is taken. That it does what it
+//! should is tried on objects of our own before any other is touched. Earlier versions have no
+//! immortal objects.
+//! `PyUnstable_SetImmortal`, which 3.15 has, is of no use: it takes objects that have one reference
+//! alone, and no strings.
 
 use std::collections::HashSet;
-use std::ffi::{CStr, c_int, c_void};
-use std::mem::transmute;
+use std::ffi::CStr;
 use std::ptr::{NonNull, null_mut};
 
 use pyo3_ffi as ffi;
@@ -19,18 +22,14 @@ use pyo3_ffi as ffi;
 use crate::attach::attached::Attached;
 use crate::objects::error::Result;
 use crate::objects::object::Object;
-use crate::symbol;
 
-/// How an object becomes immortal in the CPython of this process.
-enum Way {
-    /// By the lower half of its reference count.
-    Count,
-    /// By CPython's own function.
-    Official(unsafe extern "C" fn(*mut ffi::PyObject) -> c_int),
-}
+/// How an object becomes immortal in the CPython of this process: by the lower half of its
+/// reference count, which gets this value.
+#[derive(Clone, Copy)]
+struct ImmortalCount(u32);
 
-/// The lower half of an immortal object's count.
-const IMMORTAL: u32 = u32::MAX;
+/// Counts of immortal objects are at least so large: the upper half of the numbers.
+const LEAST: u32 = 1 << 31;
 /// The attributes that a code object refers to and has at hand; asked for its other parts it would
 /// make new objects.
 const CODE_PARTS: [&CStr; 5] =
@@ -43,9 +42,9 @@ impl<'py> Attached<'py> {
     /// how many objects that were; `None` if this Python does not know immortal objects, or keeps
     /// them in a way that is not known here.
     pub fn make_immortal(self) -> Result<'py, Option<usize>> {
-        let Some(way) = Way::of(self)? else { return Ok(None) };
+        let Some(count) = ImmortalCount::of(self)? else { return Ok(None) };
         let gc = self.import(c"gc")?;
-        let mut reached = Reached { way, known: HashSet::new(), open: Vec::new() };
+        let mut reached = Reached { count, known: HashSet::new(), open: Vec::new() };
         let all = gc.call_method(c"get_objects", &[])?;
         for index in 0..all.length()? {
             reached.add(&all.at(index)?);
@@ -74,7 +73,7 @@ impl<'py> Attached<'py> {
 }
 
 struct Reached<'py> {
-    way: Way,
+    count: ImmortalCount,
     /// Addresses. None of them is used again: what has been immortal once stays.
     known: HashSet<usize>,
     /// Those whose referents have not been looked at.
@@ -84,7 +83,7 @@ struct Reached<'py> {
 impl<'py> Reached<'py> {
     fn add(&mut self, object: &Object<'py>) {
         if self.known.insert(object.as_ptr() as usize) {
-            self.way.apply(object);
+            self.count.apply(object);
             self.open.push(object.clone());
         }
     }
@@ -124,57 +123,48 @@ impl<'py> Reached<'py> {
     }
 }
 
-impl Way {
+impl ImmortalCount {
+    /// Of this Python; `None` if it has no immortal objects, or keeps them in another way.
     fn of(py: Attached<'_>) -> Result<'_, Option<Self>> {
-        if let Some(address) = symbol::find(c"PyUnstable_SetImmortal") {
-            type Function = unsafe extern "C" fn(*mut ffi::PyObject) -> c_int;
-            // SAFETY: CPython declares the function so since 3.15.
-            let function = unsafe { transmute::<NonNull<c_void>, Function>(address) };
-            return Ok(Some(Self::Official(function)));
+        let is_laid_out = cfg!(all(target_endian = "little", target_pointer_width = "64"));
+        if !is_laid_out {
+            return Ok(None);
         }
-        let info = py.import(c"sys")?.attr(c"version_info")?;
-        let version = (info.at(0)?.to_i64()?, info.at(1)?.to_i64()?);
-        let known = matches!(version, (3, 12 | 13)) && cfg!(target_endian = "little");
-        Ok((known && cfg!(target_pointer_width = "64") && proved(py)?).then_some(Self::Count))
+        let count = Self(lower_half_of(&py.none()));
+        Ok((count.0 >= LEAST && count.is_proved(py)?).then_some(count))
     }
 
-    fn apply(&self, object: &Object<'_>) {
-        match self {
-            // SAFETY: `proved` says that the count lies there; the GIL is held, so no other thread
-            // changes it.
-            Self::Count => unsafe { lower_half(object).write(IMMORTAL) },
-            // SAFETY: a live object; the function leaves alone what it cannot make immortal.
-            Self::Official(function) => unsafe {
-                function(object.as_ptr());
-            },
+    /// Whether the count lies where it is looked for, and is left alone once it has this value:
+    /// tried on an object that no other code has.
+    fn is_proved(self, py: Attached<'_>) -> Result<'_, bool> {
+        let ours = py.bytes(b"an object that has never been seen before")?;
+        let before = lower_half_of(&ours);
+        let copy = ours.clone();
+        let more = lower_half_of(&ours);
+        drop(copy);
+        if before != 1 || more != 2 || lower_half_of(&ours) != 1 {
+            return Ok(false);
+        }
+        self.apply(&ours);
+        let copy = ours.clone();
+        let is_unmoved = lower_half_of(&ours) == self.0;
+        drop(copy);
+        Ok(is_unmoved && lower_half_of(&ours) == self.0)
+    }
+
+    /// Makes an object immortal, unless it is.
+    fn apply(self, object: &Object<'_>) {
+        let place = object.as_ptr().cast::<u32>();
+        if lower_half_of(object) < LEAST {
+            // SAFETY: `is_proved` says that the count lies there; the GIL is held, so no other
+            // thread changes it.
+            unsafe { place.write(self.0) }
         }
     }
 }
 
-/// Where an object's reference count begins in 3.12 and 3.13.
-fn lower_half(object: &Object<'_>) -> *mut u32 {
-    object.as_ptr().cast()
-}
-
-/// Whether the count lies where it is looked for, and is left alone once it says so: tried on an
-/// object that no other code has.
-fn proved(py: Attached<'_>) -> Result<'_, bool> {
-    // SAFETY: (of all reads) the first bytes of live objects.
-    let count = |object: &Object<'_>| unsafe { lower_half(object).read() };
-    if count(&py.none()) != IMMORTAL {
-        return Ok(false);
-    }
-    let ours = py.bytes(b"an object that has never been seen before")?;
-    let before = count(&ours);
-    let copy = ours.clone();
-    let more = count(&ours);
-    drop(copy);
-    if before != 1 || more != 2 || count(&ours) != 1 {
-        return Ok(false);
-    }
-    Way::Count.apply(&ours);
-    let copy = ours.clone();
-    let unmoved = count(&ours) == IMMORTAL;
-    drop(copy);
-    Ok(unmoved && count(&ours) == IMMORTAL)
+/// Where an object's reference count begins, from 3.12 on.
+fn lower_half_of(object: &Object<'_>) -> u32 {
+    // SAFETY: the first bytes of a live object; the GIL is held.
+    unsafe { object.as_ptr().cast::<u32>().read() }
 }

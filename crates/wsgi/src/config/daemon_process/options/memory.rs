@@ -40,8 +40,8 @@ pub(super) const MEMORY: &[DaemonOption] = &[
         allowed: "on or off",
         documentation: "Whether the template has Python keep no more count of references to what \
                         it has loaded, so that using it leaves the memory shared. Needs Python \
-                        3.12, 3.13, or one that offers the call. With `warm-up`, functions whose \
-                        code Python keeps writing to also get copies of it that lie together (on).",
+                        3.12 or later. With `warm-up`, functions whose code Python keeps writing \
+                        to also get copies of it that lie together (on).",
         set: |spec, value| {
             spec.preload_immortal = flag(value)?;
             Some(())
