@@ -57,6 +57,14 @@ pub(crate) fn requests_of(pid: i32) -> usize {
     sockets.saturating_sub(4)
 }
 
+/// The only worker, once it has ended the request before: its stream is open a moment longer than
+/// its answer takes.
+pub(crate) fn idle_worker(httpd: &Httpd) -> i32 {
+    let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
+    wait_until("it is idle", || requests_of(worker) == 0);
+    worker
+}
+
 #[test]
 fn a_worker_has_what_the_options_say() {
     let options = "threads=1 umask=0027 home=/tmp lang=C locale=C.UTF-8 display-name=my-name \

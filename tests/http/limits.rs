@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use testkit::{Httpd, Kind, Mode, Setup, Signal, installation, wait_until};
+use testkit::{Httpd, Mode, Setup, Signal, installation, wait_until};
 
-use crate::daemon::requests_of;
+use crate::daemon::{idle_worker, requests_of};
 
 /// A group of one process whose script lies in the server's own directory.
 fn limited(name: &str, options: &str) -> Setup {
@@ -190,8 +190,8 @@ fn a_signal_has_a_process_replaced_that_finishes_first() {
         let httpd = limited("usr1", &format!("threads=2 {options}")).start();
         let before = pid(&httpd);
         thread::scope(|scope| {
+            let worker = idle_worker(&httpd);
             let held = scope.spawn(|| httpd.get("/hold?go").send().json());
-            let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
             wait_until("it is being served", || requests_of(worker) == 1);
             httpd.signal(worker, Signal::SIGUSR1);
             wait_until("others are served by another one", || pid(&httpd) != before);
@@ -210,8 +210,8 @@ fn what_does_not_finish_in_time_is_cut_off() {
     httpd.expect_log("did not end within shutdown-timeout=1; forced out");
     httpd.expect_log("WSGI0146");
     thread::scope(|scope| {
+        let worker = idle_worker(&httpd);
         let held = scope.spawn(|| httpd.get("/call").send().status);
-        let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
         wait_until("it is being served", || requests_of(worker) == 1);
         httpd.signal(worker, Signal::SIGUSR1);
         wait_until("another one serves", || pid(&httpd) != before);
@@ -260,14 +260,15 @@ fn a_request_that_waits_too_long_is_a_504() {
     let before = pid(&httpd);
     httpd.expect_log("WSGI0084");
     thread::scope(|scope| {
+        let worker = idle_worker(&httpd);
         let held = scope.spawn(|| httpd.get("/hold?go").send().status);
-        let [worker] = httpd.pids(Kind::Worker)[..] else { panic!("one worker") };
         wait_until("it is being served", || requests_of(worker) == 1);
-        let waiting = scope.spawn(|| httpd.get("/?waits").send().status);
-        let began = std::time::Instant::now();
+        let mut waiting = httpd.connect().unwrap();
+        waiting.send(b"GET /?waits HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let began = Instant::now();
         wait_until("it has waited for long", || began.elapsed().as_millis() > 1500);
         fs::write(httpd.root().join("app/go"), "").unwrap();
-        assert_eq!((held.join().unwrap(), waiting.join().unwrap()), (200, 504));
+        assert_eq!((held.join().unwrap(), waiting.reply().unwrap().status), (200, 504));
     });
     let line = httpd.log_lines("WSGI0084").remove(0);
     assert!(line.text.contains("queue-timeout=1: GET /?waits"), "{line}");

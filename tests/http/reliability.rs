@@ -9,7 +9,7 @@ use std::thread;
 use testkit::load::{Load, Outcome, Record, Served, counting};
 use testkit::{Fault, Httpd, Kind, Mode, Signal, wait_until};
 
-use crate::daemon::requests_of;
+use crate::daemon::{idle_worker, requests_of};
 use crate::limits::LIMIT_FILES;
 
 /// How often each happens here.
@@ -141,6 +141,7 @@ fn is_being_served(httpd: &Httpd) {
 fn a_graceful_stop_finishes_what_has_begun() {
     let httpd = holding("graceful-stop");
     assert_eq!(httpd.get("/facts").send().status, 200);
+    idle_worker(&httpd);
     thread::scope(|scope| {
         let held = scope.spawn(|| httpd.get("/hold?go").send());
         is_being_served(&httpd);
@@ -158,6 +159,7 @@ fn a_stop_and_a_restart_break_off_what_has_begun_and_nothing_else() {
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
         let httpd = holding("stop");
         assert_eq!(httpd.get("/facts").send().status, 200);
+        idle_worker(&httpd);
         // Where a child takes its time, httpd ends it, and then the worker is not waited for
         // either.
         for line in ["AH00045", "AH00046", "did not end within shutdown-timeout=1", "WSGI0146"] {
