@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use httpd::{ReadError, Request};
 use wsgi::protocol::frame::BodyFault;
-use wsgi::protocol::request::BodyRest;
+use wsgi::protocol::request::{BodyRest, MAX_BODY_BEHIND};
 
 use crate::request::spool::Spool;
 
@@ -14,8 +14,8 @@ const PIECE: usize = 64 * 1024;
 /// A client that will have sent the rest of its body so soon does not keep a worker for long.
 const SOON: Duration = Duration::from_millis(100);
 
-/// A body up to this length travels with the request.
-const SMALL_BODY: usize = 64 * 1024;
+/// A body up to this length travels with the request; one byte more may come out of a filter.
+const SMALL_BODY: usize = MAX_BODY_BEHIND as usize - 1;
 
 /// A body up to this length travels in the request's head, which saves the worker a call.
 const TINY_BODY: usize = 1024;

@@ -8,6 +8,9 @@ use crate::protocol::codec::{CodecError, Pairs, Reader, Writer, flag};
 use crate::protocol::frame::{FrameError, VERSION};
 use crate::protocol::response::content_length;
 
+/// The longest part of a body in bytes that comes behind the frame without being asked for.
+pub const MAX_BODY_BEHIND: u32 = 64 * 1024 + 1;
+
 /// Where the rest of the request's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -74,7 +77,7 @@ pub struct RequestHead<'a> {
     /// The body's first bytes.
     pub body: &'a [u8],
     /// How many bytes of the body come next on the stream, behind the frame and in none, without
-    /// being asked for.
+    /// being asked for; [`MAX_BODY_BEHIND`] at most.
     pub body_behind: u32,
     /// Whether more of the body may follow.
     pub body_rest: BodyRest,
@@ -158,7 +161,7 @@ impl<'a> RequestHead<'a> {
             queue_start: reader.u64()?,
             environ: reader.pairs()?,
             body: reader.bytes()?,
-            body_behind: reader.u32()?,
+            body_behind: body_behind(reader)?,
             body_rest: match reader.u8()? {
                 0 => BodyRest::None,
                 1 => BodyRest::Pull,
@@ -166,6 +169,12 @@ impl<'a> RequestHead<'a> {
             },
         })
     }
+}
+
+/// The worker makes room for as many bytes at once, so a child cannot ask for any number.
+fn body_behind(reader: &mut Reader<'_>) -> Result<u32, CodecError> {
+    let length = reader.u32()?;
+    if length <= MAX_BODY_BEHIND { Ok(length) } else { Err(CodecError::Value("body behind")) }
 }
 
 #[cfg(test)]
@@ -211,6 +220,15 @@ pub(crate) mod tests {
         assert_eq!((request.body_behind, request.body_left()), (6, None));
         let environ: Vec<_> = request.environ.collect();
         assert_eq!(environ, [(b"PATH_INFO".as_slice(), b"/\xff".as_slice())]);
+    }
+
+    #[test]
+    fn no_more_than_a_short_body_comes_behind() {
+        for (length, expected) in [(MAX_BODY_BEHIND, true), (MAX_BODY_BEHIND + 1, false)] {
+            let mut buffer = Vec::new();
+            RequestHead { body_behind: length, ..empty() }.encode([], &mut buffer);
+            assert_eq!(RequestHead::decode(&buffer).is_ok(), expected, "{length}");
+        }
     }
 
     #[test]
